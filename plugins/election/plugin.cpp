@@ -1,0 +1,3 @@
+#include "election.hpp"
+
+PVCD_PLUGIN("election", pvcd::election::Election);

@@ -1,0 +1,96 @@
+#include "ipmi.hpp"
+
+#include <algorithm>
+
+#include "guid.hpp"
+#include "permit.hpp"
+#include "secret.hpp"
+
+namespace pvcd::ipmi {
+namespace {
+
+std::string wrong_machine(const NodeName& node, const std::string& guid, const std::string& expected) {
+  return "the BMC configured for " + node + " belongs to another machine: its GUID is " + guid + ", not " + expected;
+}
+
+}  // namespace
+
+// One missing password must not take the BMCs of all other nodes away, so it is only said here.
+void Ipmi::start(Host& host) {
+  host_ = &host;
+  for (const std::string& node : host.settings().tables("bmc")) {
+    try {
+      Secret(host.settings().table("bmc", node).text("password_file"));
+    } catch (const Error& error) {
+      host.log(Level::Warning, "[bmc." + node + "] " + error.what());
+    }
+  }
+}
+
+Instant Ipmi::deadline() const {
+  return boottime_now() + milliseconds(static_cast<std::uint64_t>(host_->settings().number("timeout_ms")));
+}
+
+Ipmi::Target Ipmi::target(const NodeName& node, const std::string& system_uuid) const {
+  const Settings& settings = host_->settings();
+  const std::vector<std::string> known = settings.tables("bmc");
+  if (std::find(known.begin(), known.end(), node) == known.end())
+    throw Error("no BMC is configured for " + node + ": add [bmc." + node + "] to plugins.d/ipmi.toml");
+  const Settings& table = settings.table("bmc", node);
+  const std::string configured = table.text("guid");
+  const auto expected = canonical_uuid(configured.empty() ? system_uuid : configured);
+  if (!expected)
+    throw Error("whose BMC it is cannot be checked: " + node + " recorded no system UUID and [bmc." + node +
+                "] has no guid");
+  return {Bmc({table.text("address"), table.number("port"), table.text("username"), table.text("password_file"),
+               settings.number("cipher_suite")}),
+          *expected};
+}
+
+PowerReading Ipmi::read(const ReadRequest& request) {
+  PowerReading reading;
+  try {
+    const Target target = this->target(request.node, request.system_uuid);
+    const GuidReading identity = target.bmc.read_guid(deadline());
+    if (identity.guid.empty()) {
+      reading.note = "BMC of " + request.node + ": " + identity.note;
+    } else if (!same_machine(identity.guid, target.expected_guid)) {
+      reading.note = wrong_machine(request.node, identity.guid, target.expected_guid);
+    } else {
+      reading = target.bmc.read_power(deadline());
+      if (!reading.note.empty()) reading.note = "BMC of " + request.node + ": " + reading.note;
+    }
+    reading.guid = identity.guid;
+  } catch (const Error& error) {
+    reading.note = error.what();
+  }
+  return reading;
+}
+
+Answer Ipmi::power(const PowerRequest& request) {
+  Answer answer;
+  try {
+    answer = send(request);
+  } catch (const Error& error) {  // of the settings: nothing was sent
+    answer = {Outcome::Refused, error.what()};
+  }
+  host_->log(answer.outcome == Outcome::Done ? Level::Notice : Level::Warning,
+             "power " + std::string(word(request.act)) + " of " + request.node + ", meant for boot " +
+                 request.victim.boot + ": " + answer.note);
+  return answer;
+}
+
+Answer Ipmi::send(const PowerRequest& request) const {
+  const Target target = this->target(request.node, request.system_uuid);
+  const GuidReading identity = target.bmc.read_guid(std::min(deadline(), request.permit.not_after));
+  if (identity.guid.empty())
+    return {Outcome::Refused, "BMC of " + request.node + ": " + identity.note + "; nothing was sent"};
+  if (!same_machine(identity.guid, target.expected_guid))
+    return {Outcome::Refused, wrong_machine(request.node, identity.guid, target.expected_guid) + "; nothing was sent"};
+  if (!holds(request.permit))
+    return {Outcome::Refused, "the right to act ended before the BMC had told whose it is; nothing was sent"};
+  // The child that sends it dies with the right to act.
+  return target.bmc.send(request.act, std::min(deadline(), request.permit.not_after));
+}
+
+}  // namespace pvcd::ipmi

@@ -1,0 +1,3 @@
+#include "ipmi.hpp"
+
+PVCD_PLUGIN("ipmi", pvcd::ipmi::Ipmi);

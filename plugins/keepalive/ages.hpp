@@ -1,0 +1,37 @@
+// What the units of this node said last, and when. Pure: the time comes in. The keepalive publishes ages; it never
+// asks.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "sdk/model.hpp"
+#include "sdk/proof.hpp"
+
+namespace pvcd::keepalive {
+
+inline constexpr std::size_t units_max = 32;
+inline constexpr std::size_t note_bytes_max = 256;
+
+class Ages {
+ public:
+  // False: the report is not acceptable (a name or state that nobody has, or one unit too many).
+  bool accept(AgeReport, Instant now);
+
+  std::map<std::string, UnitReport> units(Instant now) const;
+
+  // As the core's reports make it: Init until it runs, Shutdown from when it ends in an orderly way until one runs
+  // again.
+  DaemonState daemon_state() const { return daemon_state_; }
+  void resume(DaemonState before) { daemon_state_ = before; }  // what a former process of this keepalive published
+
+ private:
+  struct Heard {
+    AgeReport report;
+    Instant at = 0;
+  };
+  std::map<std::string, Heard> heard_;
+  DaemonState daemon_state_ = DaemonState::Init;
+};
+
+}  // namespace pvcd::keepalive

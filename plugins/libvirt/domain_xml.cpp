@@ -1,0 +1,45 @@
+#include "domain_xml.hpp"
+
+#include <pugixml.hpp>
+#include <sstream>
+
+#include "uuid.hpp"
+
+namespace pvcd::libvirt {
+namespace {
+
+constexpr const char* metadata_uri = "https://pvcd.org/vm/1";
+
+void set_generation(pugi::xml_node domain, Generation generation) {
+  pugi::xml_node metadata = domain.child("metadata");
+  if (!metadata) metadata = domain.append_child("metadata");
+  while (metadata.remove_child("pvcd:vm")) {
+  }
+  pugi::xml_node vm = metadata.append_child("pvcd:vm");
+  vm.append_attribute("xmlns:pvcd").set_value(metadata_uri);
+  vm.append_attribute("generation").set_value(std::to_string(generation).c_str());
+}
+
+}  // namespace
+
+StartXml start_xml(const std::string& stored, const VmUuid& uuid, Generation generation) {
+  pugi::xml_document document;
+  const pugi::xml_parse_result parsed = document.load_buffer(stored.data(), stored.size());
+  if (!parsed)
+    return {{},
+            "the domain XML cannot be read: " + std::string(parsed.description()) + " at character " +
+                std::to_string(parsed.offset)};
+  pugi::xml_node domain = document.child("domain");
+  if (!domain) return {{}, "the domain XML has no <domain>"};
+  const pugi::xml_node given = domain.child("uuid");
+  if (!given)
+    domain.append_child("uuid").text().set(uuid.c_str());
+  else if (canonical_uuid(given.text().get()) != uuid)
+    return {{}, "the domain XML is of another VM: its uuid is " + std::string(given.text().get()) + ", not " + uuid};
+  set_generation(domain, generation);
+  std::ostringstream text;
+  document.save(text, "", pugi::format_raw | pugi::format_no_declaration);
+  return {text.str(), {}};
+}
+
+}  // namespace pvcd::libvirt

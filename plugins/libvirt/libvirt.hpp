@@ -1,0 +1,53 @@
+// The Hypervisor: libvirt starts and stops, /proc and pidfds say what runs.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "connection.hpp"
+#include "domain_facts.hpp"
+#include "sdk/plugin.hpp"
+#include "sdk/roles.hpp"
+
+namespace pvcd::libvirt {
+
+class RightToAct;
+
+class Libvirt : public Plugin, public Hypervisor {
+ public:
+  void start(Host&) override;
+  void stop() noexcept override;
+
+  DomainProbe probe(const ProbeRequest&) override;
+  CreateAnswer create(const CreateRequest&) override;
+  Answer resume(const DomainRequest&) override;
+  Answer shutdown(const DomainRequest&) override;
+  Answer destroy(const DomainRequest&) override;
+
+ private:
+  // The processes of one VM that live here. Not certain: there may be more.
+  struct Living {
+    bool certain = true;
+    std::vector<Process> processes;
+    std::string note;
+  };
+  using Act = std::function<Answer(const Connect&, const RightToAct&)>;
+
+  Living living(const VmUuid&, const std::vector<Process>& recorded) const;
+  bool is_the_only_one(const DomainRequest&, std::string& why_not) const;
+  DomainState ask_libvirt(const VmUuid&) const;
+  Answer ask_libvirt_to(const Permit&, Microseconds limit, Act) const;
+  void take_news();
+  static int on_news(sd_event_source*, int, std::uint32_t, void* plugin);
+
+  Host* host_ = nullptr;
+  Processes processes_;
+  std::shared_ptr<Connection> connection_;
+  std::unique_ptr<DomainFacts> facts_;
+  sd_event_source* news_source_ = nullptr;
+  std::string last_problem_;
+};
+
+}  // namespace pvcd::libvirt

@@ -1,0 +1,3 @@
+#include "libvirt.hpp"
+
+PVCD_PLUGIN("libvirt", pvcd::libvirt::Libvirt);

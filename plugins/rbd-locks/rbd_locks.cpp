@@ -1,0 +1,262 @@
+#include "rbd_locks.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <thread>
+
+#include "address.hpp"
+#include "identify.hpp"
+#include "image.hpp"
+#include "leftover.hpp"
+#include "parallel.hpp"
+#include "permit.hpp"
+#include "verdict.hpp"
+
+namespace pvcd::rbd_locks {
+
+namespace {
+
+// A QEMU watches its images before libvirt's create returns; the bound is for a slow OSD.
+constexpr Microseconds identify_bound = seconds(5);
+constexpr auto identify_pause = std::chrono::milliseconds(100);
+
+std::vector<std::string> rbd_images(const std::vector<Disk>& disks) {
+  std::set<std::string> images;
+  for (const Disk& disk : disks) {
+    if (disk.kind == DiskKind::Rbd) images.insert(disk.source);
+  }
+  return {images.begin(), images.end()};
+}
+
+std::uint64_t positive(const Settings& settings, const char* key) {
+  const std::int64_t number = settings.number(key);
+  if (number <= 0) throw Error(std::string(key) + " is " + std::to_string(number) + ", but must be more than 0");
+  return static_cast<std::uint64_t>(number);
+}
+
+// The worst of them; its note, or all notes of the best.
+Answer combined(const std::vector<Answer>& answers) {
+  Answer all{Outcome::Done, ""};
+  for (const Answer& answer : answers) {
+    if (answer.outcome != Outcome::Done && all.outcome == Outcome::Done) all = {answer.outcome, ""};
+    if (answer.outcome != all.outcome || answer.note.empty()) continue;
+    all.note += (all.note.empty() ? "" : "; ") + answer.note;
+  }
+  return all;
+}
+
+// Breaks what the VM's dead instances hold on one image and looks again. They are blocklisted already.
+Answer clear(const Cluster& cluster, const std::string& image, const VmStopped& stopped) {
+  for (const DeadLock& lock : left_behind(look_at(cluster, image), stopped).locks) {
+    require(stopped.permit);
+    break_lock(cluster, image, lock.locker);
+  }
+  const Leftover left = left_behind(look_at(cluster, image), stopped);
+  if (!left.locks.empty()) return {Outcome::Unknown, image + " is still locked after the break"};
+  if (!left.unclear.empty()) return {Outcome::Unknown, left.unclear};
+  return {Outcome::Done, left.unrecorded};
+}
+
+}  // namespace
+
+void RbdLocks::start(Host& host) {
+  host_ = &host;
+  const Settings& settings = host.settings();
+  options_ = {settings.text("ceph_conf"), settings.text("ceph_client"),
+              (positive(settings, "timeout_ms") + 999) / 1000};
+  watch_timeout_ = milliseconds(positive(settings, "watch_timeout_ms"));
+  tick();
+}
+
+// Ceph being away is no reason to end: requests are answered Unknown, and the fact tells why. That we may blocklist is
+// asked before a VM needs it: without the right, a stale lock would stay for good.
+void RbdLocks::tick() {
+  try {
+    const Cluster& cluster = connected();
+    if (!may_blocklist_) cluster.check_may_blocklist();
+    may_blocklist_ = true;
+    report_ceph("ok");
+  } catch (const Error& error) {
+    report_ceph(error.what());
+  }
+}
+
+const Cluster& RbdLocks::connected() {
+  if (!cluster_) cluster_ = std::make_unique<Cluster>(options_);
+  return *cluster_;
+}
+
+void RbdLocks::report_ceph(const std::string& state) {
+  if (state == reported_) return;
+  reported_ = state;
+  host_->report("ceph", state);
+  host_->log(state == "ok" ? Level::Info : Level::Warning, "ceph: " + state);
+}
+
+void RbdLocks::drop_suspect_connection() {
+  if (suspect_.exchange(false)) cluster_.reset();
+}
+
+// Nothing is broken unless every image of the VM may start: a VM that is refused leaves no trace.
+HookVerdict RbdLocks::before_start(const VmStart& start) {
+  const std::vector<std::string> images = rbd_images(start.disks);
+  if (images.empty()) return combine({}, start.first_seen);
+  try {
+    const Cluster& cluster = connected();
+    const std::vector<Judgement> seen = look_at_all(cluster, images, start);
+    HookVerdict answer = combine(seen, start.first_seen);
+    const bool dead_in_the_way =
+        std::ranges::any_of(seen, [](const Judgement& each) { return each.ruling == Ruling::Break; });
+    if (answer.verdict == Verdict::Proceed && dead_in_the_way) {
+      answer = combine(break_all(cluster, seen, start), start.first_seen);
+    }
+    drop_suspect_connection();
+    return answer;
+  } catch (const Error& error) {
+    return {Verdict::Unknown, error.what(), 0, "", "", {}};
+  }
+}
+
+std::vector<Judgement> RbdLocks::look_at_all(const Cluster& cluster, const std::vector<std::string>& images,
+                                             const VmStart& start) {
+  std::vector<Judgement> judgements(images.size());
+  in_parallel(images.size(), [&](std::size_t i) {
+    try {
+      judgements[i] = judge(look_at(cluster, images[i]), start, watch_timeout_);
+    } catch (const Error& error) {
+      suspect_ = true;
+      judgements[i] = unknown(images[i], error.what());
+    }
+  });
+  return judgements;
+}
+
+std::vector<Judgement> RbdLocks::break_all(const Cluster& cluster, const std::vector<Judgement>& seen,
+                                           const VmStart& start) {
+  std::vector<Judgement> judgements = seen;
+  in_parallel(seen.size(), [&](std::size_t i) {
+    if (seen[i].ruling != Ruling::Break) return;
+    try {
+      judgements[i] = break_dead(cluster, seen[i], start);
+    } catch (const Error& error) {
+      suspect_ = true;
+      judgements[i] = unknown(seen[i].image, error.what());
+    }
+  });
+  return judgements;
+}
+
+Judgement RbdLocks::break_dead(const Cluster& cluster, const Judgement& seen, const VmStart& start) const {
+  for (const DeadLock& lock : seen.dead_locks) {
+    require(start.permit);
+    cluster.blocklist(lock.address);
+    require(start.permit);
+    break_lock(cluster, seen.image, lock.locker);
+  }
+  for (const ClientInstance& watcher : seen.dead_watchers) {
+    require(start.permit);
+    cluster.blocklist(watcher.address);
+  }
+  Judgement after = judge_after_break(look_at(cluster, seen.image), start, watch_timeout_);
+  after.reason = "blocklisted and broken: " + seen.reason + "; then: " + after.reason;
+  return after;
+}
+
+Identified RbdLocks::identify(const ImagesRequest& request) {
+  const std::vector<std::string> images = rbd_images(request.disks);
+  if (images.empty()) return {Outcome::Done, {}, "no RBD disks"};
+  try {
+    const Instant give_up = boottime_now() + identify_bound;
+    Identified found = look_for_newcomers(images, request);
+    while (found.outcome != Outcome::Done && boottime_now() < give_up) {
+      std::this_thread::sleep_for(identify_pause);
+      found = look_for_newcomers(images, request);
+    }
+    return found;
+  } catch (const Error& error) {
+    return {Outcome::Unknown, {}, error.what()};
+  }
+}
+
+Identified RbdLocks::look_for_newcomers(const std::vector<std::string>& images, const ImagesRequest& request) {
+  const Cluster& cluster = connected();
+  std::vector<Newcomer> newcomers(images.size());
+  in_parallel(images.size(), [&](std::size_t i) {
+    try {
+      newcomers[i] = newcomer(look_at(cluster, images[i]), request);
+    } catch (const Error& error) {
+      suspect_ = true;
+      newcomers[i].note = error.what();
+    }
+  });
+  drop_suspect_connection();
+
+  Identified answer{Outcome::Done, {}, ""};
+  for (const Newcomer& each : newcomers) {
+    if (each.instance) {
+      answer.instances.push_back(*each.instance);
+      continue;
+    }
+    answer.outcome = Outcome::Unknown;
+    answer.note += (answer.note.empty() ? "" : "; ") + each.note;
+  }
+  return answer;
+}
+
+Answer RbdLocks::after_stop(const VmStopped& stopped) {
+  if (stopped.own_dead.empty()) return {Outcome::Done, "no recorded instance"};
+  std::set<std::string> addresses;
+  std::set<std::string> images;  // also of disks that were unplugged since
+  for (const std::string& image : rbd_images(stopped.disks)) images.insert(image);
+  for (const ClientInstance& instance : stopped.own_dead) {
+    const auto address = parse_address(instance.address);
+    if (!address) return {Outcome::Unknown, "the recorded address " + instance.address + " is not understood"};
+    addresses.insert(to_string(*address));
+    images.insert(instance.image);
+  }
+  try {
+    const Cluster& cluster = connected();
+    Answer answer = combined(blocklist_all(cluster, addresses, stopped.permit));
+    if (answer.outcome == Outcome::Done) answer = combined(clear_all(cluster, {images.begin(), images.end()}, stopped));
+    drop_suspect_connection();
+    return answer;
+  } catch (const Error& error) {
+    return {Outcome::Unknown, error.what()};
+  }
+}
+
+std::vector<Answer> RbdLocks::blocklist_all(const Cluster& cluster, const std::set<std::string>& addresses,
+                                            const Permit& permit) {
+  const std::vector<std::string> list(addresses.begin(), addresses.end());
+  std::vector<Answer> answers(list.size());
+  in_parallel(list.size(), [&](std::size_t i) {
+    try {
+      require(permit);
+      cluster.blocklist(list[i]);
+      answers[i] = {Outcome::Done, ""};
+    } catch (const Error& error) {
+      suspect_ = true;
+      answers[i] = {Outcome::Unknown, error.what()};
+    }
+  });
+  return answers;
+}
+
+std::vector<Answer> RbdLocks::clear_all(const Cluster& cluster, const std::vector<std::string>& images,
+                                        const VmStopped& stopped) {
+  std::vector<Answer> answers(images.size());
+  in_parallel(images.size(), [&](std::size_t i) {
+    try {
+      answers[i] = clear(cluster, images[i], stopped);
+    } catch (const Error& error) {
+      suspect_ = true;
+      answers[i] = {Outcome::Unknown, error.what()};
+    }
+  });
+  return answers;
+}
+
+}  // namespace pvcd::rbd_locks
+
+PVCD_PLUGIN("rbd-locks", pvcd::rbd_locks::RbdLocks);

@@ -1,0 +1,143 @@
+#include "core/agent_driver.hpp"
+
+#include <algorithm>
+
+#include "core/test_switches.hpp"
+#include "core/transactions.hpp"
+#include "runtime/clock.hpp"
+
+namespace pvcd::core {
+namespace {
+
+DomainState domain_state(const std::string& fact) {
+  if (fact == "running") return DomainState::Running;
+  if (fact == "paused") return DomainState::Paused;
+  if (fact == "gone") return DomainState::Gone;
+  return DomainState::Unknown;
+}
+
+std::string describe(const store::CommitResult& result) {
+  switch (result.code) {
+    case store::CommitCode::Ok: return {};
+    case store::CommitCode::BadVersion:
+    case store::CommitCode::NoEntry:
+    case store::CommitCode::Exists: return "the records have moved on since it was decided";
+    case store::CommitCode::NotEmpty: return "the node shows life";
+    case store::CommitCode::Denied: return "the store denied it: are the credentials those of this cluster?";
+    case store::CommitCode::TooBig: return "the record is too big for the store";
+    case store::CommitCode::Invalid: return "the store called it invalid";
+    case store::CommitCode::Unknown: return "the store did not answer: it may have happened";
+  }
+  return {};
+}
+
+}  // namespace
+
+AgentDriver::AgentDriver(Cluster& cluster, Plugins& plugins, Decisions& decisions, const Self& self, const Settings& shared,
+                         std::function<void()> wake)
+    : cluster_(cluster),
+      plugins_(plugins),
+      decisions_(decisions),
+      self_(self),
+      wake_(std::move(wake)),
+      hypervisor_(shared.text("hypervisor.plugin")),
+      hook_deadline_(milliseconds(static_cast<std::uint64_t>(shared.number("timings.hook_deadline_ms")))) {
+  const auto timing = [&](const char* key) { return milliseconds(static_cast<std::uint64_t>(shared.number(key))); };
+  settings_.hooks = shared.list("hooks.vm_pre_start");
+  settings_.shutdown_timeout = timing("timings.shutdown_timeout_ms");
+  settings_.retry_min = timing("timings.retry_min_ms");
+  settings_.retry_max = timing("timings.retry_max_ms");
+  plugins_.follow(
+      hypervisor_, [this](const std::string& key, const std::string& value) { take_fact(key, value); },
+      [this] {
+        // What it said last may have changed since; nothing is begun until it has reported anew.
+        domains_ready_ = false;
+        domains_.clear();
+      });
+}
+
+void AgentDriver::take_fact(const std::string& key, const std::string& value) {
+  constexpr std::string_view prefix = "domain/";
+  if (key == "domains") domains_ready_ = value == "ready";
+  if (key.starts_with(prefix)) domains_[key.substr(prefix.size())] = domain_state(value);
+  wake_();
+}
+
+void AgentDriver::round(const Right& right, Instant now, bool stopping) {
+  logic::AgentInput in{cluster_.view(), self_.life(cluster_.view()), self_.storage_addresses(), right.may_act, stopping, domains_, domains_ready_,
+                       now, std::exchange(answers_, {})};
+  logic::AgentPlan plan = logic::decide_agent(in, settings_, memory_);
+  memory_ = std::move(plan.next);
+  for (const logic::AgentAction& action : plan.actions) execute(action, right, now);
+}
+
+// Renewed with each proof: what is asked for now may be done until the proof that permits it is too old (rule 5).
+Permit AgentDriver::permit(const Right& right, Instant now) const {
+  const auto& leader = cluster_.view().leader;
+  return {std::min(right.not_after, now + hook_deadline_), leader ? leader->value.epoch : 0};
+}
+
+void AgentDriver::answer(const VmUuid& uuid, logic::AgentResult result) {
+  answers_.push_back({uuid, std::move(result)});
+  wake_();
+}
+
+void AgentDriver::commit(const logic::AgentAction& action, std::vector<store::Operation> transaction, bool answered) {
+  const Epoch epoch = cluster_.view().leader ? cluster_.view().leader->value.epoch : 0;
+  add_decision(transaction, decisions_.record(action.why, epoch));
+  cluster_.store().commit(std::move(transaction), [this, action, epoch, answered](const store::CommitResult& result) {
+    const bool ok = result.code == store::CommitCode::Ok;
+    if (ok) decisions_.announce(action.why, epoch, result.created.empty() ? "" : result.created.back(), action.uuid);
+    if (answered) answer(action.uuid, logic::Written{ok, describe(result)});
+  });
+}
+
+void AgentDriver::execute(const logic::AgentAction& action, const Right& right, Instant now) {
+  const VmUuid& uuid = action.uuid;
+  const auto reply = [this, uuid](auto result) { answer(uuid, std::move(result)); };
+  const auto act = [&]<class Act>(const Act& one) {
+    if constexpr (std::is_same_v<Act, logic::Probe>) {
+      plugins_.probe(hypervisor_, one.request, reply);
+    } else if constexpr (std::is_same_v<Act, logic::RunHook>) {
+      if (switched("pre-start-hook-off")) {
+        HookVerdict verdict;
+        verdict.verdict = Verdict::Proceed;
+        return reply(verdict);
+      }
+      VmStart request = one.request;
+      request.permit = permit(right, now);
+      plugins_.before_start(one.hook, request, reply);
+    } else if constexpr (std::is_same_v<Act, logic::CreateDomain>) {
+      CreateRequest request = one.request;
+      request.permit = permit(right, now);
+      plugins_.create(hypervisor_, request, reply);
+    } else if constexpr (std::is_same_v<Act, logic::IdentifyInstances>) {
+      plugins_.identify(one.hook, one.request, reply);
+    } else if constexpr (std::is_same_v<Act, logic::ResumeDomain>) {
+      DomainRequest request = one.request;
+      request.permit = permit(right, now);
+      plugins_.resume(hypervisor_, request, reply);
+    } else if constexpr (std::is_same_v<Act, logic::ShutdownDomain> || std::is_same_v<Act, logic::DestroyDomain>) {
+      // Stopping what runs here is safe whoever owns it: it needs no proof.
+      DomainRequest request = one.request;
+      request.permit = {now + hook_deadline_, 0};
+      if constexpr (std::is_same_v<Act, logic::ShutdownDomain>)
+        plugins_.shutdown(hypervisor_, request, reply);
+      else
+        plugins_.destroy(hypervisor_, request, reply);
+    } else if constexpr (std::is_same_v<Act, logic::AfterStop>) {
+      VmStopped request = one.request;
+      request.permit = permit(right, now);
+      plugins_.after_stop(one.hook, request, reply);
+    } else if constexpr (std::is_same_v<Act, logic::WriteRun>) {
+      commit(action, transaction_of(one, uuid), true);
+    } else if constexpr (std::is_same_v<Act, logic::AskRelease>) {
+      commit(action, transaction_of(one, self_.name()), false);
+    } else if constexpr (std::is_same_v<Act, logic::FinishJob>) {
+      commit(action, transaction_of(one), true);
+    }
+  };
+  std::visit(act, action.act);
+}
+
+}  // namespace pvcd::core

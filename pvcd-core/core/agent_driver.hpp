@@ -1,0 +1,45 @@
+// Runs the agent's decisions: gives it what is seen, carries out what it wants, brings back what came of it.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/cluster.hpp"
+#include "core/decisions.hpp"
+#include "core/plugins.hpp"
+#include "core/self.hpp"
+#include "logic/agent.hpp"
+
+namespace pvcd::core {
+
+class AgentDriver {
+ public:
+  // `wake` asks for another round soon.
+  AgentDriver(Cluster&, Plugins&, Decisions&, const Self&, const Settings& shared, std::function<void()> wake);
+
+  void round(const Right&, Instant now, bool stopping);
+
+ private:
+  void execute(const logic::AgentAction&, const Right&, Instant now);
+  void answer(const VmUuid&, logic::AgentResult);
+  void take_fact(const std::string& key, const std::string& value);
+  Permit permit(const Right&, Instant now) const;
+  void commit(const logic::AgentAction&, std::vector<store::Operation>, bool answered);
+
+  Cluster& cluster_;
+  Plugins& plugins_;
+  Decisions& decisions_;
+  const Self& self_;
+  std::function<void()> wake_;
+  std::string hypervisor_;
+  Microseconds hook_deadline_;
+  logic::AgentSettings settings_;
+  logic::AgentMemory memory_;
+  std::vector<logic::AgentAnswer> answers_;
+  std::map<VmUuid, DomainState> domains_;
+  bool domains_ready_ = false;
+};
+
+}  // namespace pvcd::core

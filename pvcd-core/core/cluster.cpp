@@ -1,0 +1,133 @@
+#include "core/cluster.hpp"
+
+#include <charconv>
+#include <string_view>
+
+#include "runtime/loop.hpp"
+#include "store/codec.hpp"
+#include "store/mirror.hpp"
+#include "store/paths.hpp"
+
+namespace pvcd::core {
+namespace {
+
+namespace paths = store::paths;
+
+template <class Number>
+std::optional<Number> parse_number(std::string_view text) {
+  Number number{};
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (result.ec != std::errc{} || result.ptr != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+struct Cluster::State {
+  State(store::Store& opened, runtime::Loop& used)
+      : store(opened),
+        loop(used),
+        cluster(opened, paths::cluster, [this] { changed(); }),
+        leader(opened, paths::leader, [this] { changed(); }),
+        nodes(opened, paths::nodes, [this] { changed(); }),
+        live(opened, paths::live, [this] { changed(); }, true),
+        readiness(opened, paths::readiness, [this] { changed(); }),
+        roles(opened, paths::roles, [this] { changed(); }),
+        vms(opened, paths::vms, [this] { changed(); }),
+        owners(opened, paths::owners, [this] { changed(); }),
+        runs(opened, paths::runs, [this] { changed(); }),
+        fences(opened, paths::fences, [this] { changed(); }),
+        evidence(opened, paths::evidence, [this] { changed(); }),
+        jobs(opened, paths::jobs, [this] { changed(); }) {}
+
+  // Many changes of one turn of the loop become one new view.
+  void changed() {
+    if (rebuild_pending) return;
+    rebuild_pending = true;
+    loop.defer([this] {
+      rebuild_pending = false;
+      rebuild();
+      for (const auto& listener : listeners) listener();
+    });
+  }
+
+  bool complete() const {
+    return store.state() == store::SessionState::Connected && cluster.complete() && leader.complete() && nodes.complete() && live.complete() &&
+           readiness.complete() && roles.complete() && vms.complete() && owners.complete() && runs.complete() && fences.complete() &&
+           evidence.complete() && jobs.complete();
+  }
+
+  // What cannot be read is left out and named; its object is left alone by every decision.
+  template <class Record>
+  std::optional<logic::Seen<Record>> read(const std::string& path, const store::Entry& entry) {
+    auto decoded = store::decode<Record>(entry.data);
+    if (auto* error = std::get_if<store::DecodeError>(&decoded)) {
+      view.broken[path] = error->text;
+      return std::nullopt;
+    }
+    return logic::Seen<Record>{std::get<Record>(std::move(decoded)), entry.version};
+  }
+
+  template <class Record, class Map>
+  void read_all(const std::string& directory, const store::Mirror& mirror, Map& into) {
+    into.clear();
+    for (const auto& [name, entry] : mirror.entries())
+      if (auto seen = read<Record>(paths::under(directory, name), entry)) into.emplace(name, std::move(*seen));
+  }
+
+  void read_live() {
+    view.live.clear();
+    for (const auto& [name, entry] : live.entries()) {
+      auto seen = read<LiveRecord>(paths::under(paths::live, name), entry);
+      if (!seen) continue;
+      const auto key = std::pair{seen->value.node, seen->value.incarnation};
+      view.live[key] = {std::move(seen->value), seen->version, entry.children > 0};
+    }
+  }
+
+  void read_jobs() {
+    view.jobs.clear();
+    for (const auto& [name, entry] : jobs.entries()) {
+      auto seen = read<JobRecord>(paths::under(paths::jobs, name), entry);
+      const auto id = parse_number<std::uint64_t>(std::string_view(name).substr(1));
+      if (!seen || !id) continue;
+      seen->value.id = *id;
+      view.jobs.emplace(*id, std::move(*seen));
+    }
+  }
+
+  void rebuild() {
+    view.broken.clear();
+    view.cluster = cluster.entry() ? read<ClusterRecord>(paths::cluster, *cluster.entry()) : std::nullopt;
+    view.leader = leader.entry() ? read<LeaderRecord>(paths::leader, *leader.entry()) : std::nullopt;
+    read_all<NodeRecord>(paths::nodes, nodes, view.nodes);
+    read_live();
+    read_all<ReadinessRecord>(paths::readiness, readiness, view.readiness);
+    read_all<RoleRecord>(paths::roles, roles, view.roles);
+    read_all<VmRecord>(paths::vms, vms, view.vms);
+    read_all<OwnerRecord>(paths::owners, owners, view.owners);
+    read_all<RunRecord>(paths::runs, runs, view.runs);
+    read_all<FenceRecord>(paths::fences, fences, view.fences);
+    read_all<EvidenceRecord>(paths::evidence, evidence, view.evidence);
+    read_jobs();
+    view.complete = complete();
+  }
+
+  store::Store& store;
+  runtime::Loop& loop;
+  store::MirroredEntry cluster, leader;
+  store::Mirror nodes, live, readiness, roles, vms, owners, runs, fences, evidence, jobs;
+  logic::ClusterView view;
+  bool rebuild_pending = false;
+  std::vector<std::function<void()>> listeners;
+};
+
+Cluster::Cluster(store::Store& store, runtime::Loop& loop) : state_(std::make_unique<State>(store, loop)) {}
+Cluster::~Cluster() = default;
+
+const logic::ClusterView& Cluster::view() const { return state_->view; }
+store::Store& Cluster::store() { return state_->store; }
+void Cluster::on_change(std::function<void()> listener) { state_->listeners.push_back(std::move(listener)); }
+void Cluster::refresh() { state_->changed(); }
+
+}  // namespace pvcd::core

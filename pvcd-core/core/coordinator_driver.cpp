@@ -1,0 +1,120 @@
+#include "core/coordinator_driver.hpp"
+
+#include <algorithm>
+
+#include "core/test_switches.hpp"
+#include "core/transactions.hpp"
+#include "runtime/clock.hpp"
+#include "store/paths.hpp"
+
+namespace pvcd::core {
+namespace {
+
+constexpr std::size_t decisions_kept = 1000;
+constexpr std::size_t decisions_removed_at_once = 100;
+constexpr Microseconds trim_interval = seconds(60);
+
+// Book-keeping that changes nothing a person asks about later.
+bool is_worth_a_record(const logic::CoordinatorAct& act) {
+  return !std::holds_alternative<logic::UpdateJob>(act) && !std::holds_alternative<logic::RemoveJob>(act);
+}
+
+}  // namespace
+
+CoordinatorDriver::CoordinatorDriver(runtime::Loop& loop, Cluster& cluster, Plugins& plugins, Decisions& decisions, const Self& self,
+                                     const Settings& shared, std::function<void()> wake, std::function<void()> give_up_role)
+    : cluster_(cluster),
+      plugins_(plugins),
+      decisions_(decisions),
+      self_(self),
+      wake_(std::move(wake)),
+      give_up_role_(std::move(give_up_role)),
+      fencer_(shared.text("fencing.fencer")),
+      trim_(loop.every(trim_interval, [this] { trim_decisions(); })) {
+  const auto timing = [&](const char* key) { return milliseconds(static_cast<std::uint64_t>(shared.number(key))); };
+  settings_.coordinators = shared.list("cluster.coordinators");
+  settings_.suspect_after = timing("timings.suspect_after_ms");
+  settings_.fence_deadline = timing("timings.fence_deadline_ms");
+  settings_.retry_min = timing("timings.retry_min_ms");
+  settings_.retry_max = timing("timings.retry_max_ms");
+}
+
+void CoordinatorDriver::round(const Right& right, Instant now, bool primary) {
+  primary_ = primary;
+  logic::CoordinatorInput in{cluster_.view(), self_.life(cluster_.view()), primary, right.may_act, now, std::exchange(answers_, {})};
+  logic::CoordinatorPlan plan = logic::decide_coordinator(in, settings_, memory_);
+  memory_ = std::move(plan.next);
+  for (const logic::CoordinatorAction& action : plan.actions) execute(action, right, now);
+}
+
+void CoordinatorDriver::answer(logic::CoordinatorAnswer one) {
+  answers_.push_back(std::move(one));
+  wake_();
+}
+
+void CoordinatorDriver::execute(const logic::CoordinatorAction& action, const Right& right, Instant now) {
+  if (const auto* read = std::get_if<logic::ReadPower>(&action.act)) return read_power(*read, now);
+  if (const auto* off = std::get_if<logic::PowerOff>(&action.act)) {
+    decisions_.announce(action.why, cluster_.view().leader ? cluster_.view().leader->value.epoch : 0, {});
+    return power_off(*off, right, now);
+  }
+  if (const auto* give_up = std::get_if<logic::GiveUpRole>(&action.act)) {
+    give_up_role_();
+    return answer(logic::Done{give_up->key, true, {}});
+  }
+  if (auto transaction = transaction_of(action.act, cluster_.view())) commit(action, std::move(*transaction));
+}
+
+void CoordinatorDriver::read_power(const logic::ReadPower& act, Instant now) {
+  plugins_.read(fencer_, {act.node, act.system_uuid}, [this, act, now](PowerReading reading) {
+    answer(logic::PowerRead{act.node, std::move(reading), now});
+    answer(logic::Done{act.key, true, {}});
+  });
+}
+
+void CoordinatorDriver::power_off(const logic::PowerOff& act, const Right& right, Instant now) {
+  PowerRequest request;
+  request.permit = {std::min(right.not_after, now + settings_.fence_deadline), cluster_.view().leader ? cluster_.view().leader->value.epoch : 0};
+  request.node = act.victim.node;
+  request.victim = act.victim;
+  request.system_uuid = act.system_uuid;
+  plugins_.power(fencer_, request, [this, act](Answer outcome) {
+    const Instant at = runtime::boottime_us();
+    const bool accepted = outcome.outcome == Outcome::Done;
+    answer(logic::PowerActed{act.victim.node, std::move(outcome), at});
+    if (accepted && switched("accepted-counts-as-off")) {
+      PowerReading reading;
+      reading.state = PowerState::Off;
+      answer(logic::PowerRead{act.victim.node, reading, at + 1});
+    }
+    answer(logic::Done{act.key, accepted, {}});
+  });
+}
+
+void CoordinatorDriver::commit(const logic::CoordinatorAction& action, std::vector<store::Operation> transaction) {
+  const Epoch epoch = cluster_.view().leader ? cluster_.view().leader->value.epoch : 0;
+  if (is_worth_a_record(action.act)) add_decision(transaction, decisions_.record(action.why, epoch));
+  const bool recorded = is_worth_a_record(action.act);
+  cluster_.store().commit(std::move(transaction), [this, action, epoch, recorded](const store::CommitResult& result) {
+    const bool ok = result.code == store::CommitCode::Ok;
+    if (ok) decisions_.announce(action.why, epoch, recorded && !result.created.empty() ? result.created.back() : "");
+    answer(logic::Done{logic::key_of(action.act), ok, {}});
+  });
+}
+
+// The log of decisions in the store is bounded; the journal keeps the rest.
+void CoordinatorDriver::trim_decisions() {
+  if (!primary_) return;
+  cluster_.store().list(store::paths::decisions, [this](const store::ReadResult& result) {
+    if (result.code != store::ReadCode::Ok || result.children.size() <= decisions_kept) return;
+    auto names = result.children;
+    std::sort(names.begin(), names.end());
+    names.resize(std::min(names.size() - decisions_kept, decisions_removed_at_once));
+    Transaction transaction = epoch_guard(cluster_.view());
+    for (const std::string& name : names)
+      transaction.push_back(store::Remove{store::paths::under(store::paths::decisions, name), any_version});
+    cluster_.store().commit(std::move(transaction), [](const store::CommitResult&) {});  // not done: the next minute tries again
+  });
+}
+
+}  // namespace pvcd::core

@@ -1,0 +1,47 @@
+// Runs the coordinator's decisions, as the primary or as a coordinator that looks after a silent primary.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/cluster.hpp"
+#include "core/decisions.hpp"
+#include "core/plugins.hpp"
+#include "core/self.hpp"
+#include "logic/coordinator.hpp"
+#include "runtime/loop.hpp"
+
+namespace pvcd::core {
+
+class CoordinatorDriver {
+ public:
+  // `give_up_role` is asked for by an administrator's job.
+  CoordinatorDriver(runtime::Loop&, Cluster&, Plugins&, Decisions&, const Self&, const Settings& shared, std::function<void()> wake,
+                    std::function<void()> give_up_role);
+
+  void round(const Right&, Instant now, bool primary);
+
+ private:
+  void execute(const logic::CoordinatorAction&, const Right&, Instant now);
+  void read_power(const logic::ReadPower&, Instant now);
+  void power_off(const logic::PowerOff&, const Right&, Instant now);
+  void commit(const logic::CoordinatorAction&, std::vector<store::Operation>);
+  void answer(logic::CoordinatorAnswer);
+  void trim_decisions();
+
+  Cluster& cluster_;
+  Plugins& plugins_;
+  Decisions& decisions_;
+  const Self& self_;
+  std::function<void()> wake_;
+  std::function<void()> give_up_role_;
+  std::string fencer_;
+  logic::CoordinatorSettings settings_;
+  logic::CoordinatorMemory memory_;
+  std::vector<logic::CoordinatorAnswer> answers_;
+  bool primary_ = false;
+  runtime::Timer trim_;
+};
+
+}  // namespace pvcd::core

@@ -1,0 +1,179 @@
+#include "core/daemon.hpp"
+
+#include <csignal>
+#include <fstream>
+
+#include "core/agent_driver.hpp"
+#include "core/coordinator_driver.hpp"
+#include "core/high_water.hpp"
+#include "core/objects/tree.hpp"
+#include "core/requests.hpp"
+#include "core/role_driver.hpp"
+#include "runtime/ages.hpp"
+#include "runtime/clock.hpp"
+#include "runtime/journal.hpp"
+#include "runtime/names.hpp"
+#include "runtime/ready.hpp"
+#include "store/codec.hpp"
+#include "store/options.hpp"
+#include "store/paths.hpp"
+
+namespace pvcd::core {
+namespace {
+
+namespace names = runtime::names;
+
+// Rounds come after every change; this is for what only time changes.
+constexpr Microseconds round_interval = milliseconds(250);
+// While a role hook takes its time, systemd is told again and again to wait that much longer.
+constexpr Microseconds more_time = seconds(30);
+
+std::string random_id() {
+  std::ifstream file("/proc/sys/kernel/random/uuid");
+  std::string id;
+  if (!(file >> id)) throw Error("/proc/sys/kernel/random/uuid cannot be read: /proc must be mounted");
+  return id;
+}
+
+}  // namespace
+
+struct Daemon::State {
+  State(runtime::Loop& used, const Settings& shared)
+      : loop(used),
+        cluster_name(shared.text("cluster.name")),
+        self(shared),
+        high_water(names::state_directory() + "/high-water.json"),
+        bus(loop, runtime::connect_system_bus(), [this](const std::string& why) { bus_lost(why); }),
+        opened(store::open_zookeeper(loop.get(), store::zookeeper_options(shared))),
+        cluster(*opened, loop),
+        requests(cluster, self.name()),
+        polkit(bus),
+        plugins(bus),
+        decisions(self.name()),
+        tree(loop, bus.connection(), polkit, cluster, requests, {self.name(), shared.list("cluster.coordinators")}, runtime::boottime_us),
+        role(cluster, plugins, self, shared, [this] { wake(); }),
+        agent(cluster, plugins, decisions, self, shared, [this] { wake(); }),
+        coordinator(loop, cluster, plugins, decisions, self, shared, [this] { wake(); }, [this] { role.give_up(); }),
+        ages(loop, "core") {
+    runtime::request_name(bus.connection(), names::bus);
+    decisions.on_announced([this](std::uint64_t id, const std::string& json) { tree.emit_decision(id, json); });
+    cluster.on_change([this] { wake(); });
+    opened->on_state([this](store::SessionState state) { store_changed(state); });
+    loop.on_signal(SIGTERM, [this] { stop(); });
+    loop.on_signal(SIGINT, [this] { stop(); });
+    rounds = loop.every(round_interval, [this] { wake(); });
+    loop.send_watchdog();
+    ages.set("running");
+    runtime::notify_ready("waiting for the store");
+  }
+
+  // Any number of reasons in one turn of the loop are one round.
+  void wake() {
+    if (awake) return;
+    awake = true;
+    loop.defer([this] {
+      awake = false;
+      round();
+    });
+  }
+
+  void store_changed(store::SessionState state) {
+    if (state == store::SessionState::Denied)
+      runtime::log(Level::Error, "the store denies access: [store] credentials_file is not that of cluster " + cluster_name);
+    cluster.refresh();
+  }
+
+  Right right_to_act(Instant now) {
+    Right right = self.right(cluster.view(), now);
+    if (right.may_act != had_right) {
+      had_right = right.may_act;
+      runtime::log_event(Level::Notice, had_right ? names::message::proof_regained : names::message::proof_lost,
+                         had_right ? "this node's session is proven: it may act" : "this node's session is not proven: it does not act");
+    }
+    const std::string wrong = high_water.check(cluster.view());
+    if (wrong != store_is_wrong) {
+      store_is_wrong = wrong;
+      if (!wrong.empty())
+        runtime::log_event(Level::Error, names::message::store_behind,
+                           "nothing is started or fenced by this node: " + wrong + ". Only an operator can say which is right");
+    }
+    if (!wrong.empty()) right = {};
+    return right;
+  }
+
+  void round() {
+    const Instant now = runtime::boottime_us();
+    const Right right = right_to_act(now);
+    tree.update();
+    found_cluster();
+    role.round(right, now, stopping);
+    agent.round(right, now, stopping);
+    coordinator.round(right, now, role.is_primary());
+    if (stopping) finish_stopping(now);
+  }
+
+  // The first core of a new cluster names it. Who has seen one before does not: then the store has lost it (rule 15).
+  void found_cluster() {
+    if (!cluster.view().complete || cluster.view().cluster || cluster.view().broken.contains(store::paths::cluster) || founding ||
+        high_water.has_cluster())
+      return;
+    founding = true;
+    const ClusterRecord record{random_id(), cluster_name, false};
+    opened->commit({store::Create{store::paths::cluster, store::encode(record), false, false}},
+                   [this](const store::CommitResult&) { founding = false; });  // somebody else may have been faster
+  }
+
+  void stop() {
+    if (stopping) return;
+    stopping = true;
+    ages.set("shutdown");
+    runtime::notify_stopping();
+    wake();
+  }
+
+  // VMs run on. The role is handed over first, however long its hooks take; without a store nobody can be told.
+  void finish_stopping(Instant now) {
+    const bool reachable = opened->state() == store::SessionState::Connected;
+    if (role.is_free_of_role() || !reachable) {
+      opened->close();
+      return loop.exit(0);
+    }
+    if (now - told_systemd < more_time / 2) return;
+    told_systemd = now;
+    runtime::notify_more_time(more_time);
+  }
+
+  void bus_lost(const std::string& why) {
+    runtime::log(Level::Error, "the system bus is gone (" + why + "): the core ends and systemd starts it again");
+    loop.exit(1);
+  }
+
+  runtime::Loop& loop;
+  std::string cluster_name;
+  Self self;
+  HighWater high_water;
+  runtime::Bus bus;
+  std::unique_ptr<store::Store> opened;
+  Cluster cluster;
+  Requests requests;
+  runtime::Polkit polkit;
+  Plugins plugins;
+  Decisions decisions;
+  Tree tree;
+  RoleDriver role;
+  AgentDriver agent;
+  CoordinatorDriver coordinator;
+  runtime::AgeSender ages;
+  runtime::Timer rounds;
+  std::string store_is_wrong;
+  Instant told_systemd = 0;
+  bool awake = false;
+  bool founding = false;
+  bool had_right = false;
+  bool stopping = false;
+};
+
+Daemon::Daemon(runtime::Loop& loop, const Settings& shared) : state_(std::make_unique<State>(loop, shared)) {}
+Daemon::~Daemon() = default;
+
+}  // namespace pvcd::core

@@ -1,0 +1,30 @@
+// Tells people what was decided and why: in the journal, on the bus, and (with the act, in its transaction) in the store.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "logic/decision.hpp"
+#include "sdk/types.hpp"
+
+namespace pvcd::core {
+
+class Decisions {
+ public:
+  using Emit = std::function<void(std::uint64_t id, const std::string& json)>;
+
+  explicit Decisions(NodeName self) : self_(std::move(self)) {}
+  void on_announced(Emit emit) { emit_ = std::move(emit); }
+
+  // The record as it goes into the store.
+  std::string record(const logic::Decision&, Epoch) const;
+
+  // `created`: the path of the record in the store, whose number is the decision's id; empty for an act that changes nothing there.
+  void announce(const logic::Decision&, Epoch, const std::string& created, const std::string& object = {});
+
+ private:
+  NodeName self_;
+  Emit emit_;
+};
+
+}  // namespace pvcd::core

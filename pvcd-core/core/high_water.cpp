@@ -1,0 +1,86 @@
+#include "core/high_water.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "sdk/plugin.hpp"
+
+namespace pvcd::core {
+namespace {
+
+Marks parse(const std::string& text) {
+  const auto json = nlohmann::json::parse(text);
+  return {json.at("cluster_id").get<std::string>(), json.at("epoch").get<Epoch>(),
+          json.at("generations").get<std::map<VmUuid, Generation>>()};
+}
+
+std::string error_text(const std::string& file) { return file + ": " + std::strerror(errno); }
+
+}  // namespace
+
+std::string behind(const Marks& marks, const logic::ClusterView& view) {
+  if (!view.complete || marks.cluster_id.empty()) return {};
+  if (!view.cluster) return "the store has no cluster, this node has seen cluster " + marks.cluster_id;
+  if (view.cluster->value.id != marks.cluster_id)
+    return "the store holds cluster " + view.cluster->value.id + ", this node belongs to " + marks.cluster_id;
+  const Epoch epoch = view.leader ? view.leader->value.epoch : 0;
+  if (epoch < marks.epoch) return "the store is at epoch " + std::to_string(epoch) + ", this node has seen " + std::to_string(marks.epoch);
+  for (const auto& [uuid, generation] : marks.generations) {
+    auto owner = view.owners.find(uuid);
+    if (owner != view.owners.end() && owner->second.value.generation < generation)
+      return "the store has VM " + uuid + " at generation " + std::to_string(owner->second.value.generation) + ", this node has seen " +
+             std::to_string(generation);
+  }
+  return {};
+}
+
+Marks raised(const Marks& marks, const logic::ClusterView& view) {
+  Marks result;
+  result.cluster_id = view.cluster ? view.cluster->value.id : marks.cluster_id;
+  result.epoch = std::max(marks.epoch, view.leader ? view.leader->value.epoch : 0);
+  // A VM that was undefined is forgotten; defined again it begins at generation 1.
+  for (const auto& [uuid, owner] : view.owners) result.generations[uuid] = owner.value.generation;
+  return result;
+}
+
+HighWater::HighWater(std::string file) : file_(std::move(file)) {
+  std::ifstream in(file_);
+  if (!in) return;
+  std::stringstream text;
+  text << in.rdbuf();
+  try {
+    marks_ = parse(text.str());
+  } catch (const nlohmann::json::exception& error) {
+    throw Error(file_ + " is damaged (" + error.what() + "): it keeps this node from acting on an old store; remove it only if the store is known to be whole");
+  }
+}
+
+std::string HighWater::check(const logic::ClusterView& view) {
+  if (!view.complete) return {};
+  const std::string wrong = behind(marks_, view);
+  if (!wrong.empty()) return wrong;
+  Marks next = raised(marks_, view);
+  if (next == marks_) return {};
+  marks_ = std::move(next);
+  save();
+  return {};
+}
+
+void HighWater::save() const {
+  const nlohmann::json json = {{"cluster_id", marks_.cluster_id}, {"epoch", marks_.epoch}, {"generations", marks_.generations}};
+  const std::string text = json.dump() + "\n";
+  const std::string fresh = file_ + ".new";
+  const int fd = open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0) throw Error(error_text(fresh));
+  const bool written = write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fsync(fd) == 0;
+  close(fd);
+  if (!written || rename(fresh.c_str(), file_.c_str()) != 0) throw Error(error_text(fresh));
+}
+
+}  // namespace pvcd::core

@@ -1,0 +1,32 @@
+#include "core/objects/desk.hpp"
+
+#include "core/objects/authorisation.hpp"
+#include "runtime/names.hpp"
+
+namespace pvcd::core {
+
+Desk::Desk(Cluster& seen, Requests& asked, Gate& guarded, WhenPresent when_present)
+    : cluster(seen), requests(asked), gate(guarded), when_present_(std::move(when_present)) {}
+
+Call Desk::call_on(const sdbus::IObject& object, std::string_view interface, std::string_view method) {
+  return {object.getCurrentlyProcessedMessage()->getSender(), object.getObjectPath(), interface, method};
+}
+
+void Desk::submit(const Call& call, const std::string& object, const std::map<std::string, std::string>& arguments,
+                  PathResult&& result) {
+  gate.pass(call, std::move(result), {},
+            [this, call, object, arguments](const Caller& caller, std::shared_ptr<PathResult> answer) {
+              const std::string type(find_rule(call.interface, call.method)->job);
+              requests.submit(type, object, arguments, caller,
+                              reply_to<std::uint64_t>(answer, runtime::names::job_path));
+            });
+}
+
+Reply<std::monostate> Desk::reply_to(std::shared_ptr<EmptyResult> result) {
+  return [result](const std::variant<std::monostate, RequestError>& answer) {
+    if (auto* error = std::get_if<RequestError>(&answer)) return result->returnError(bus_error(*error));
+    result->returnResults();
+  };
+}
+
+}  // namespace pvcd::core

@@ -1,0 +1,51 @@
+// The core's side of the plugins: requests go down and never block, answers and facts come up. A plugin that is absent,
+// hung or late is the Unknown of the answer, here and nowhere else.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "runtime/bus.hpp"
+#include "sdk/roles.hpp"
+
+namespace pvcd::core {
+
+class Plugins {
+ public:
+  explicit Plugins(runtime::Bus&);
+  ~Plugins();
+
+  template <class T>
+  using Answered = std::function<void(T)>;
+
+  // Hypervisor
+  void probe(const std::string& plugin, const ProbeRequest&, Answered<DomainProbe>);
+  void create(const std::string& plugin, const CreateRequest&, Answered<CreateAnswer>);
+  void resume(const std::string& plugin, const DomainRequest&, Answered<Answer>);
+  void shutdown(const std::string& plugin, const DomainRequest&, Answered<Answer>);
+  void destroy(const std::string& plugin, const DomainRequest&, Answered<Answer>);
+  // PreStartHook
+  void before_start(const std::string& plugin, const VmStart&, Answered<HookVerdict>);
+  void identify(const std::string& plugin, const ImagesRequest&, Answered<Identified>);
+  void after_stop(const std::string& plugin, const VmStopped&, Answered<Answer>);
+  // Fencer
+  void read(const std::string& plugin, const ReadRequest&, Answered<PowerReading>);
+  void power(const std::string& plugin, const PowerRequest&, Answered<Answer>);
+  // RoleHook: as long as it takes; the caller decides how long to wait
+  void role_change(const std::string& plugin, const RoleChange&, Answered<Answer>);
+  // Elector
+  void claim(const std::string& plugin, const ClaimRequest&, Answered<Answer>);
+  void vacate(const std::string& plugin, const VacateRequest&, Answered<Answer>);
+
+  // The facts of a plugin: all of them when it appears, then each as it changes; `vanished` when it is gone.
+  void follow(const std::string& plugin, std::function<void(const std::string& key, const std::string& value)> fact,
+              std::function<void()> vanished);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace pvcd::core

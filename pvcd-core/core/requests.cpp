@@ -1,0 +1,349 @@
+#include "core/requests.hpp"
+
+#include <systemd/sd-id128.h>
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+
+#include "core/domain_xml.hpp"
+#include "logic/jobs.hpp"
+#include "runtime/clock.hpp"
+#include "sdk/plugin.hpp"
+#include "store/codec.hpp"
+#include "store/paths.hpp"
+
+namespace pvcd::core {
+
+using logic::ClusterView;
+using store::CommitCode;
+using store::CommitResult;
+using store::Operation;
+namespace paths = store::paths;
+
+namespace {
+
+using Refusal = std::optional<RequestError>;
+using Arguments = std::map<std::string, std::string>;
+
+constexpr std::size_t list_entries_max = 1000;
+constexpr std::size_t text_bytes_max = 1000;
+
+VmUuid fresh_uuid() {
+  sd_id128_t id{};
+  if (sd_id128_randomize(&id) < 0) throw Error("no random numbers from the kernel");
+  char text[SD_ID128_UUID_STRING_MAX];
+  return sd_id128_to_uuid_string(id, text);
+}
+
+RequestError invalid(const std::string& text) { return {ErrorKind::InvalidArgument, text}; }
+
+RequestError error_of(CommitCode code) {
+  switch (code) {
+    case CommitCode::Ok:
+      break;
+    case CommitCode::NoEntry:
+      return {ErrorKind::NotFound, "it was removed meanwhile; look again"};
+    case CommitCode::Exists:
+      return {ErrorKind::AlreadyExists, "it exists already; choose another name or UUID"};
+    case CommitCode::BadVersion:
+      return {ErrorKind::Busy, "somebody else changed it meanwhile; look again and repeat"};
+    case CommitCode::NotEmpty:
+      return {ErrorKind::Busy, "it is in use; repeat later"};
+    case CommitCode::Denied:
+      return {ErrorKind::Unavailable, "the cluster store refuses this node; check [store] of pvcd.toml and its secret"};
+    case CommitCode::TooBig:
+      return invalid("more than the cluster store takes in one entry; make it shorter");
+    case CommitCode::Invalid:
+      return {ErrorKind::Failed, "the cluster store does not take it; see the journal"};
+    case CommitCode::Unknown:
+      return {ErrorKind::Timeout, "the cluster store did not answer; it may have happened: look before you repeat it"};
+  }
+  return {ErrorKind::Failed, "unexpected"};
+}
+
+// ----------------------------------------------------------------------------------------------------------------
+// checks
+
+Refusal check_nodes(const ClusterView& view, const std::string& key, const std::vector<NodeName>& nodes) {
+  if (std::set<NodeName>(nodes.begin(), nodes.end()).size() != nodes.size())
+    return invalid(key + ": a node is named twice");
+  for (const NodeName& node : nodes)
+    if (!view.nodes.contains(node)) return invalid(key + ": no node '" + node + "' ever joined");
+  return std::nullopt;
+}
+
+Refusal check_settings(const ClusterView& view, const VmSettings& settings) {
+  if (settings.node_limit)
+    if (auto refusal = check_nodes(view, "node_limit", *settings.node_limit)) return refusal;
+  if (settings.tags) {
+    const auto bad = [](const std::string& tag) { return tag.empty() || tag.size() > text_bytes_max; };
+    if (settings.tags->size() > list_entries_max || std::any_of(settings.tags->begin(), settings.tags->end(), bad))
+      return invalid("tags: at most 1000, each of 1 to 1000 bytes");
+  }
+  if (settings.profile && settings.profile->size() > text_bytes_max) return invalid("profile: more than 1000 bytes");
+  return std::nullopt;
+}
+
+void apply(const VmSettings& settings, VmRecord& vm) {
+  if (settings.node_limit) vm.node_limit = *settings.node_limit;
+  if (settings.priority) vm.priority = *settings.priority;
+  if (settings.tags) vm.tags = *settings.tags;
+  if (settings.profile) vm.profile = *settings.profile;
+  if (settings.autostart) vm.autostart = *settings.autostart;
+}
+
+Refusal check_home(const VmRecord& vm, const std::string& key, const NodeName& home) {
+  const bool limited = !vm.node_limit.empty();
+  if (limited && std::find(vm.node_limit.begin(), vm.node_limit.end(), home) == vm.node_limit.end())
+    return invalid(key + ": '" + home + "' is not in the VM's node_limit");
+  return std::nullopt;
+}
+
+// S1 is about images: two VMs that share one would be two writers.
+Refusal check_images(const ClusterView& view, const VmRecord& vm) {
+  for (const auto& [uuid, other] : view.vms)
+    for (const Disk& theirs : other.value.disks)
+      for (const Disk& disk : vm.disks)
+        if (disk.kind == DiskKind::Rbd && theirs.kind == DiskKind::Rbd && disk.source == theirs.source)
+          return RequestError{ErrorKind::Refused, "image " + disk.source + " is a disk of VM " + other.value.name +
+                                                      " already; give each VM its own"};
+  return std::nullopt;
+}
+
+Refusal check_taken(const ClusterView& view, const VmRecord& vm) {
+  if (view.vms.contains(vm.uuid))
+    return RequestError{ErrorKind::AlreadyExists, "UUID " + vm.uuid + " is taken; give another"};
+  for (const auto& [uuid, other] : view.vms)
+    if (other.value.name == vm.name)
+      return RequestError{ErrorKind::AlreadyExists, "name '" + vm.name + "' is taken; give another"};
+  return std::nullopt;
+}
+
+std::string argument(const Arguments& arguments, const std::string& key) {
+  auto found = arguments.find(key);
+  return found == arguments.end() ? "" : found->second;
+}
+
+Refusal check_move(const ClusterView& view, const VmRecord& vm, const NodeName& node) {
+  if (node.empty()) return invalid("node: name one; choosing it for you is not in this version");
+  if (!view.nodes.contains(node)) return RequestError{ErrorKind::NotFound, "no node '" + node + "' ever joined"};
+  return check_home(vm, "node", node);
+}
+
+Refusal check_confirm_off(const ClusterView& view, const NodeRecord& node, const BootId& boot) {
+  if (boot.empty()) return invalid("boot_id: missing; take the BootId that " + node.name + " had when it went off");
+  if (boot != node.boot) return invalid("boot_id: the last known boot of " + node.name + " is " + node.boot);
+  const logic::Live* live = live_of(view, node);
+  if (live && live->session)
+    return RequestError{ErrorKind::Unsafe, node.name + " shows life in this boot; it is not off. Fence it instead"};
+  return std::nullopt;
+}
+
+Refusal check_step_down(const ClusterView& view, const NodeName& node) {
+  const LeaderRecord* leader = primary_of(view);
+  if (leader && leader->node == node) return std::nullopt;
+  return RequestError{ErrorKind::NotPrimary, leader ? "the primary is " + leader->node + "; ask that one to step down"
+                                                    : std::string("there is no primary; nothing has to step down")};
+}
+
+Refusal check_job(const ClusterView& view, const logic::JobType& type, const std::string& object,
+                  const Arguments& arguments) {
+  if (type.target == logic::Target::Vm) {
+    auto vm = view.vms.find(object);
+    if (vm == view.vms.end()) return RequestError{ErrorKind::NotFound, "no VM " + object};
+    return type.name == "vm-move" ? check_move(view, vm->second.value, argument(arguments, "node")) : std::nullopt;
+  }
+  auto node = view.nodes.find(object);
+  if (node == view.nodes.end()) return RequestError{ErrorKind::NotFound, "no node '" + object + "' ever joined"};
+  if (type.name == "node-confirm-off")
+    return check_confirm_off(view, node->second.value, argument(arguments, "boot_id"));
+  return type.name == "node-step-down" ? check_step_down(view, object) : std::nullopt;
+}
+
+// The store numbers sequential entries with ten digits.
+std::string job_path(std::uint64_t id) {
+  const std::string digits = std::to_string(id);
+  return paths::under(paths::jobs, "j" + std::string(digits.size() < 10 ? 10 - digits.size() : 0, '0') + digits);
+}
+
+std::optional<std::uint64_t> job_of_path(const std::string& path) {
+  const std::string prefix = paths::under(paths::jobs, "j");
+  if (!path.starts_with(prefix)) return std::nullopt;
+  std::uint64_t id = 0;
+  const char* end = path.data() + path.size();
+  const auto [stopped, failure] = std::from_chars(path.data() + prefix.size(), end, id);
+  return failure == std::errc{} && stopped == end ? std::optional(id) : std::nullopt;
+}
+
+store::Committed answer(Reply<std::monostate> reply) {
+  return [reply = std::move(reply)](const CommitResult& result) {
+    if (result.code == CommitCode::Ok) return reply(std::monostate{});
+    reply(error_of(result.code));
+  };
+}
+
+}  // namespace
+
+// ----------------------------------------------------------------------------------------------------------------
+// writes
+
+// Commits what concerns the whole cluster under the leadership that was seen (S3). Once, if only that has moved
+// meanwhile, it reads the leadership again and repeats: nothing here was decided from it.
+struct Requests::Writer : std::enable_shared_from_this<Writer> {
+  using Committed = std::function<void(const CommitResult&)>;  // `failed` counts without the leadership check
+
+  explicit Writer(Cluster& seen) : cluster(seen) {}
+
+  std::optional<Version> leader_version() const {
+    const ClusterView& view = cluster.view();
+    return view.leader ? std::optional(view.leader->version) : std::nullopt;
+  }
+
+  void commit(std::vector<Operation> operations, Committed committed) {
+    const auto leader = leader_version();
+    if (!leader) return send(std::move(operations), std::move(committed));
+    auto repeat = operations;
+    send_under(*leader, std::move(operations), [this, repeat, committed](const CommitResult& result) {
+      const bool leader_moved = result.code == CommitCode::BadVersion && result.failed == 0;
+      if (!leader_moved) return committed(without_check(result));
+      read_leader_and_send(repeat, committed);
+    });
+  }
+
+  void read_leader_and_send(const std::vector<Operation>& operations, const Committed& committed) {
+    auto read = [self = weak_from_this(), operations, committed](const store::ReadResult& leader) {
+      auto writer = self.lock();
+      if (!writer) return;
+      CommitResult moved;
+      moved.code = CommitCode::BadVersion;
+      if (leader.code != store::ReadCode::Ok) return committed(moved);
+      writer->send_under(leader.entry.version, operations,
+                         [committed](const CommitResult& result) { committed(without_check(result)); });
+    };
+    cluster.store().get(paths::leader, std::move(read));
+  }
+
+  void send_under(Version leader, std::vector<Operation> operations, Committed committed) {
+    operations.insert(operations.begin(), store::Check{paths::leader, leader});
+    send(std::move(operations), std::move(committed));
+  }
+
+  void send(std::vector<Operation> operations, Committed committed) {
+    cluster.store().commit(std::move(operations), [self = weak_from_this(), committed](const CommitResult& result) {
+      if (self.lock()) committed(result);
+    });
+  }
+
+  static CommitResult without_check(CommitResult result) {
+    if (result.failed > 0) --result.failed;
+    return result;
+  }
+
+  Refusal unavailable(const NodeName& self) const {
+    if (cluster.store().state() == store::SessionState::Connected && cluster.view().complete) return std::nullopt;
+    return RequestError{ErrorKind::Unavailable,
+                        self + " does not reach the cluster store; ask another node, or see that its servers answer"};
+  }
+
+  Cluster& cluster;
+};
+
+Requests::Requests(Cluster& cluster, NodeName self)
+    : cluster_(cluster), self_(std::move(self)), writer_(std::make_shared<Writer>(cluster)) {}
+Requests::~Requests() = default;
+
+void Requests::define_vm(const std::string& xml, const NodeName& home, const VmSettings& settings,
+                         Reply<VmUuid> reply) {
+  if (auto refusal = writer_->unavailable(self_)) return reply(*refusal);
+  const auto parsed = parse_domain(xml, fresh_uuid());
+  if (auto* wrong = std::get_if<DomainError>(&parsed)) return reply(invalid("xml: " + wrong->text));
+  const Domain& domain = std::get<Domain>(parsed);
+  const ClusterView& view = cluster_.view();
+  VmRecord vm;
+  vm.uuid = domain.uuid;
+  vm.name = domain.name;
+  vm.xml = domain.xml;
+  vm.home = home;
+  vm.memory = domain.memory;
+  vm.vcpus = domain.vcpus;
+  vm.disks = domain.disks;
+  if (auto refusal = check_settings(view, settings)) return reply(*refusal);
+  apply(settings, vm);
+  if (!home.empty()) {
+    if (auto refusal = check_nodes(view, "home_node", {home})) return reply(*refusal);
+    if (auto refusal = check_home(vm, "home_node", home)) return reply(*refusal);
+  }
+  if (auto refusal = check_taken(view, vm)) return reply(*refusal);
+  if (auto refusal = check_images(view, vm)) return reply(*refusal);
+  writer_->commit({store::Create{paths::under(paths::names, vm.name), vm.uuid},
+                   store::Create{paths::under(paths::vms, vm.uuid), store::encode(vm)}},
+                  [reply, uuid = vm.uuid](const CommitResult& result) {
+                    if (result.code == CommitCode::Ok) return reply(uuid);
+                    reply(error_of(result.code));
+                  });
+}
+
+void Requests::configure_vm(const VmUuid& uuid, const VmSettings& settings, Reply<std::monostate> reply) {
+  if (auto refusal = writer_->unavailable(self_)) return reply(*refusal);
+  const ClusterView& view = cluster_.view();
+  auto found = view.vms.find(uuid);
+  if (found == view.vms.end()) return reply(RequestError{ErrorKind::NotFound, "no VM " + uuid});
+  if (auto refusal = check_settings(view, settings)) return reply(*refusal);
+  VmRecord vm = found->second.value;
+  apply(settings, vm);
+  writer_->commit({store::Set{paths::under(paths::vms, uuid), store::encode(vm), found->second.version}},
+                  answer(std::move(reply)));
+}
+
+void Requests::submit(const std::string& type_name, const std::string& object, const Arguments& arguments,
+                      const Caller& caller, Reply<std::uint64_t> reply) {
+  if (auto refusal = writer_->unavailable(self_)) return reply(*refusal);
+  const logic::JobType* type = logic::find_job_type(type_name);
+  if (!type) return reply(RequestError{ErrorKind::Failed, "no job of type " + type_name});
+  if (auto refusal = check_job(cluster_.view(), *type, object, arguments)) return reply(*refusal);
+  JobRecord job;
+  job.type = type_name;
+  job.object = object;
+  job.arguments = arguments;
+  job.started_on = self_;
+  job.started_by_uid = caller.uid;
+  job.start_time = runtime::realtime_us();
+  store::Create create{paths::under(paths::jobs, "j"), store::encode(job)};
+  create.sequential = true;
+  writer_->send({create}, [reply](const CommitResult& result) {
+    if (result.code != CommitCode::Ok) return reply(error_of(result.code));
+    const auto id = result.created.empty() ? std::nullopt : job_of_path(result.created.front());
+    if (!id) return reply(RequestError{ErrorKind::Failed, "the cluster store gave the job no number; see the journal"});
+    reply(*id);
+  });
+}
+
+void Requests::cancel_job(std::uint64_t id, Reply<std::monostate> reply) {
+  if (auto refusal = writer_->unavailable(self_)) return reply(*refusal);
+  auto found = cluster_.view().jobs.find(id);
+  if (found == cluster_.view().jobs.end())
+    return reply(RequestError{ErrorKind::NotFound, "no job " + std::to_string(id)});
+  JobRecord job = found->second.value;
+  if (job.state != JobState::Queued)
+    return reply(
+        RequestError{ErrorKind::Refused, job.state == JobState::Running
+                                             ? "the job is under way; ask for the opposite when it has finished"
+                                             : "the job has finished"});
+  job.state = JobState::Finished;
+  job.result = JobResult::Canceled;
+  job.message = "canceled before it began";
+  writer_->commit({store::Set{job_path(id), store::encode(job), found->second.version}}, answer(std::move(reply)));
+}
+
+void Requests::set_maintenance(bool on, Reply<std::monostate> reply) {
+  if (auto refusal = writer_->unavailable(self_)) return reply(*refusal);
+  const auto& seen = cluster_.view().cluster;
+  if (!seen)
+    return reply(RequestError{ErrorKind::Unavailable, "the cluster has no record yet; repeat when a primary is there"});
+  ClusterRecord cluster = seen->value;
+  cluster.maintenance = on;
+  writer_->commit({store::Set{paths::cluster, store::encode(cluster), seen->version}}, answer(std::move(reply)));
+}
+
+}  // namespace pvcd::core

@@ -1,0 +1,132 @@
+#include "core/role_driver.hpp"
+
+#include <algorithm>
+
+#include "core/transactions.hpp"
+#include "runtime/clock.hpp"
+#include "runtime/journal.hpp"
+#include "runtime/names.hpp"
+#include "store/codec.hpp"
+#include "store/paths.hpp"
+
+namespace pvcd::core {
+namespace {
+
+constexpr const char* elector_plugin = "election";
+constexpr Microseconds claim_interval = milliseconds(200);  // between two tries of one node
+constexpr Microseconds preference_wait = seconds(5);        // others stand back so long for a node that was asked for
+
+bool is_held(CoordinatorState state) {
+  return state == CoordinatorState::Takeover || state == CoordinatorState::Primary || state == CoordinatorState::Relinquish;
+}
+
+}  // namespace
+
+RoleDriver::RoleDriver(Cluster& cluster, Plugins& plugins, const Self& self, const Settings& shared, std::function<void()> wake)
+    : cluster_(cluster), plugins_(plugins), self_(self), wake_(std::move(wake)), hooks_(shared.list("hooks.role")), elector_(elector_plugin) {
+  settings_.coordinators = shared.list("cluster.coordinators");
+  settings_.decision_limit = milliseconds(static_cast<std::uint64_t>(shared.number("timings.decision_limit_ms")));
+  settings_.preference_wait = preference_wait;
+}
+
+bool RoleDriver::is_primary() const {
+  const Life life = self_.life(cluster_.view());
+  const LeaderRecord* leader = logic::primary_of(cluster_.view());
+  return leader && leader->node == life.node && leader->incarnation == life.incarnation;
+}
+
+bool RoleDriver::is_free_of_role() const { return !is_primary() && !is_held(state_); }
+void RoleDriver::give_up() { give_up_asked_ = true; }
+
+void RoleDriver::round(const Right& right, Instant now, bool stopping) {
+  const bool primary = is_primary();
+  const bool leave = stopping || give_up_asked_;
+  if (primary && !is_held(state_)) {
+    epoch_ = cluster_.view().leader->value.epoch;
+    enter(CoordinatorState::Takeover);
+  }
+  if (!primary && is_held(state_)) {
+    give_up_asked_ = false;
+    enter(CoordinatorState::Secondary);
+  }
+  if (state_ == CoordinatorState::Takeover && unacknowledged_ == 0) enter(CoordinatorState::Primary);
+  if (state_ == CoordinatorState::Primary && leave) enter(CoordinatorState::Relinquish);
+  if (state_ == CoordinatorState::Relinquish && unacknowledged_ == 0) vacate();
+  publish();
+
+  logic::ElectionPlan plan = logic::decide_election(cluster_.view(), settings_, self_.life(cluster_.view()), memory_, now);
+  memory_ = plan.next;
+  if (plan.claim && right.may_act && !leave && !claiming_ && now >= claim_not_before_) claim(std::move(*plan.claim), right, now);
+}
+
+void RoleDriver::claim(ClaimRequest request, const Right& right, Instant now) {
+  claiming_ = true;
+  claim_not_before_ = now + claim_interval;
+  request.permit = {right.not_after, request.expected.epoch};
+  plugins_.claim(elector_, request, [this, request](Answer answer) {
+    claiming_ = false;
+    const std::string epoch = std::to_string(request.expected.epoch + 1);
+    if (answer.outcome == Outcome::Done)
+      runtime::log_event(Level::Notice, runtime::names::message::takeover, "this node is primary at epoch " + epoch,
+                         {{runtime::names::field::epoch, epoch}});
+    else
+      runtime::log(Level::Info, "the claim of epoch " + epoch + " did not succeed: " + answer.note);
+    wake_();
+  });
+}
+
+void RoleDriver::enter(CoordinatorState state) {
+  state_ = state;
+  if (state == CoordinatorState::Takeover || state == CoordinatorState::Relinquish) tell_hooks();
+  wake_();
+}
+
+// Asked again until they acknowledge is not needed: a hook that is absent has no service to move.
+void RoleDriver::tell_hooks() {
+  const CoordinatorState state = state_;
+  unacknowledged_ = hooks_.size();
+  for (const std::string& hook : hooks_)
+    plugins_.role_change(hook, {epoch_, state}, [this, hook, state](Answer answer) {
+      if (answer.outcome != Outcome::Done)
+        runtime::log(Level::Warning, "role hook " + hook + " did not acknowledge: " + answer.note);
+      if (state_ == state && unacknowledged_ > 0) unacknowledged_--;
+      wake_();
+    });
+}
+
+void RoleDriver::vacate() {
+  if (vacating_) return;
+  vacating_ = true;
+  plugins_.vacate(elector_, {self_.life(cluster_.view()), epoch_}, [this](Answer answer) {
+    vacating_ = false;
+    if (answer.outcome == Outcome::Done)
+      runtime::log_event(Level::Notice, runtime::names::message::relinquish, "the role of primary is given back", {});
+    else
+      runtime::log(Level::Warning, "the role of primary could not be given back: " + answer.note);
+    wake_();
+  });
+}
+
+// What the cluster shows of it. Written by this node alone; a write that fails is made again in the next round.
+void RoleDriver::publish() {
+  const auto& roles = cluster_.view().roles;
+  if (!cluster_.view().complete || publishing_) return;
+  RoleRecord record{state_, epoch_};
+  const auto& coordinators = settings_.coordinators;
+  if (std::find(coordinators.begin(), coordinators.end(), self_.name()) == coordinators.end()) record.state = CoordinatorState::Client;
+  auto known = roles.find(self_.name());
+  if (known != roles.end() && known->second.value == record) return;
+  const std::string path = store::paths::under(store::paths::roles, self_.name());
+  Transaction transaction;
+  if (known == roles.end())
+    transaction.push_back(store::Create{path, store::encode(record), false, false});
+  else
+    transaction.push_back(store::Set{path, store::encode(record), known->second.version});
+  publishing_ = true;
+  cluster_.store().commit(std::move(transaction), [this](const store::CommitResult&) {
+    publishing_ = false;
+    wake_();
+  });
+}
+
+}  // namespace pvcd::core

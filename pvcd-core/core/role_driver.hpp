@@ -1,0 +1,53 @@
+// This node's part in the leadership: claims it when the decision says so, shows takeover and relinquish to the cluster
+// until the role hooks have acknowledged, and gives the role back. The epoch moves first: a hook that hangs delays its
+// service, never recovery (safety rule 10).
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/cluster.hpp"
+#include "core/plugins.hpp"
+#include "core/self.hpp"
+#include "logic/election.hpp"
+
+namespace pvcd::core {
+
+class RoleDriver {
+ public:
+  RoleDriver(Cluster&, Plugins&, const Self&, const Settings& shared, std::function<void()> wake);
+
+  void round(const Right&, Instant now, bool stopping);
+
+  bool is_primary() const;
+  void give_up();                // an administrator asked: relinquish, then vacate
+  bool is_free_of_role() const;  // nothing of the role is left here: the daemon may go
+
+ private:
+  void claim(ClaimRequest, const Right&, Instant now);
+  void enter(CoordinatorState);
+  void tell_hooks();
+  void vacate();
+  void publish();
+
+  Cluster& cluster_;
+  Plugins& plugins_;
+  const Self& self_;
+  std::function<void()> wake_;
+  std::vector<std::string> hooks_;
+  std::string elector_;
+  logic::ElectionSettings settings_;
+  logic::ElectionMemory memory_;
+  Instant claim_not_before_ = 0;
+  bool claiming_ = false;
+  bool vacating_ = false;
+  bool publishing_ = false;
+  bool give_up_asked_ = false;
+  CoordinatorState state_ = CoordinatorState::Secondary;
+  Epoch epoch_ = 0;               // of the role that state_ is about
+  std::size_t unacknowledged_ = 0;
+};
+
+}  // namespace pvcd::core

@@ -1,0 +1,26 @@
+// Deliberate faults for tests that must fail: `./dev demo --sabotage NAME`. Only the binary pvcd-core-switched has them, which
+// is never installed; in pvcd-core switched() is false at compile time and the code behind it is gone.
+#pragma once
+
+#include <string_view>
+
+#ifdef PVCD_TEST_SWITCHES
+#include <fstream>
+#include <string>
+#endif
+
+namespace pvcd::core {
+
+#ifdef PVCD_TEST_SWITCHES
+// One name a line in /etc/pvcd/test-switches, read each time so that a test can change it while the core runs.
+inline bool switched(std::string_view name) {
+  std::ifstream file("/etc/pvcd/test-switches");
+  for (std::string line; std::getline(file, line);)
+    if (line == name) return true;
+  return false;
+}
+#else
+constexpr bool switched(std::string_view) { return false; }
+#endif
+
+}  // namespace pvcd::core

@@ -1,0 +1,86 @@
+#include "host/role_methods.hpp"
+
+#include <exception>
+#include <utility>
+
+#include "runtime/clock.hpp"
+#include "runtime/journal.hpp"
+#include "runtime/names.hpp"
+#include "runtime/wire.hpp"
+#include "sdk/roles.hpp"
+
+namespace pvcd::host {
+
+namespace names = runtime::names;
+
+namespace {
+
+template <class Answer_>
+Answer_ unknown(std::string why) {
+  Answer_ answer;  // its default is Unknown
+  if constexpr (requires { answer.reason; })
+    answer.reason = std::move(why);
+  else
+    answer.note = std::move(why);
+  return answer;
+}
+
+template <class Role, class Request, class Answer_>
+Answer_ call(Role& role, Answer_ (Role::*function)(const Request&), const char* name, const Request& request) {
+  const Permit* permit = runtime::permit_of(request);
+  if (permit != nullptr && runtime::boottime_us() > permit->not_after)
+    return unknown<Answer_>("too late: the right to act ended before the plugin took the request up");
+  try {
+    return (role.*function)(request);
+  } catch (const std::exception& error) {
+    runtime::log(Level::Warning, std::string(name) + " failed: " + error.what());
+    return unknown<Answer_>(error.what());
+  }
+}
+
+template <class Role, class Request, class Answer_>
+RoleMethod method(Role& role, const char* role_name, const char* interface, const char* name,
+                  Answer_ (Role::*function)(const Request&)) {
+  const auto prepare = [&role, function, name](const std::string& text) -> std::variant<Work, InvalidRequest> {
+    auto decoded = runtime::decode<Request>(text);
+    if (const auto* error = std::get_if<std::string>(&decoded)) return InvalidRequest{*error};
+    return Work([&role, function, name, request = std::get<Request>(std::move(decoded))] {
+      return runtime::encode(call(role, function, name, request));
+    });
+  };
+  return {role_name, interface, name, prepare};
+}
+
+}  // namespace
+
+std::vector<RoleMethod> role_methods(Plugin& plugin) {
+  std::vector<RoleMethod> methods;
+  const auto add = [&](auto* role, const char* role_name, const char* interface, const char* name, auto function) {
+    methods.push_back(method(*role, role_name, interface, name, function));
+  };
+  if (auto* role = dynamic_cast<Hypervisor*>(&plugin)) {
+    add(role, "Hypervisor", names::hypervisor_interface, "Probe", &Hypervisor::probe);
+    add(role, "Hypervisor", names::hypervisor_interface, "Create", &Hypervisor::create);
+    add(role, "Hypervisor", names::hypervisor_interface, "Resume", &Hypervisor::resume);
+    add(role, "Hypervisor", names::hypervisor_interface, "Shutdown", &Hypervisor::shutdown);
+    add(role, "Hypervisor", names::hypervisor_interface, "Destroy", &Hypervisor::destroy);
+  }
+  if (auto* role = dynamic_cast<PreStartHook*>(&plugin)) {
+    add(role, "PreStartHook", names::pre_start_hook_interface, "BeforeStart", &PreStartHook::before_start);
+    add(role, "PreStartHook", names::pre_start_hook_interface, "Identify", &PreStartHook::identify);
+    add(role, "PreStartHook", names::pre_start_hook_interface, "AfterStop", &PreStartHook::after_stop);
+  }
+  if (auto* role = dynamic_cast<Fencer*>(&plugin)) {
+    add(role, "Fencer", names::fencer_interface, "Read", &Fencer::read);
+    add(role, "Fencer", names::fencer_interface, "Power", &Fencer::power);
+  }
+  if (auto* role = dynamic_cast<RoleHook*>(&plugin))
+    add(role, "RoleHook", names::role_hook_interface, "RoleChange", &RoleHook::role_change);
+  if (auto* role = dynamic_cast<Elector*>(&plugin)) {
+    add(role, "Elector", names::elector_interface, "Claim", &Elector::claim);
+    add(role, "Elector", names::elector_interface, "Vacate", &Elector::vacate);
+  }
+  return methods;
+}
+
+}  // namespace pvcd::host

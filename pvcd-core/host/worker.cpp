@@ -1,0 +1,179 @@
+#include "host/worker.hpp"
+
+#include <exception>
+#include <utility>
+
+#include "runtime/clock.hpp"
+#include "runtime/journal.hpp"
+
+namespace pvcd::host {
+
+namespace {
+
+// How often an idle worker shows that its loop turns; the smallest stall limit is a second.
+constexpr Microseconds turn_interval = milliseconds(250);
+
+}  // namespace
+
+Worker::Worker(runtime::Loop& main_loop, std::unique_ptr<Plugin> plugin, WorkerOptions options, WorkerEvents events)
+    : plugin_(std::move(plugin)),
+      options_(options),
+      events_(std::move(events)),
+      to_worker_(loop_, [] {}),
+      to_main_(main_loop, [this] { deliver(); }),
+      last_turn_(runtime::boottime_us()),
+      thread_([this] { run(); }) {}
+
+Worker::~Worker() {
+  stop();
+  thread_.join();
+}
+
+Handover Worker::submit(Work work, Done done) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stop_wanted_) return Handover::Stopping;
+    if (waiting_.size() >= queue_limit) return Handover::QueueFull;
+    waiting_.push_back({std::move(work), std::move(done)});
+  }
+  to_worker_.notify();
+  return Handover::Taken;
+}
+
+void Worker::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_wanted_ = true;
+  }
+  to_worker_.notify();
+}
+
+std::size_t Worker::queue_length() const {
+  const std::lock_guard lock(mutex_);
+  return waiting_.size();
+}
+
+Instant Worker::busy_since() const {
+  const Instant call = call_since_;
+  return call != 0 ? call : last_turn_.load();
+}
+
+// --------------------------------------------------------------------------------------------------- the worker's thread
+
+// The plugin is called between the turns of its loop, never from inside one: so it may turn the loop while it waits.
+void Worker::run() noexcept {
+  if (!start_plugin()) return enter(Phase::Failed);
+  enter(Phase::Running);
+  const runtime::Timer turns = loop_.every(turn_interval, [this] { last_turn_ = runtime::boottime_us(); });
+  const runtime::Timer ticks = loop_.every(options_.tick_interval, [this] { tick_due_ = true; });
+  do loop_.turn();
+  while (serve());
+  enter(Phase::Stopping);
+  refuse_waiting();
+  plugin_->stop();
+  enter(Phase::Stopped);
+}
+
+// Empty, or what the plugin threw.
+template <class Function>
+std::string Worker::attempt(Function&& function) {
+  std::string error;
+  call_since_ = runtime::boottime_us();
+  try {
+    function();
+  } catch (const std::exception& exception) {
+    error = exception.what();
+  }
+  last_turn_ = runtime::boottime_us();
+  call_since_ = 0;
+  return error;
+}
+
+bool Worker::start_plugin() {
+  const std::string error = attempt([this] { plugin_->start(*this); });
+  if (error.empty()) return true;
+  runtime::log(Level::Error, "cannot start: " + error);
+  return false;
+}
+
+// At most one tick and one request between two turns. False: it is time to stop.
+bool Worker::serve() {
+  if (std::exchange(tick_due_, false)) tick();
+  std::optional<Request> request;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stop_wanted_) return false;
+    if (waiting_.empty()) return true;
+    request = std::move(waiting_.front());
+    waiting_.pop_front();
+    if (!waiting_.empty()) to_worker_.notify();
+  }
+  take_up(*std::move(request));
+  return true;
+}
+
+void Worker::take_up(Request request) {
+  std::string answer;
+  attempt([&] { answer = request.work(); });
+  {
+    const std::lock_guard lock(mutex_);
+    finished_.push_back({std::move(request.done), std::move(answer)});
+  }
+  to_main_.notify();
+}
+
+void Worker::tick() {
+  std::string error = attempt([this] { plugin_->tick(); });
+  if (!error.empty() && error != last_tick_error_) runtime::log(Level::Warning, error);
+  last_tick_error_ = std::move(error);
+}
+
+void Worker::enter(Phase phase) {
+  phase_ = phase;
+  {
+    const std::lock_guard lock(mutex_);
+    phases_.push_back(phase);
+  }
+  to_main_.notify();
+}
+
+void Worker::refuse_waiting() {
+  const std::lock_guard lock(mutex_);
+  for (Request& request : waiting_) finished_.push_back({std::move(request.done), std::nullopt});
+  waiting_.clear();
+}
+
+void Worker::report(std::string key, std::string value) {
+  {
+    const std::lock_guard lock(mutex_);
+    new_facts_.insert_or_assign(std::move(key), std::move(value));
+  }
+  to_main_.notify();
+}
+
+void Worker::log(Level level, std::string_view message) { runtime::log(level, message); }
+
+// ------------------------------------------------------------------------------------------------------- the main thread
+
+void Worker::deliver() {
+  std::map<std::string, std::string> facts;
+  std::vector<Finished> finished;
+  std::vector<Phase> phases;
+  {
+    const std::lock_guard lock(mutex_);
+    facts.swap(new_facts_);
+    finished.swap(finished_);
+    phases.swap(phases_);
+  }
+  // Facts first: who hears an answer or that it runs has then heard what was reported before it.
+  for (auto& [key, value] : facts) {
+    const auto [known, is_new] = facts_.try_emplace(key, value);
+    if (!is_new && known->second == value) continue;
+    known->second = std::move(value);
+    events_.fact(key, known->second);
+  }
+  for (Finished& one : finished) one.done(std::move(one.answer));
+  for (const Phase phase : phases) events_.phase(phase);
+}
+
+}  // namespace pvcd::host

@@ -1,0 +1,51 @@
+#include "logic/agent.hpp"
+
+#include <algorithm>
+
+#include "logic/agent_vm.hpp"
+#include "logic/liveness.hpp"
+
+namespace pvcd::logic {
+namespace {
+
+std::set<VmUuid> concerned(const AgentInput& in) {
+  std::set<VmUuid> uuids;
+  for (const auto& [uuid, owner] : in.view.owners)
+    if (owner.value.owner.node == in.self.node) uuids.insert(uuid);
+  for (const auto& [uuid, run] : in.view.runs)
+    if (run.value.life.node == in.self.node) uuids.insert(uuid);
+  for (const auto& [uuid, state] : in.domains)
+    if (in.view.vms.contains(uuid) && state != DomainState::Gone) uuids.insert(uuid);
+  for (const auto& [id, job] : in.view.jobs)
+    if (is_release_for(job.value, in.self.node)) uuids.insert(job.value.arguments.at("vm"));
+  std::erase_if(uuids, [&](const VmUuid& uuid) { return !in.view.vms.contains(uuid); });
+  return uuids;
+}
+
+}  // namespace
+
+bool is_release_for(const JobRecord& job, const NodeName& node) {
+  return job.type == "node-release-images" && job.object == node && job.state != JobState::Finished && job.arguments.contains("vm");
+}
+
+AgentPlan decide_agent(const AgentInput& in, const AgentSettings& settings, const AgentMemory& memory) {
+  AgentPlan plan{memory, {}};
+  for (const AgentAnswer& answer : in.answers) {
+    auto found = plan.next.vms.find(answer.uuid);
+    if (found == plan.next.vms.end()) continue;
+    AgentVm vm(in, settings, answer.uuid, found->second, plan.actions);
+    vm.take(answer.result);
+  }
+  // Destroying what is of the past needs no right to act; everything else does (S5).
+  const bool declared_dead = evidence_about(in.view, in.self.boot) != nullptr;
+  if (!in.view.complete || !in.domains_ready || (!in.may_act && !declared_dead)) return plan;
+  const auto uuids = concerned(in);
+  for (const VmUuid& uuid : uuids) {
+    AgentVm vm(in, settings, uuid, plan.next.vms[uuid], plan.actions);
+    vm.advance();
+  }
+  std::erase_if(plan.next.vms, [&](const auto& one) { return !uuids.contains(one.first) && !one.second.under_way; });
+  return plan;
+}
+
+}  // namespace pvcd::logic

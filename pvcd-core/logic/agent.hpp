@@ -1,0 +1,121 @@
+// What a node does about VMs: start what it owns, stop what it should not run, release what it has stopped. One VM at a
+// time is a small machine of steps; one act per VM is under way; every step is taken again from what is seen after a restart.
+//
+// The order of a start is the heart of the suite (design, section 6): probe by processes, hooks, create paused, identify the
+// Ceph client instances, record them, run the CPUs, record running. Nothing but Proceed lets a step go on.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "logic/decision.hpp"
+#include "logic/view.hpp"
+#include "sdk/roles.hpp"
+
+namespace pvcd::logic {
+
+struct AgentSettings {
+  std::vector<std::string> hooks;                 // in order
+  Microseconds shutdown_timeout = seconds(180);   // guest asked to stop; then off
+  Microseconds retry_min = seconds(1);
+  Microseconds retry_max = seconds(60);
+};
+
+// ---------------------------------------------------------------------------------------------------- actions and answers
+
+struct Probe { ProbeRequest request; };
+struct RunHook { std::string hook; VmStart request; };
+struct CreateDomain { CreateRequest request; };
+struct IdentifyInstances { std::string hook; ImagesRequest request; };
+struct ResumeDomain { DomainRequest request; };
+struct ShutdownDomain { DomainRequest request; };
+struct DestroyDomain { DomainRequest request; };
+struct AfterStop { std::string hook; VmStopped request; };
+
+// In one transaction: the owner record is still at owner_version, then the run record is written. With `owner` set it is
+// written too (release, re-adoption).
+struct WriteRun {
+  RunRecord record;
+  std::optional<Version> replaces;
+  std::optional<Version> owner_version;  // absent: there is no owner record
+  std::optional<OwnerRecord> owner;
+};
+struct AskRelease { NodeName node; VmUuid vm; };  // a job for that node: break your own dead instances of this VM's images
+struct FinishJob { JobRecord record; Version version; };
+
+using AgentAct = std::variant<Probe, RunHook, CreateDomain, IdentifyInstances, ResumeDomain, ShutdownDomain, DestroyDomain, AfterStop, WriteRun,
+                              AskRelease, FinishJob>;
+struct AgentAction {
+  VmUuid uuid;
+  AgentAct act;
+  Decision why;
+};
+
+// Exactly one for each action but AskRelease, in the type that fits it; Unknown where nothing is known.
+struct Written { bool ok = false; std::string note; };
+using AgentResult = std::variant<DomainProbe, HookVerdict, CreateAnswer, Identified, Answer, Written>;
+struct AgentAnswer {
+  VmUuid uuid;
+  AgentResult result;
+};
+
+// ------------------------------------------------------------------------------------------------------------------ memory
+
+enum class Step {
+  Look,            // nothing is known yet: probe by processes
+  Idle,            // looked; nothing runs here
+  Hooks, Create, Identify, RecordStart, Resume, RecordRunning,
+  RecordRefusal,
+  Running,
+  AskShutdown, AwaitShutdown, Destroy, BreakInstances, RecordRelease,
+  Readopt,
+  Report,          // to the node that asked for a release
+};
+
+struct VmMemory {
+  Step step = Step::Look;
+  bool under_way = false;
+  Generation generation = 0;              // the steps are about this one
+  std::size_t hook = 0;
+  std::optional<Process> process;         // found or created here
+  DomainState domain = DomainState::Unknown;
+  std::vector<ClientInstance> present;    // listed before create
+  std::vector<ClientInstance> instances;  // of the new QEMU
+  bool doubted = false;                   // a fact said gone; the probe that answers it is under way or has said no
+  Instant not_before = 0;
+  std::uint32_t failures = 0;
+  std::optional<Instant> shutdown_asked;
+  std::map<std::string, Instant> first_seen;  // what hooks wait for (safety rule 6)
+  std::string reason;                         // of the last refusal
+  NodeName ask;                               // whose dead instance it named
+  bool refused = false;                       // what Report says
+  std::size_t releases_seen = 0;              // finished release jobs of this VM: a new one is a reason to try at once
+};
+
+struct AgentMemory {
+  std::map<VmUuid, VmMemory> vms;
+};
+
+struct AgentInput {
+  const ClusterView& view;
+  Life self;
+  std::vector<std::string> storage_addresses;
+  bool may_act = false;  // proof of the own session is young and nothing declared this boot dead (S5)
+  bool stopping = false; // the daemon leaves: VMs run on, nothing new is begun
+  std::map<VmUuid, DomainState> domains;  // facts from the hypervisor
+  bool domains_ready = false;             // its first full list has arrived
+  Instant now = 0;
+  std::vector<AgentAnswer> answers;
+};
+
+struct AgentPlan {
+  AgentMemory next;
+  std::vector<AgentAction> actions;
+};
+
+AgentPlan decide_agent(const AgentInput&, const AgentSettings&, const AgentMemory&);
+
+}  // namespace pvcd::logic

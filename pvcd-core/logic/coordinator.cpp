@@ -1,0 +1,84 @@
+#include "logic/coordinator.hpp"
+
+#include <algorithm>
+
+#include "logic/round.hpp"
+
+namespace pvcd::logic {
+namespace {
+
+void note_power_read(CoordinatorMemory& memory, const PowerRead& read) {
+  auto found = memory.power.find(read.node);
+  if (found == memory.power.end()) return;
+  PowerHistory& history = found->second;
+  history.read_at = read.asked_at;
+  history.answers = read.reading.state != PowerState::Unknown;
+  if (read.reading.state == PowerState::Off) {
+    if (!history.first_off) history.first_off = read.asked_at;
+    history.latest_off = read.asked_at;
+    history.facts.push_back("the BMC of " + read.node + " read off" + (history.off_accepted ? " after our off" : ""));
+  } else {
+    history.first_off.reset();
+    history.latest_off.reset();
+    history.note = read.reading.state == PowerState::On ? "the BMC reads on" : read.reading.note;
+  }
+}
+
+void note_power_act(Round& round, const PowerActed& acted) {
+  auto found = round.next.power.find(acted.node);
+  if (found == round.next.power.end()) return;
+  PowerHistory& history = found->second;
+  if (acted.answer.outcome == Outcome::Done) {
+    history.off_accepted = acted.at;
+    history.facts.push_back("off sent to the BMC of " + acted.node + " and accepted");
+  } else {
+    fail_attempt(history, round.settings, round.in.now, acted.answer.note);
+  }
+}
+
+Microseconds back_off(const CoordinatorSettings& settings, std::uint32_t failures) {
+  Microseconds wait = settings.retry_min;
+  for (std::uint32_t i = 1; i < failures && wait < settings.retry_max; ++i) wait *= 2;
+  return std::min(wait, settings.retry_max);
+}
+
+void take_answers(Round& round) {
+  for (const CoordinatorAnswer& answer : round.in.answers) {
+    if (const auto* read = std::get_if<PowerRead>(&answer)) note_power_read(round.next, *read);
+    if (const auto* acted = std::get_if<PowerActed>(&answer)) note_power_act(round, *acted);
+    if (const auto* done = std::get_if<Done>(&answer)) round.next.under_way.erase(done->key);
+  }
+}
+
+}  // namespace
+
+void fail_attempt(PowerHistory& history, const CoordinatorSettings& settings, Instant now, const std::string& note) {
+  history.failures++;
+  history.attempt_began.reset();
+  history.off_accepted.reset();
+  history.not_before = now + back_off(settings, history.failures);
+  history.note = note;
+}
+
+const std::string& key_of(const CoordinatorAct& act) {
+  return std::visit([](const auto& one) -> const std::string& { return one.key; }, act);
+}
+
+CoordinatorPlan decide_coordinator(const CoordinatorInput& in, const CoordinatorSettings& settings,
+                                   const CoordinatorMemory& memory) {
+  Round round{in, settings, memory, {}};
+  take_answers(round);
+  round.next.sights = look(in.view, memory.sights, in.now);
+  if (in.view.complete && in.may_act) {
+    gather_evidence(round);
+    if (in.primary) {
+      keep_readiness(round);
+      assign_vms(round);
+      carry_out_jobs(round);
+      drop_settled(round);
+    }
+  }
+  return {std::move(round.next), std::move(round.actions)};
+}
+
+}  // namespace pvcd::logic

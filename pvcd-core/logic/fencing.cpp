@@ -1,0 +1,247 @@
+// From a missed counter to evidence. A timeout only ever starts looking; an off is sent to a lost node, or to a suspect
+// whose BMC has read off twice (rule 9); and only a read of off after our own off is evidence (design, kind 1).
+
+#include <algorithm>
+
+#include "logic/round.hpp"
+
+namespace pvcd::logic {
+namespace {
+
+bool owns_anything(const ClusterView& view, const NodeRecord& node) {
+  return std::any_of(view.owners.begin(), view.owners.end(), [&](const auto& owner) {
+    return owner.second.value.owner.boot == node.boot && !owner.second.value.released;
+  });
+}
+
+bool holds_leadership(const ClusterView& view, const NodeRecord& node) {
+  return view.leader && view.leader->value.node == node.name && view.leader->value.incarnation == node.incarnation;
+}
+
+// Somebody asked for it, or a former attempt has not ended.
+bool fence_is_open(const ClusterView& view, const NodeRecord& node) {
+  auto fence = view.fences.find(node.name);
+  return fence != view.fences.end() && fence->second.value.victim == Life{node.name, node.boot, node.incarnation} &&
+         fence->second.value.phase != FencePhase::Confirmed;
+}
+
+// A node that left with VMs, or that never got as far as running in this boot, is not switched off while it reads on
+// (rule 11, finding F10); a power loss of it is still noticed.
+bool off_is_out_of_place(const ClusterView& view, const NodeRecord& node) {
+  const DaemonState word = last_word(view, node.name);
+  return word == DaemonState::Left || word == DaemonState::Stop;
+}
+
+// May evidence about this node be gathered by us at all? The primary looks after everybody else; the primary itself is
+// looked after by any coordinator (rule 9).
+bool is_ours_to_judge(const Round& round, const NodeRecord& node) {
+  if (node.name == round.in.self.node) return false;
+  if (round.in.primary) return true;
+  const auto& coordinators = round.settings.coordinators;
+  const bool coordinator = std::find(coordinators.begin(), coordinators.end(), round.in.self.node) != coordinators.end();
+  return coordinator && holds_leadership(round.view(), node);
+}
+
+PowerHistory begin_history(const Round& round, const NodeRecord& node) {
+  PowerHistory history;
+  history.victim = {node.name, node.boot, node.incarnation};
+  if (const Live* live = live_of(round.view(), node)) {
+    history.live_version = live->version;
+    history.live_counter = live->value.counter;
+  }
+  history.facts.push_back(node.name + " was last seen in boot " + node.boot + ", silent for " +
+                          std::to_string(silence(round.next.sights, node.name, round.in.now) / 1000) + " ms");
+  return history;
+}
+
+// A sign of life throws away what was read before it: the history begins again.
+bool showed_life(const Round& round, const NodeRecord& node, const PowerHistory& history) {
+  if (history.victim != Life{node.name, node.boot, node.incarnation}) return true;
+  const Live* live = live_of(round.view(), node);
+  return live && history.live_version && live->value.counter != history.live_counter;
+}
+
+void plan_read(Round& round, const NodeRecord& node, PowerHistory& history, const std::string& because) {
+  if (history.read_at && round.in.now - *history.read_at < round.settings.read_interval) return;
+  round.plan(ReadPower{"read/" + node.name, node.name, node.system_uuid},
+             {"read the power state of " + node.name, because, {}, {}});
+}
+
+void put_fence(Round& round, const NodeRecord& node, FencePhase phase, const std::string& reason) {
+  FenceRecord record;
+  record.victim = {node.name, node.boot, node.incarnation};
+  std::optional<Version> replaces;
+  auto present = round.view().fences.find(node.name);
+  if (present != round.view().fences.end()) {
+    replaces = present->second.version;
+    if (present->second.value.victim == record.victim) record = present->second.value;
+  }
+  record.phase = phase;
+  record.by = round.in.self.node;
+  record.epoch = round.view().leader ? round.view().leader->value.epoch : 0;
+  if (!reason.empty()) record.reason = reason;
+  round.plan(PutFence{"fence/" + node.name, record, replaces, round.view().nodes.at(node.name).version},
+             {(phase == FencePhase::Intent ? "mean to fence " : "fence ") + node.name, record.reason, {}, {}});
+}
+
+void plan_evidence(Round& round, const NodeRecord& node, const PowerHistory& history) {
+  CommitEvidence commit;
+  commit.key = "evidence/" + node.boot;
+  commit.record.kind = EvidenceKind::Power;
+  commit.record.life = history.victim;
+  commit.record.observer = round.in.self.node;
+  commit.record.epoch = round.view().leader ? round.view().leader->value.epoch : 0;
+  commit.record.facts = history.facts;
+  if (const Live* live = live_of(round.view(), node)) {
+    commit.live_version = history.live_version;
+    commit.session = live->session;
+  }
+  const auto& fence = round.view().fences.at(node.name);
+  commit.fence_version = fence.version;
+  commit.fence = fence.value;
+  commit.fence->phase = FencePhase::Confirmed;
+  commit.node_version = round.view().nodes.at(node.name).version;
+  round.plan(commit, {"take " + node.name + " for off", "its BMC reads off after our own off", history.facts, {}});
+}
+
+// An open fence. Before anything is sent a join cancels it, so Acting is written only once the BMC answers. Then off, then
+// reads until one says off; after the deadline again, for ever, because a failed fence must be retried (findings F14, 3).
+void carry_on_fence(Round& round, const NodeRecord& node, PowerHistory& history) {
+  const Instant now = round.in.now;
+  if (history.attempt_began && now - *history.attempt_began > round.settings.fence_deadline)
+    fail_attempt(history, round.settings, now, "the BMC accepted off but did not read off in time");
+  if (now < history.not_before) return;
+  if (round.view().fences.at(node.name).value.phase == FencePhase::Intent) {
+    if (history.answers)
+      put_fence(round, node, FencePhase::Acting, {});
+    else
+      plan_read(round, node, history, "the BMC has to answer before an off is announced");
+    return;
+  }
+  if (!history.off_accepted) {
+    if (round.is_under_way("off/" + node.name)) return;
+    history.attempt_began = now;
+    round.plan(PowerOff{"off/" + node.name, history.victim, node.system_uuid},
+               {"switch " + node.name + " off", round.view().fences.at(node.name).value.reason, history.facts, {}});
+    return;
+  }
+  if (history.latest_off && *history.latest_off > *history.off_accepted)
+    plan_evidence(round, node, history);
+  else
+    plan_read(round, node, history, "only a read of off after our own off proves it");
+}
+
+void judge_suspect(Round& round, const NodeRecord& node, PowerHistory& history) {
+  if (history.first_off && history.latest_off &&
+      *history.latest_off - *history.first_off >= round.settings.off_confirm_gap) {
+    put_fence(round, node, FencePhase::Acting, "its heartbeat stopped and its BMC reads off");
+    return;
+  }
+  plan_read(round, node, history, "its heartbeat is missing");
+}
+
+std::size_t open_fences(const ClusterView& view) {
+  return static_cast<std::size_t>(std::count_if(view.fences.begin(), view.fences.end(), [](const auto& fence) {
+    return fence.second.value.phase != FencePhase::Confirmed;
+  }));
+}
+
+void judge_lost(Round& round, const NodeRecord& node, PowerHistory& history) {
+  if (off_is_out_of_place(round.view(), node)) {
+    judge_suspect(round, node, history);  // acts only when it reads off
+    return;
+  }
+  if (open_fences(round.view()) >= round.settings.fences_at_once) return;
+  put_fence(round, node, history.answers ? FencePhase::Acting : FencePhase::Intent, "its session is gone and it may still write");
+}
+
+void gather_about(Round& round, const NodeRecord& node) {
+  const Health state = health(round.view(), round.next.sights, node.name, round.in.now, round.settings.suspect_after);
+  const bool asked = fence_is_open(round.view(), node);
+  const bool matters = owns_anything(round.view(), node) || holds_leadership(round.view(), node);
+  const bool judged = state == Health::Suspect || state == Health::Lost;
+  if (state == Health::Dead || (!asked && !(judged && matters))) {
+    round.next.power.erase(node.name);
+    return;
+  }
+  auto known = round.next.power.find(node.name);
+  if (known == round.next.power.end() || showed_life(round, node, known->second))
+    known = round.next.power.insert_or_assign(node.name, begin_history(round, node)).first;
+  PowerHistory& history = known->second;
+  if (asked)
+    carry_on_fence(round, node, history);
+  else if (state == Health::Suspect || !round.in.primary)
+    judge_suspect(round, node, history);
+  else
+    judge_lost(round, node, history);
+}
+
+// The node came back in a newer boot: its older boot, the one that owns VMs, is over. The join has checked machine id and
+// system UUID (evidence kind 2).
+void note_later_boots(Round& round) {
+  for (const auto& [uuid, owner] : round.view().owners) {
+    const Life& life = owner.value.owner;
+    auto node = round.view().nodes.find(life.node);
+    if (owner.value.released || node == round.view().nodes.end() || node->second.value.boot == life.boot) continue;
+    if (evidence_about(round.view(), life.boot)) continue;
+    CommitEvidence commit;
+    commit.key = "evidence/" + life.boot;
+    commit.record.kind = EvidenceKind::LaterBoot;
+    commit.record.life = life;
+    commit.record.observer = round.in.self.node;
+    commit.record.epoch = round.view().leader->value.epoch;
+    commit.record.facts = {life.node + " joined in boot " + node->second.value.boot +
+                           " with the same machine id and system UUID: boot " + life.boot + " is over"};
+    auto live = round.view().live.find({life.node, life.incarnation});
+    if (live != round.view().live.end()) {
+      commit.live_version = live->second.version;
+      commit.session = live->second.session;
+    }
+    commit.node_version = node->second.version;
+    round.plan(commit, {"take boot " + life.boot + " of " + life.node + " for over", "the node joined in a later boot",
+                        commit.record.facts, {}});
+  }
+}
+
+}  // namespace
+
+void gather_evidence(Round& round) {
+  for (const auto& [name, node] : round.view().nodes)
+    if (is_ours_to_judge(round, node.value)) gather_about(round, node.value);
+  if (round.in.primary) note_later_boots(round);
+}
+
+void keep_readiness(Round& round) {
+  for (const auto& [name, node] : round.view().nodes) {
+    if (health(round.view(), round.next.sights, name, round.in.now, round.settings.suspect_after) != Health::Alive) continue;
+    auto known = round.view().readiness.find(name);
+    const bool current = known != round.view().readiness.end() && known->second.value.boot == node.value.boot;
+    auto read = round.next.readiness_read.find(name);
+    const Microseconds interval = current && known->second.value.fence_ready ? round.settings.readiness_interval
+                                                                             : round.settings.retry_min;
+    if (read != round.next.readiness_read.end() && round.in.now - read->second < interval) continue;
+    round.next.readiness_read[name] = round.in.now;
+    round.plan(ReadPower{"ready/" + name, name, node.value.system_uuid},
+               {"ask the BMC of " + name, "fencing it must be known to work before the day it is needed", {}, {}});
+  }
+  for (const CoordinatorAnswer& answer : round.in.answers) {
+    const auto* read = std::get_if<PowerRead>(&answer);
+    if (!read) continue;
+    auto node = round.view().nodes.find(read->node);
+    if (node == round.view().nodes.end()) continue;
+    if (health(round.view(), round.next.sights, read->node, round.in.now, round.settings.suspect_after) != Health::Alive) continue;
+    ReadinessRecord record;
+    record.boot = node->second.value.boot;
+    record.fence_ready = read->reading.state == PowerState::On;
+    if (read->reading.state == PowerState::Off) record.note = "its BMC reads off while it proves itself alive: the wrong BMC is configured";
+    if (read->reading.state == PowerState::Unknown) record.note = "fencing it would fail: " + read->reading.note;
+    auto known = round.view().readiness.find(read->node);
+    if (known != round.view().readiness.end() && known->second.value == record) continue;
+    std::optional<Version> replaces;
+    if (known != round.view().readiness.end()) replaces = known->second.version;
+    round.plan(PutReadiness{"readiness/" + read->node, read->node, record, replaces},
+               {record.fence_ready ? read->node + " can be fenced" : "warn that " + read->node + " cannot be fenced", record.note, {}, {}});
+  }
+}
+
+}  // namespace pvcd::logic

@@ -1,0 +1,40 @@
+// Who shows life, judged by counters on the observer's own clock: ages are measured from a look, not from a memory (rule 8).
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "logic/view.hpp"
+
+namespace pvcd::logic {
+
+enum class Health {
+  Unknown,  // never joined, or its entry cannot be read
+  Alive,    // session there, counter moves
+  Suspect,  // session there, counter silent for suspect_after: free, reversible, permits nothing but looking
+  Lost,     // session gone
+  Dead,     // there is evidence about its recorded boot
+};
+
+// When this observer first saw the counter's present value.
+struct Sight {
+  Incarnation incarnation = 0;
+  std::uint64_t counter = 0;
+  Instant first_seen = 0;
+  bool operator==(const Sight&) const = default;
+};
+using Sights = std::map<NodeName, Sight>;
+
+Sights look(const ClusterView&, const Sights& before, Instant now);
+
+Microseconds silence(const Sights&, const NodeName&, Instant now);
+Health health(const ClusterView&, const Sights&, const NodeName&, Instant now, Microseconds suspect_after);
+
+// The last thing the node said about itself; Unknown when its live entry is gone.
+DaemonState last_word(const ClusterView&, const NodeName&);
+
+// Evidence about exactly this boot, or nullptr.
+const EvidenceRecord* evidence_about(const ClusterView&, const BootId&);
+
+}  // namespace pvcd::logic

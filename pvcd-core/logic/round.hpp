@@ -1,0 +1,36 @@
+// One round of the coordinator while it is being decided: shared by fencing, recovery and jobs. Nothing here outlives it.
+#pragma once
+
+#include <utility>
+
+#include "logic/coordinator.hpp"
+
+namespace pvcd::logic {
+
+struct Round {
+  const CoordinatorInput& in;
+  const CoordinatorSettings& settings;
+  CoordinatorMemory next;
+  std::vector<CoordinatorAction> actions;
+
+  const ClusterView& view() const { return in.view; }
+
+  bool is_under_way(const std::string& key) const { return next.under_way.contains(key); }
+
+  // Plans the act unless one with its key is under way.
+  void plan(CoordinatorAct act, Decision why) {
+    if (!next.under_way.insert(key_of(act)).second) return;
+    actions.push_back({std::move(act), std::move(why)});
+  }
+};
+
+// Ends an attempt to fence without success; the next one waits, longer each time.
+void fail_attempt(PowerHistory&, const CoordinatorSettings&, Instant now, const std::string& note);
+
+void gather_evidence(Round&);   // fencing.cpp
+void keep_readiness(Round&);    // fencing.cpp
+void assign_vms(Round&);        // recovery.cpp
+void drop_settled(Round&);      // recovery.cpp: fence and evidence records that nothing refers to any more
+void carry_out_jobs(Round&);    // jobs.cpp
+
+}  // namespace pvcd::logic

@@ -1,0 +1,345 @@
+#include "runtime/config.hpp"
+
+#include <sys/stat.h>
+#include <toml++/toml.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <cstring>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <utility>
+
+#include "runtime/names.hpp"
+
+namespace pvcd::runtime {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+bool is_node_name(std::string_view name) {
+  const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+  return !name.empty() && name.size() <= 63 && name.front() != '-' && name.back() != '-' && std::ranges::all_of(name, allowed);
+}
+
+bool is_uuid(std::string_view text) {
+  if (text.size() != 36) return false;
+  for (std::size_t index = 0; index < text.size(); ++index) {
+    const bool dash = index == 8 || index == 13 || index == 18 || index == 23;
+    if (dash ? text[index] != '-' : std::isxdigit(static_cast<unsigned char>(text[index])) == 0) return false;
+  }
+  return true;
+}
+
+// Empty: it has the form.
+std::string form_error(Form form, const std::string& text) {
+  switch (form) {
+    case Form::Any: return "";
+    case Form::NodeName:
+      return is_node_name(text) ? "" : "\"" + text + "\" is no name: use a-z, 0-9 and - inside, at most 63 characters";
+    case Form::Uuid:
+      return is_uuid(text) ? "" : "\"" + text + "\" is no UUID: write 8-4-4-4-12 hexadecimal digits";
+    case Form::SecretFile: return text.starts_with("/") ? "" : "\"" + text + "\" is no absolute path";
+  }
+  return "";
+}
+
+}  // namespace
+
+// ------------------------------------------------------------------------------------------------------------------ Table
+
+template <class T>
+const T& Table::get(std::string_view key) const {
+  const auto found = values_.find(key);
+  if (found == values_.end()) throw Error("no configuration key \"" + std::string(key) + "\" is declared: add it to config_keys.cpp");
+  const T* value = std::get_if<T>(&found->second);
+  if (value == nullptr) throw Error("configuration key \"" + std::string(key) + "\" is declared with another type");
+  return *value;
+}
+
+std::string Table::text(std::string_view key) const { return get<std::string>(key); }
+std::int64_t Table::number(std::string_view key) const { return get<std::int64_t>(key); }
+bool Table::flag(std::string_view key) const { return get<bool>(key); }
+std::vector<std::string> Table::list(std::string_view key) const { return get<std::vector<std::string>>(key); }
+
+std::vector<std::string> Table::tables(std::string_view kind) const {
+  std::vector<std::string> names;
+  if (const auto found = tables_.find(kind); found != tables_.end())
+    for (const auto& [name, table] : found->second) names.push_back(name);
+  return names;
+}
+
+const Settings& Table::table(std::string_view kind, std::string_view name) const {
+  if (const auto found = tables_.find(kind); found != tables_.end())
+    if (const auto entry = found->second.find(name); entry != found->second.end()) return entry->second;
+  throw Error("there is no table [" + std::string(kind) + "." + std::string(name) + "]");
+}
+
+// ----------------------------------------------------------------------------------------------------------------- reading
+
+// Reads one file against the rows of the key table that are about it.
+class TableReader {
+ public:
+  TableReader(fs::path path, std::string_view file) : path_(std::move(path)) {
+    for (const Key& key : config_keys())
+      if (key.file == file || (key.file == any_plugin && file != "pvcd")) keys_.push_back(&key);
+  }
+
+  Table read() {
+    toml::table root;
+    if (fs::exists(path_)) root = parse();
+    Table result;
+    read_keys(root, "", "", result);
+    for (const auto& [name, node] : root)
+      if (!is_key("", name.str())) read_table(name.str(), node, result);
+    for (const Key* key : keys_)
+      if (!key->table.empty() && !key->table.ends_with(".*") && !root.contains(key->table))
+        read_key(toml::table(), *key, std::string(key->table), std::string(key->table) + ".", result);
+    return result;
+  }
+
+ private:
+  toml::table parse() const {
+    try {
+      return toml::parse_file(path_.string());
+    } catch (const toml::parse_error& error) {
+      throw Error(at(error.source()) + "not TOML: " + std::string(error.description()));
+    }
+  }
+
+  void read_table(std::string_view name, const toml::node& node, Table& result) const {
+    const std::string many = std::string(name) + ".*";
+    const bool one_of_a_kind = has_table(name);
+    if (!one_of_a_kind && !has_table(many)) fail(node, name, "unknown; see pvcd.toml(5) for the keys there are");
+    if (!node.is_table()) fail(node, name, "must be a table: [" + std::string(name) + (one_of_a_kind ? "]" : ".<name>]"));
+    const toml::table& table = *node.as_table();
+    if (one_of_a_kind) {
+      read_keys(table, name, std::string(name) + ".", result);
+      refuse_unknown(table, name, name);
+      return;
+    }
+    for (const auto& [entry, below] : table) {
+      const std::string full = std::string(name) + "." + std::string(entry.str());
+      if (!below.is_table()) fail(below, full, "must be a table: [" + full + "]");
+      Table& target = result.tables_[std::string(name)][std::string(entry.str())];
+      read_keys(*below.as_table(), many, "", target, full);
+      refuse_unknown(*below.as_table(), many, full);
+    }
+  }
+
+  // `prefix` is put before the key in the result; `shown` is the table's name in messages.
+  void read_keys(const toml::table& table, std::string_view declared, const std::string& prefix, Table& result,
+                 const std::string& shown = {}) const {
+    for (const Key* key : keys_)
+      if (key->table == declared) read_key(table, *key, shown.empty() ? std::string(declared) : shown, prefix, result);
+  }
+
+  void read_key(const toml::table& table, const Key& key, const std::string& shown, const std::string& prefix, Table& result) const {
+    const std::string full = shown.empty() ? std::string(key.name) : shown + "." + std::string(key.name);
+    const toml::node* node = table.get(key.name);
+    if (node == nullptr && key.need == Need::Required) fail(table, full, "is missing and has no default: " + std::string(key.doc));
+    result.values_[prefix + std::string(key.name)] = node == nullptr ? key.fallback : value(*node, key, full);
+  }
+
+  Value value(const toml::node& node, const Key& key, const std::string& full) const {
+    switch (key.type) {
+      case KeyType::Text: return text(node, key, full);
+      case KeyType::Number: return number(node, key, full);
+      case KeyType::Flag:
+        if (!node.is_boolean()) fail(node, full, "must be true or false");
+        return node.as_boolean()->get();
+      case KeyType::List: return list(node, key, full);
+    }
+    return key.fallback;
+  }
+
+  std::string text(const toml::node& node, const Key& key, const std::string& full) const {
+    if (!node.is_string()) fail(node, full, "must be a text in quotes");
+    const std::string& value = node.as_string()->get();
+    if (value.empty() && key.need == Need::Required) fail(node, full, "must not be empty: " + std::string(key.doc));
+    if (const std::string error = value.empty() ? "" : form_error(key.form, value); !error.empty()) fail(node, full, error);
+    return value;
+  }
+
+  std::int64_t number(const toml::node& node, const Key& key, const std::string& full) const {
+    if (!node.is_integer()) fail(node, full, "must be a whole number" + (key.unit.empty() ? "" : " of " + std::string(key.unit)));
+    const std::int64_t value = node.as_integer()->get();
+    if (value < key.minimum || value > key.maximum)
+      fail(node, full,
+           "is " + std::to_string(value) + ", must be from " + std::to_string(key.minimum) + " to " + std::to_string(key.maximum));
+    return value;
+  }
+
+  std::vector<std::string> list(const toml::node& node, const Key& key, const std::string& full) const {
+    if (!node.is_array()) fail(node, full, "must be a list of texts, such as [\"a\", \"b\"]");
+    std::vector<std::string> values;
+    for (const toml::node& item : *node.as_array()) {
+      if (!item.is_string()) fail(item, full, "must hold texts only");
+      values.push_back(item.as_string()->get());
+      if (const std::string error = form_error(key.form, values.back()); !error.empty()) fail(item, full, error);
+    }
+    if (values.empty() && key.need == Need::Required) fail(node, full, "must not be empty: " + std::string(key.doc));
+    return values;
+  }
+
+  void refuse_unknown(const toml::table& table, std::string_view declared, std::string_view shown) const {
+    for (const auto& [name, node] : table)
+      if (!is_key(declared, name.str()))
+        fail(node, std::string(shown) + "." + std::string(name.str()), "unknown key; see pvcd.toml(5) for the keys there are");
+  }
+
+  bool is_key(std::string_view declared, std::string_view name) const {
+    return std::ranges::any_of(keys_, [&](const Key* key) { return key->table == declared && key->name == name; });
+  }
+  bool has_table(std::string_view declared) const {
+    return std::ranges::any_of(keys_, [&](const Key* key) { return key->table == declared; });
+  }
+
+  std::string at(const toml::source_region& source) const {
+    const std::string line = source.begin ? ":" + std::to_string(source.begin.line) : "";
+    return path_.string() + line + ": ";
+  }
+  [[noreturn]] void fail(const toml::node& node, std::string_view key, const std::string& what) const {
+    throw Error(at(node.source()) + "\"" + std::string(key) + "\" " + what);
+  }
+
+  fs::path path_;
+  std::vector<const Key*> keys_;
+};
+
+// ------------------------------------------------------------------------------------------------------------- whole files
+
+namespace {
+
+// A proof must outlive the worst healthy interruption: the store's leader dies just before a proof would be renewed (T/6),
+// the servers notice and elect, and the write is sent again after one heartbeat (T/24). Else nodes lose their right to act
+// whenever a store server restarts.
+void check_session_timings(const fs::path& path, const Table& shared) {
+  const SessionTimings timings = session_timings(shared);
+  const auto of = [&](const char* key) { return static_cast<std::uint64_t>(shared.number(key)); };
+  const Microseconds heartbeat = timings.timeout / 24;
+  const Microseconds outage = milliseconds(of("store.server_sync_limit") * of("store.server_tick_ms")) +
+                              milliseconds(of("store.server_election_ms")) + timings.proof_interval + heartbeat;
+  if (outage < timings.proof_limit) return;
+  const auto ms = [](Microseconds time) { return std::to_string(time / 1000) + " ms"; };
+  throw Error(path.string() + ": the timings of [store] do not fit together: server_sync_limit * server_tick_ms + " +
+              "server_election_ms + a sixth and a twenty-fourth of session_timeout_ms are " + ms(outage) +
+              ", which must be less than two thirds of session_timeout_ms, " + ms(timings.proof_limit) +
+              ": make session_timeout_ms longer, or the servers' tickTime or syncLimit smaller");
+}
+
+void check_order(const fs::path& path, const Table& shared, const char* less, const char* more) {
+  if (shared.number(less) > shared.number(more))
+    throw Error(path.string() + ": \"" + less + "\" must not be more than \"" + more + "\"");
+}
+
+void check_coordinators(const fs::path& path, const Table& shared) {
+  auto names = shared.list("cluster.coordinators");
+  std::ranges::sort(names);
+  if (std::ranges::adjacent_find(names) != names.end())
+    throw Error(path.string() + ": \"cluster.coordinators\" names \"" + *std::ranges::adjacent_find(names) + "\" twice");
+  if (names.size() != 1 && names.size() != 3 && names.size() != 5)
+    throw Error(path.string() + ": \"cluster.coordinators\" has " + std::to_string(names.size()) + " nodes, must have 1, 3 or 5");
+}
+
+void check_storage_addresses(const fs::path& path, const Table& shared) {
+  const auto floating = shared.list("node.floating_addresses");
+  for (const std::string& address : shared.list("node.storage_addresses"))
+    if (std::ranges::find(floating, address) != floating.end())
+      throw Error(path.string() + ": \"node.storage_addresses\" has the floating address " + address +
+                  ": blocking it would hit whatever node has it then; give the node's own address");
+}
+
+fs::path plugin_file(const fs::path& config_directory, const std::string& plugin) {
+  return config_directory / "plugins.d" / (plugin + ".toml");
+}
+
+// Nobody but the owner may read it, and the owner is who runs this (root) or root.
+void check_secret(const std::string& path) {
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0)
+    throw Error(path + ": cannot be read: " + std::strerror(errno) + "; make it with mode 0600, owned by root");
+  if (status.st_uid != 0 && status.st_uid != geteuid()) throw Error(path + ": must belong to root: chown root " + path);
+  if ((status.st_mode & 0177) != 0) throw Error(path + ": others may read it: chmod 0600 " + path);
+}
+
+void check_secrets(const std::string& file, const Settings& settings) {
+  for (const Key& key : config_keys()) {
+    if (key.file != file || key.form != Form::SecretFile) continue;
+    if (!key.table.ends_with(".*")) {
+      check_secret(settings.text(std::string(key.table) + (key.table.empty() ? "" : ".") + std::string(key.name)));
+      continue;
+    }
+    const std::string_view kind = key.table.substr(0, key.table.size() - 2);
+    for (const std::string& name : settings.tables(kind)) check_secret(settings.table(kind, name).text(key.name));
+  }
+}
+
+}  // namespace
+
+SessionTimings session_timings(const Settings& shared) {
+  const Microseconds timeout = milliseconds(static_cast<std::uint64_t>(shared.number("store.session_timeout_ms")));
+  return {timeout, timeout * 2 / 3, timeout / 6};
+}
+
+std::unique_ptr<Table> load_shared(const fs::path& config_directory) {
+  const fs::path path = config_directory / "pvcd.toml";
+  if (!fs::exists(path)) throw Error(path.string() + ": is missing; pvcd.toml(5) has an example");
+  auto table = std::make_unique<Table>(TableReader(path, "pvcd").read());
+  check_session_timings(path, *table);
+  check_order(path, *table, "timings.retry_min_ms", "timings.retry_max_ms");
+  check_order(path, *table, "timings.hook_deadline_ms", "timings.plugin_stall_limit_ms");
+  check_coordinators(path, *table);
+  check_storage_addresses(path, *table);
+  check_secrets("pvcd", *table);
+  return table;
+}
+
+std::unique_ptr<Table> load_plugin(const fs::path& config_directory, const std::string& plugin) {
+  auto table = std::make_unique<Table>(TableReader(plugin_file(config_directory, plugin), plugin).read());
+  check_secrets(plugin, *table);
+  return table;
+}
+
+void check_config(const fs::path& config_directory) {
+  load_shared(config_directory);
+  const fs::path directory = config_directory / "plugins.d";
+  if (!fs::exists(directory)) return;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    if (entry.path().extension() != ".toml") continue;
+    const std::string plugin = entry.path().stem();
+    if (std::ranges::find(known_plugins(), plugin) == known_plugins().end())
+      throw Error(entry.path().string() + ": there is no plugin \"" + plugin + "\": rename or remove the file");
+    load_plugin(config_directory, plugin);
+  }
+}
+
+std::optional<int> run_config_option(int argc, const char* const* argv) {
+  const std::string_view option = argc == 2 ? argv[1] : "";
+  if (option == "--print-config-keys") {
+    std::cout << print_config_keys();
+    return EXIT_SUCCESS;
+  }
+  if (option != "--check-config") return std::nullopt;
+  try {
+    check_config(names::config_directory());
+  } catch (const Error& error) {
+    std::cerr << error.what() << '\n';
+    return EXIT_FAILURE;
+  }
+  return EXIT_SUCCESS;
+}
+
+std::string read_secret(const std::string& path) {
+  check_secret(path);
+  std::ifstream file(path);
+  std::string line;
+  if (!std::getline(file, line) || line.empty()) throw Error(path + ": is empty; it must hold the secret in its first line");
+  return line;
+}
+
+}  // namespace pvcd::runtime

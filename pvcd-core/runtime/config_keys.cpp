@@ -1,0 +1,153 @@
+// The table of every configuration key. One row is one key: what config.cpp checks, what a default is, what the man page
+// says (a test compares them).
+#include <string>
+#include <utility>
+
+#include "runtime/config.hpp"
+
+namespace pvcd::runtime {
+
+namespace {
+
+using List = std::vector<std::string>;
+
+Key text(std::string_view file, std::string_view table, std::string_view name, Need need, const char* fallback,
+         std::string_view doc, Form form = Form::Any) {
+  return {file, table, name, KeyType::Text, need, std::string(fallback), 0, 0, "", doc, form};
+}
+
+Key list(std::string_view file, std::string_view table, std::string_view name, Need need, List fallback,
+         std::string_view doc) {
+  return {file, table, name, KeyType::List, need, std::move(fallback), 0, 0, "", doc, Form::Any};
+}
+
+Key number(std::string_view file, std::string_view table, std::string_view name, std::int64_t fallback, std::int64_t minimum,
+           std::int64_t maximum, std::string_view unit, std::string_view doc) {
+  return {file, table, name, KeyType::Number, Need::Default, fallback, minimum, maximum, unit, doc, Form::Any};
+}
+
+Key form(Key key, Form wanted) {
+  key.form = wanted;
+  return key;
+}
+
+constexpr std::string_view ms = "ms";
+constexpr std::int64_t minute_ms = 60 * 1000;
+
+const Key keys[] = {
+    form(text("pvcd", "cluster", "name", Need::Required, "", "Name of the cluster; part of its path in the store."), Form::NodeName),
+    form(list("pvcd", "cluster", "coordinators", Need::Required, {}, "Nodes that may be primary: 1, 3 or 5."), Form::NodeName),
+
+    form(text("pvcd", "node", "name", Need::Required, "", "Name of this node, unique in the cluster."), Form::NodeName),
+    list("pvcd", "node", "addresses", Need::Required, {}, "IP addresses of this node, its own ones only."),
+    list("pvcd", "node", "storage_addresses", Need::Required, {},
+         "What Ceph sees clients of this node as; never a floating address."),
+    list("pvcd", "node", "floating_addresses", Need::Optional, {}, "IP addresses that may move between nodes."),
+    text("pvcd", "node", "system_uuid", Need::Optional, "", "DMI system UUID, where the firmware does not show it.",
+         Form::Uuid),
+
+    list("pvcd", "store", "servers", Need::Required, {}, "ZooKeeper servers, host:port."),
+    number("pvcd", "store", "session_timeout_ms", 6000, 2000, 10 * minute_ms, ms,
+           "T: a node whose session is silent for so long has lost it."),
+    number("pvcd", "store", "server_tick_ms", 400, 50, minute_ms, ms, "tickTime of the ZooKeeper servers."),
+    number("pvcd", "store", "server_sync_limit", 4, 1, 100, "ticks", "syncLimit of the ZooKeeper servers."),
+    number("pvcd", "store", "server_election_ms", 1000, 100, minute_ms, ms,
+           "How long the ZooKeeper servers need to elect a leader."),
+    text("pvcd", "store", "credentials_file", Need::Required, "", "File with user:password of the store, mode 0600.",
+         Form::SecretFile),
+
+    number("pvcd", "timings", "decision_limit_ms", 10000, 1000, 10 * minute_ms, ms,
+           "A primary whose last decision is older relinquishes."),
+    number("pvcd", "timings", "suspect_after_ms", 2500, 500, 10 * minute_ms, ms,
+           "A node whose counter stands still for so long is suspect: evidence is gathered."),
+    number("pvcd", "timings", "plugin_stall_limit_ms", 15000, 1000, 10 * minute_ms, ms,
+           "A plugin whose call lasts longer is stalled: systemd restarts it."),
+    number("pvcd", "timings", "hook_deadline_ms", 10000, 500, 10 * minute_ms, ms, "A pre-start hook's time to answer."),
+    number("pvcd", "timings", "fence_deadline_ms", 30000, 1000, 10 * minute_ms, ms, "Time for one attempt to fence."),
+    number("pvcd", "timings", "shutdown_timeout_ms", 180000, 1000, 24 * 60 * minute_ms, ms,
+           "A guest that was asked to shut down is turned off after it."),
+    number("pvcd", "timings", "fence_quiet_ms", 10000, 1000, 10 * minute_ms, ms,
+           "After a power-off, no power-on for so long."),
+    number("pvcd", "timings", "retry_min_ms", 1000, 100, 10 * minute_ms, ms, "First pause before something is tried again."),
+    number("pvcd", "timings", "retry_max_ms", 60000, 100, 60 * minute_ms, ms, "Longest pause; each is twice the one before."),
+
+    list("pvcd", "hooks", "vm_pre_start", Need::Default, {"rbd-locks"},
+         "Plugins that are asked, in this order, before a VM starts."),
+    list("pvcd", "hooks", "role", Need::Default, {}, "Plugins that acknowledge takeover and relinquish."),
+
+    text("pvcd", "fencing", "fencer", Need::Default, "ipmi", "Plugin that reads and switches the power of nodes."),
+    text("pvcd", "hypervisor", "plugin", Need::Default, "libvirt", "Plugin that runs the VMs."),
+
+    number(any_plugin, "", "interval_ms", 1000, 50, 60 * minute_ms, ms, "Pause between two rounds of the plugin."),
+
+    number("ipmi", "", "cipher_suite", 17, 3, 17, "", "IPMI 2.0 cipher suite: 17, or 3 for old BMCs."),
+    number("ipmi", "", "timeout_ms", 5000, 500, minute_ms, ms, "Limit of one call to a BMC."),
+    text("ipmi", "bmc.*", "address", Need::Required, "", "Host name or IP address of the node's BMC."),
+    number("ipmi", "bmc.*", "port", 623, 1, 65535, "", "UDP port."),
+    text("ipmi", "bmc.*", "username", Need::Required, "", "User with the right to switch the power."),
+    text("ipmi", "bmc.*", "password_file", Need::Required, "", "File with the password, mode 0600.", Form::SecretFile),
+    text("ipmi", "bmc.*", "guid", Need::Optional, "", "GUID of the BMC, where it is not the node's system UUID.",
+         Form::Uuid),
+
+    text("rbd-locks", "", "ceph_conf", Need::Default, "/etc/ceph/ceph.conf", "Configuration of the Ceph cluster."),
+    text("rbd-locks", "", "ceph_client", Need::Default, "admin", "Ceph user without \"client.\"; may blocklist."),
+    number("rbd-locks", "", "timeout_ms", 5000, 500, minute_ms, ms, "Limit of one call to Ceph."),
+    number("rbd-locks", "", "watch_timeout_ms", 30000, 1000, 10 * minute_ms, ms,
+           "osd_client_watch_timeout of the Ceph cluster."),
+
+    text("libvirt", "", "uri", Need::Default, "qemu:///system", "The libvirt daemon of this node."),
+    number("libvirt", "", "timeout_ms", 10000, 500, 10 * minute_ms, ms, "Limit of one call to libvirt."),
+
+    text("fake", "", "script", Need::Optional, "", "File that says what the fake plugin answers."),
+};
+
+constexpr std::string_view plugins[] = {"ceph-osd", "election", "fake", "ipmi", "keepalive", "libvirt", "rbd-locks", "template"};
+
+std::string_view name_of(KeyType type) {
+  switch (type) {
+    case KeyType::Text: return "text";
+    case KeyType::Number: return "number";
+    case KeyType::Flag: return "flag";
+    case KeyType::List: return "list";
+  }
+  return "";
+}
+
+std::string printed(const Value& value) {
+  if (const auto* text_value = std::get_if<std::string>(&value)) return *text_value;
+  if (const auto* number_value = std::get_if<std::int64_t>(&value)) return std::to_string(*number_value);
+  if (const auto* flag_value = std::get_if<bool>(&value)) return *flag_value ? "true" : "false";
+  std::string joined;
+  for (const std::string& item : std::get<List>(value)) joined += (joined.empty() ? "" : ",") + item;
+  return joined;
+}
+
+std::string printed_default(const Key& key) {
+  switch (key.need) {
+    case Need::Required: return "required";
+    case Need::Optional: return "optional";
+    case Need::Default: return printed(key.fallback);
+  }
+  return "";
+}
+
+}  // namespace
+
+std::span<const Key> config_keys() { return keys; }
+std::span<const std::string_view> known_plugins() { return plugins; }
+
+std::string print_config_keys() {
+  std::string result;
+  for (const Key& key : keys) {
+    const bool ranged = key.type == KeyType::Number;
+    for (const std::string& part :
+         {std::string(key.file), std::string(key.table), std::string(key.name), std::string(name_of(key.type)),
+          printed_default(key), ranged ? std::to_string(key.minimum) : "", ranged ? std::to_string(key.maximum) : "",
+          std::string(key.unit)})
+      result += part + "\t";
+    result += std::string(key.doc) + "\n";
+  }
+  return result;
+}
+
+}  // namespace pvcd::runtime

@@ -1,0 +1,28 @@
+// Requests and answers of sdk/roles.hpp as JSON text: what core and plugin processes say to each other on the bus.
+// Strict both ways: a missing, unknown or wrongly typed key is an error, because both ends are of one build.
+#pragma once
+
+#include <string>
+#include <variant>
+
+#include "sdk/roles.hpp"
+
+namespace pvcd::runtime {
+
+// Instantiated in wire.cpp for every struct that a role's method takes or gives.
+template <class Message>
+std::string encode(const Message&);
+
+template <class Message>
+std::variant<Message, std::string> decode(const std::string& text);  // or what is wrong with it
+
+// When a request may be taken up at the latest; nothing for requests that only look.
+template <class Request>
+constexpr const Permit* permit_of(const Request& request) {
+  if constexpr (requires { request.permit; })
+    return &request.permit;
+  else
+    return nullptr;
+}
+
+}  // namespace pvcd::runtime

@@ -1,0 +1,222 @@
+// What the cluster store remembers, as plain values. Each struct is one kind of entry; its path is in store/paths.hpp, its
+// text form in store/codec.hpp. All state that decides about data is here, so that a decision is a function of it.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sdk/types.hpp"
+
+namespace pvcd {
+
+// A process named so that a reused pid is not mistaken for it: start_time is field 22 of /proc/<pid>/stat.
+struct Process {
+  std::int64_t pid = 0;
+  std::uint64_t start_time = 0;
+  bool operator==(const Process&) const = default;
+};
+
+// One Ceph client instance that has an image open. QEMU has one per disk (safety rule 17): address and nonce name it,
+// cookies change when it re-watches.
+struct ClientInstance {
+  std::string image;    // pool/image or pool/namespace/image
+  std::string address;  // canonical "ip:port/nonce", IPv6 in brackets
+  bool operator==(const ClientInstance&) const = default;
+};
+
+// ---------------------------------------------------------------------------------------------------------------- nodes
+
+enum class DaemonState { Unknown, Init, Run, Shutdown, Left, Stop, Dead, Fenced };
+enum class CoordinatorState { Unknown, Client, Secondary, Takeover, Primary, Relinquish };
+
+// Written by the node's keepalive when it joins; survives the node.
+struct NodeRecord {
+  NodeName name;
+  std::string machine_id;
+  std::string system_uuid;  // DMI product UUID or the configured one; what the BMC's GUID must equal
+  BootId boot;
+  Incarnation incarnation = 0;
+  std::vector<std::string> addresses;
+  std::vector<std::string> storage_addresses;  // what its Ceph clients are seen as; never a floating one
+  std::vector<std::string> floating_addresses;
+  std::uint32_t cpu_count = 0;
+  std::uint64_t memory_total = 0;  // bytes
+  bool operator==(const NodeRecord&) const = default;
+};
+
+// What a unit last said about itself, with its age when the keepalive published it.
+struct UnitReport {
+  std::string state;  // starting running shutdown stalled
+  Microseconds age = 0;
+  std::string note;
+  bool operator==(const UnitReport&) const = default;
+};
+
+// The heartbeat: rewritten every T/6 by the keepalive. The entry is persistent, its ephemeral child is the session
+// (safety rules 8 and 14); observers judge by `counter` on their own clock.
+struct LiveRecord {
+  NodeName node;
+  BootId boot;
+  Incarnation incarnation = 0;
+  std::uint64_t counter = 0;
+  DaemonState daemon_state = DaemonState::Init;
+  std::uint64_t memory_used = 0;
+  std::uint64_t memory_free = 0;
+  double cpu_load = 0;
+  std::map<std::string, UnitReport> units;  // unit name without "pvcd-"; the core is "core"
+  bool operator==(const LiveRecord&) const = default;
+};
+
+// Written by the primary after it asked the node's BMC (FenceReady, FenceNote); of one boot.
+struct ReadinessRecord {
+  BootId boot;
+  bool fence_ready = false;
+  std::string note;
+  bool operator==(const ReadinessRecord&) const = default;
+};
+
+// ------------------------------------------------------------------------------------------------------------ leadership
+
+// Counts only while the holder's incarnation is alive. `node` empty: vacant, the epoch is kept.
+struct LeaderRecord {
+  Epoch epoch = 0;
+  NodeName node;
+  Incarnation incarnation = 0;
+  bool operator==(const LeaderRecord&) const = default;
+};
+
+struct RoleRecord {
+  CoordinatorState state = CoordinatorState::Secondary;
+  Epoch epoch = 0;
+  bool operator==(const RoleRecord&) const = default;
+};
+
+// ------------------------------------------------------------------------------------------------------------------ VMs
+
+enum class WantedState { Stopped, Running, Disabled };
+enum class VmState { Unknown, Stopped, Starting, Running, Paused, Stopping, Migrating, Recovering, Failed };
+
+enum class DiskKind { Rbd, Shared, Local };
+struct Disk {
+  std::string target;  // vda
+  DiskKind kind = DiskKind::Local;
+  std::string source;  // pool/image or path
+  bool operator==(const Disk&) const = default;
+};
+
+// What people want of a VM; changed by requests only.
+struct VmRecord {
+  VmUuid uuid;
+  std::string name;
+  std::string xml;  // libvirt domain XML as given
+  WantedState wanted = WantedState::Stopped;
+  bool off_at_once = false;  // when it is to stop: without asking the guest
+  NodeName home;
+  std::vector<NodeName> node_limit;  // empty: any
+  std::int32_t priority = 0;         // higher starts first
+  std::uint64_t memory = 0;          // bytes, from the XML
+  std::uint32_t vcpus = 0;
+  std::vector<Disk> disks;
+  std::vector<std::string> tags;
+  std::string profile;
+  bool autostart = false;
+  bool operator==(const VmRecord&) const = default;
+};
+
+// Why a former possible writer cannot write any more.
+enum class CoverKind { None, Release, Power, LaterBoot, Operator };
+
+// A node that was assigned the VM at some generation: it may have written, started or not (design: possible writers).
+struct Writer {
+  Life life;
+  Generation generation = 0;
+  std::vector<std::string> storage_addresses;
+  std::vector<ClientInstance> instances;  // that its QEMU was recorded with
+  CoverKind cover = CoverKind::None;
+  bool operator==(const Writer&) const = default;
+};
+
+// Who owns the VM. The owner is a possible writer from the moment this is committed. `released` is written only by the
+// owning boot, after its QEMU is gone by pidfd and its instances are broken (safety rule 7).
+struct OwnerRecord {
+  Generation generation = 0;
+  Life owner;
+  std::vector<std::string> storage_addresses;
+  bool released = false;
+  Epoch epoch = 0;                // of the primary that assigned this generation
+  std::vector<Writer> former;     // every one covered; kept until this generation has run, because their locks may remain
+  bool operator==(const OwnerRecord&) const = default;
+};
+
+// What the owning node did with it; written by that node only.
+struct RunRecord {
+  Generation generation = 0;
+  Life life;
+  VmState state = VmState::Unknown;
+  std::optional<Process> process;
+  std::vector<ClientInstance> instances;  // all that were recorded and not yet seen gone
+  std::string reason;                     // why it does not run as wanted; empty if it does
+  std::uint64_t attempt = 0;              // counts answers to start requests, so that a job can tell a new refusal from an old one
+  bool operator==(const RunRecord&) const = default;
+};
+
+// -------------------------------------------------------------------------------------------------------------- evidence
+
+enum class EvidenceKind { Power, LaterBoot, Operator };
+
+// Proof that one boot of one node can no longer write. Committed only in a transaction that fails if that boot shows life.
+struct EvidenceRecord {
+  EvidenceKind kind = EvidenceKind::Power;
+  Life life;              // whose end it proves; the boot is the key
+  NodeName observer;
+  Epoch epoch = 0;
+  std::vector<std::string> facts;  // what was seen, in order, in sentences for people
+  bool operator==(const EvidenceRecord&) const = default;
+};
+
+// Intent: written, nothing sent yet; a join cancels it. Acting: off may have been sent; a join of the same boot waits.
+enum class FencePhase { Intent, Acting, Confirmed };
+
+// One per victim; names boot and incarnation, because a fence ends when its reason ends (safety rule 4).
+struct FenceRecord {
+  Life victim;
+  FencePhase phase = FencePhase::Intent;
+  NodeName by;
+  Epoch epoch = 0;
+  std::uint64_t attempt = 0;
+  std::string reason;
+  std::string note;  // outcome of the last attempt
+  bool operator==(const FenceRecord&) const = default;
+};
+
+// ------------------------------------------------------------------------------------------------------------------ jobs
+
+enum class JobState { Queued, Running, Finished };
+enum class JobResult { None, Done, Failed, Canceled, Timeout, Skipped, Refused };
+
+// A request of a person. Written by the node that was asked, executed by the primary or by `executor`.
+struct JobRecord {
+  std::uint64_t id = 0;       // the store's sequence number
+  std::string type;           // vm-start, node-fence, ...: logic/jobs.hpp has the table
+  std::string object;         // VM uuid or node name
+  std::map<std::string, std::string> arguments;
+  NodeName started_on;
+  std::uint32_t started_by_uid = 0;
+  JobState state = JobState::Queued;
+  JobResult result = JobResult::None;
+  std::string message;
+  std::uint64_t mark = 0;     // RunRecord.attempt when the primary took the job up
+  std::uint64_t start_time = 0;  // wall clock, microseconds; shown to people, never compared
+  bool operator==(const JobRecord&) const = default;
+};
+
+struct ClusterRecord {
+  std::string id;  // random, made once; a store with another id is another cluster (safety rule 15)
+  std::string name;
+  bool maintenance = false;
+  bool operator==(const ClusterRecord&) const = default;
+};
+
+}  // namespace pvcd

@@ -1,0 +1,255 @@
+// The keys of every record and the words of every enum, once: encoder and decoder both go through these lists.
+//
+// required: absent or of another type is an error, because a decision may hang on it.
+// optional: absent means the default of sdk/model.hpp. These are texts for people, lists that may be empty, figures
+// that are only shown, and preferences, so that an entry of an older release can still be read.
+#pragma once
+
+#include <concepts>
+#include <type_traits>
+#include <utility>
+
+#include "sdk/model.hpp"
+
+namespace pvcd::store {
+
+template <class Enum>
+struct Words;
+
+// A record, const for the encoder.
+template <class Type, class Record>
+concept is = std::same_as<std::remove_const_t<Type>, Record>;
+
+template <>
+struct Words<DaemonState> {
+  static constexpr std::pair<DaemonState, const char*> list[] = {
+      {DaemonState::Unknown, "unknown"},   {DaemonState::Init, "init"},    {DaemonState::Run, "run"},
+      {DaemonState::Shutdown, "shutdown"}, {DaemonState::Left, "left"},    {DaemonState::Stop, "stop"},
+      {DaemonState::Dead, "dead"},         {DaemonState::Fenced, "fenced"}};
+};
+template <>
+struct Words<CoordinatorState> {
+  static constexpr std::pair<CoordinatorState, const char*> list[] = {
+      {CoordinatorState::Unknown, "unknown"},     {CoordinatorState::Client, "client"},
+      {CoordinatorState::Secondary, "secondary"}, {CoordinatorState::Takeover, "takeover"},
+      {CoordinatorState::Primary, "primary"},     {CoordinatorState::Relinquish, "relinquish"}};
+};
+template <>
+struct Words<WantedState> {
+  static constexpr std::pair<WantedState, const char*> list[] = {
+      {WantedState::Stopped, "stopped"}, {WantedState::Running, "running"}, {WantedState::Disabled, "disabled"}};
+};
+template <>
+struct Words<VmState> {
+  static constexpr std::pair<VmState, const char*> list[] = {
+      {VmState::Unknown, "unknown"},     {VmState::Stopped, "stopped"},       {VmState::Starting, "starting"},
+      {VmState::Running, "running"},     {VmState::Paused, "paused"},         {VmState::Stopping, "stopping"},
+      {VmState::Migrating, "migrating"}, {VmState::Recovering, "recovering"}, {VmState::Failed, "failed"}};
+};
+template <>
+struct Words<DiskKind> {
+  static constexpr std::pair<DiskKind, const char*> list[] = {
+      {DiskKind::Rbd, "rbd"}, {DiskKind::Shared, "shared"}, {DiskKind::Local, "local"}};
+};
+template <>
+struct Words<CoverKind> {
+  static constexpr std::pair<CoverKind, const char*> list[] = {{CoverKind::None, "none"},
+                                                               {CoverKind::Release, "release"},
+                                                               {CoverKind::Power, "power"},
+                                                               {CoverKind::LaterBoot, "later_boot"},
+                                                               {CoverKind::Operator, "operator"}};
+};
+template <>
+struct Words<EvidenceKind> {
+  static constexpr std::pair<EvidenceKind, const char*> list[] = {
+      {EvidenceKind::Power, "power"}, {EvidenceKind::LaterBoot, "later_boot"}, {EvidenceKind::Operator, "operator"}};
+};
+template <>
+struct Words<FencePhase> {
+  static constexpr std::pair<FencePhase, const char*> list[] = {
+      {FencePhase::Intent, "intent"}, {FencePhase::Acting, "acting"}, {FencePhase::Confirmed, "confirmed"}};
+};
+template <>
+struct Words<JobState> {
+  static constexpr std::pair<JobState, const char*> list[] = {
+      {JobState::Queued, "queued"}, {JobState::Running, "running"}, {JobState::Finished, "finished"}};
+};
+template <>
+struct Words<JobResult> {
+  static constexpr std::pair<JobResult, const char*> list[] = {
+      {JobResult::None, "none"},         {JobResult::Done, "done"},       {JobResult::Failed, "failed"},
+      {JobResult::Canceled, "canceled"}, {JobResult::Timeout, "timeout"}, {JobResult::Skipped, "skipped"},
+      {JobResult::Refused, "refused"}};
+};
+
+template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, Process> {
+  visit.required("pid", record.pid);
+  visit.required("start_time", record.start_time);
+}
+
+template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, ClientInstance> {
+  visit.required("image", record.image);
+  visit.required("address", record.address);
+}
+
+template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, Life> {
+  visit.required("node", record.node);
+  visit.required("boot", record.boot);
+  visit.required("incarnation", record.incarnation);
+}
+
+template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, NodeRecord> {
+  visit.required("name", record.name);
+  visit.required("machine_id", record.machine_id);
+  visit.required("system_uuid", record.system_uuid);
+  visit.required("boot", record.boot);
+  visit.required("incarnation", record.incarnation);
+  visit.required("addresses", record.addresses);
+  visit.required("storage_addresses", record.storage_addresses);
+  visit.optional("floating_addresses", record.floating_addresses);
+  visit.required("cpu_count", record.cpu_count);
+  visit.required("memory_total", record.memory_total);
+}
+
+template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, UnitReport> {
+  visit.required("state", record.state);
+  visit.required("age", record.age);
+  visit.optional("note", record.note);
+}
+
+template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, LiveRecord> {
+  visit.required("node", record.node);
+  visit.required("boot", record.boot);
+  visit.required("incarnation", record.incarnation);
+  visit.required("counter", record.counter);
+  visit.required("daemon_state", record.daemon_state);
+  visit.optional("memory_used", record.memory_used);
+  visit.optional("memory_free", record.memory_free);
+  visit.optional("cpu_load", record.cpu_load);
+  visit.required("units", record.units);
+}
+
+template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, ReadinessRecord> {
+  visit.required("boot", record.boot);
+  visit.required("fence_ready", record.fence_ready);
+  visit.optional("note", record.note);
+}
+
+template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, LeaderRecord> {
+  visit.required("epoch", record.epoch);
+  visit.required("node", record.node);
+  visit.required("incarnation", record.incarnation);
+}
+
+template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, RoleRecord> {
+  visit.required("state", record.state);
+  visit.required("epoch", record.epoch);
+}
+
+template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, Disk> {
+  visit.required("target", record.target);
+  visit.required("kind", record.kind);
+  visit.required("source", record.source);
+}
+
+template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, VmRecord> {
+  visit.required("uuid", record.uuid);
+  visit.required("name", record.name);
+  visit.required("xml", record.xml);
+  visit.required("wanted", record.wanted);
+  visit.required("off_at_once", record.off_at_once);
+  visit.required("home", record.home);
+  visit.optional("node_limit", record.node_limit);
+  visit.optional("priority", record.priority);
+  visit.required("memory", record.memory);
+  visit.required("vcpus", record.vcpus);
+  visit.required("disks", record.disks);
+  visit.optional("tags", record.tags);
+  visit.optional("profile", record.profile);
+  visit.optional("autostart", record.autostart);
+}
+
+template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, Writer> {
+  visit.required("life", record.life);
+  visit.required("generation", record.generation);
+  visit.required("storage_addresses", record.storage_addresses);
+  visit.required("instances", record.instances);
+  visit.required("cover", record.cover);
+}
+
+template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, OwnerRecord> {
+  visit.required("generation", record.generation);
+  visit.required("owner", record.owner);
+  visit.required("storage_addresses", record.storage_addresses);
+  visit.required("released", record.released);
+  visit.required("epoch", record.epoch);
+  visit.required("former", record.former);
+}
+
+template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, RunRecord> {
+  visit.required("generation", record.generation);
+  visit.required("life", record.life);
+  visit.required("state", record.state);
+  visit.optional("process", record.process);
+  visit.required("instances", record.instances);
+  visit.optional("reason", record.reason);
+  visit.required("attempt", record.attempt);
+}
+
+template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, EvidenceRecord> {
+  visit.required("kind", record.kind);
+  visit.required("life", record.life);
+  visit.required("observer", record.observer);
+  visit.required("epoch", record.epoch);
+  visit.optional("facts", record.facts);
+}
+
+template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, FenceRecord> {
+  visit.required("victim", record.victim);
+  visit.required("phase", record.phase);
+  visit.required("by", record.by);
+  visit.required("epoch", record.epoch);
+  visit.required("attempt", record.attempt);
+  visit.optional("reason", record.reason);
+  visit.optional("note", record.note);
+}
+
+template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, JobRecord> {
+  visit.required("id", record.id);
+  visit.required("type", record.type);
+  visit.required("object", record.object);
+  visit.optional("arguments", record.arguments);
+  visit.required("started_on", record.started_on);
+  visit.required("started_by_uid", record.started_by_uid);
+  visit.required("state", record.state);
+  visit.required("result", record.result);
+  visit.optional("message", record.message);
+  visit.optional("mark", record.mark);
+  visit.optional("start_time", record.start_time);
+}
+
+template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, ClusterRecord> {
+  visit.required("id", record.id);
+  visit.required("name", record.name);
+  visit.required("maintenance", record.maintenance);
+}
+
+}  // namespace pvcd::store

@@ -1,0 +1,41 @@
+// Where each kind of entry lives. Directories are flat, so that one Mirror serves each.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "sdk/types.hpp"
+
+namespace pvcd::store::paths {
+
+inline const std::string cluster = "/cluster";      // ClusterRecord
+inline const std::string leader = "/leader";        // LeaderRecord
+inline const std::string nodes = "/nodes";          // <node>: NodeRecord
+inline const std::string live = "/live";            // <node>.<incarnation>: LiveRecord; child "session" is ephemeral
+inline const std::string readiness = "/readiness";  // <node>: ReadinessRecord
+inline const std::string roles = "/roles";          // <node>: RoleRecord
+inline const std::string vms = "/vms";              // <uuid>: VmRecord
+inline const std::string names = "/names";          // <vm name>: uuid; makes names unique
+inline const std::string owners = "/owners";        // <uuid>: OwnerRecord
+inline const std::string runs = "/runs";            // <uuid>: RunRecord
+inline const std::string fences = "/fences";        // <node>: FenceRecord
+inline const std::string evidence = "/evidence";    // <boot id>: EvidenceRecord
+inline const std::string jobs = "/jobs";            // j<sequence>: JobRecord
+inline const std::string decisions = "/decisions";  // d<sequence>: text for people, bounded
+
+// What a store creates when it is opened.
+inline const std::vector<std::string> directories = {nodes,  live, readiness, roles,    vms,  names,
+                                                     owners, runs, fences,    evidence, jobs, decisions};
+
+inline std::string under(const std::string& directory, const std::string& name) { return directory + "/" + name; }
+inline std::string live_name(const NodeName& node, Incarnation incarnation) {
+  return node + "." + std::to_string(incarnation);
+}
+inline std::string live_entry(const NodeName& node, Incarnation incarnation) {
+  return under(live, live_name(node, incarnation));
+}
+inline std::string live_session(const NodeName& node, Incarnation incarnation) {
+  return live_entry(node, incarnation) + "/session";
+}
+
+}  // namespace pvcd::store::paths

@@ -1,0 +1,121 @@
+#include "store/zookeeper_loop.hpp"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <systemd/sd-event.h>
+#include <unistd.h>
+#include <zookeeper/zookeeper.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "store/deferred.hpp"
+
+namespace pvcd::store {
+namespace {
+
+// With every server refusing, the library would connect again and again without a pause.
+constexpr Microseconds reconnect_pause = milliseconds(10);
+
+bool same_socket(int left, int right) {
+  struct stat left_status {};
+  struct stat right_status {};
+  return fstat(left, &left_status) == 0 && fstat(right, &right_status) == 0 &&
+         left_status.st_ino == right_status.st_ino;
+}
+
+}  // namespace
+
+ZookeeperLoop::ZookeeperLoop(sd_event* loop, std::function<void()> after_turn)
+    : loop_(loop), after_turn_(std::move(after_turn)) {
+  auto on_time = [](sd_event_source*, std::uint64_t, void* self) {
+    static_cast<ZookeeperLoop*>(self)->turn(0);
+    return 0;
+  };
+  auto on_wake = [](sd_event_source*, void* self) {
+    static_cast<ZookeeperLoop*>(self)->turn(0);
+    return 0;
+  };
+  // The default accuracy of 250 ms would make the library miss its deadlines.
+  require(sd_event_add_time(loop, &timer_, CLOCK_MONOTONIC, UINT64_MAX, 1, on_time, this),
+          "adding a timer to the loop");
+  require(sd_event_add_defer(loop, &wake_source_, on_wake, this), "adding a deferred call to the loop");
+  sd_event_source_set_enabled(timer_, SD_EVENT_OFF);
+  sd_event_source_set_enabled(wake_source_, SD_EVENT_OFF);
+}
+
+ZookeeperLoop::~ZookeeperLoop() {
+  detach();
+  sd_event_source_disable_unref(timer_);
+  sd_event_source_disable_unref(wake_source_);
+}
+
+void ZookeeperLoop::attach(zhandle_t* handle) {
+  handle_ = handle;
+  wake();
+}
+
+void ZookeeperLoop::detach() {
+  handle_ = nullptr;
+  socket_source_ = sd_event_source_disable_unref(socket_source_);
+  sd_event_source_set_enabled(timer_, SD_EVENT_OFF);
+  sd_event_source_set_enabled(wake_source_, SD_EVENT_OFF);
+}
+
+void ZookeeperLoop::wake() { sd_event_source_set_enabled(wake_source_, SD_EVENT_ONESHOT); }
+
+void ZookeeperLoop::hang_up() {
+  if (socket_source_) shutdown(sd_event_source_get_io_fd(socket_source_), SHUT_RDWR);
+}
+
+void ZookeeperLoop::turn(int events) {
+  int socket = -1;
+  int interest = 0;
+  timeval pause{};
+  in_library_ = true;
+  if (events != 0) zookeeper_process(handle_, events);
+  // Both calls report lost connections as errors, which the library mends by itself: only is_unrecoverable() is fatal.
+  bool connected = zookeeper_interest(handle_, &socket, &interest, &pause) == ZOK && socket >= 0;
+  in_library_ = false;
+
+  auto microseconds = seconds(static_cast<std::uint64_t>(pause.tv_sec)) + static_cast<std::uint64_t>(pause.tv_usec);
+  watch(connected ? socket : -1, interest);
+  wait(connected ? microseconds : std::max(microseconds, reconnect_pause));
+  after_turn_();
+}
+
+// The library closes its socket at any time, and the next one often has the same number, in the library or elsewhere in
+// this process. Watching a duplicate keeps sd-event's bookkeeping true: its number is ours, and its inode tells whether
+// the library's is still the same socket.
+void ZookeeperLoop::watch(int socket, int interest) {
+  if (socket_source_ && (socket < 0 || !same_socket(socket, sd_event_source_get_io_fd(socket_source_))))
+    socket_source_ = sd_event_source_disable_unref(socket_source_);
+  if (socket < 0) return;
+  auto wanted = ((interest & ZOOKEEPER_READ) ? EPOLLIN : 0u) | ((interest & ZOOKEEPER_WRITE) ? EPOLLOUT : 0u);
+  if (socket_source_) {
+    sd_event_source_set_io_events(socket_source_, wanted);
+    return;
+  }
+  auto on_socket = [](sd_event_source*, int, std::uint32_t seen, void* self) {
+    int events = ((seen & (EPOLLIN | EPOLLHUP | EPOLLERR)) ? ZOOKEEPER_READ : 0) |
+                 ((seen & (EPOLLOUT | EPOLLERR | EPOLLHUP)) ? ZOOKEEPER_WRITE : 0);
+    static_cast<ZookeeperLoop*>(self)->turn(events);
+    return 0;
+  };
+  int duplicate = fcntl(socket, F_DUPFD_CLOEXEC, 0);
+  if (duplicate < 0) return;  // out of descriptors: the timer comes back here
+  if (sd_event_add_io(loop_, &socket_source_, duplicate, wanted, on_socket, this) < 0)
+    close(duplicate);
+  else
+    sd_event_source_set_io_fd_own(socket_source_, 1);
+}
+
+void ZookeeperLoop::wait(Microseconds pause) {
+  sd_event_source_set_time_relative(timer_, pause);
+  sd_event_source_set_enabled(timer_, SD_EVENT_ONESHOT);
+}
+
+}  // namespace pvcd::store

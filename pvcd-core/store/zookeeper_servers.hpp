@@ -1,0 +1,12 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace pvcd::store {
+
+// The connect string for the library, all numeric, because it would resolve names again whenever it has lost its
+// connection, and that blocks. Names that do not resolve are left out; throws Error when nothing is left.
+std::string numeric_servers(const std::vector<std::string>& servers);
+
+}  // namespace pvcd::store

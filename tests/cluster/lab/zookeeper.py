@@ -1,0 +1,70 @@
+"""The ZooKeeper ensemble: a server on each host as a unit, and what can be learned about it from outside."""
+import re
+
+from .disk import File
+from .net import Network
+from .probe import Probe
+from .process import run, wait_for
+from .spec import Spec
+
+_JAVA = ("/usr/bin/java -Xms16m -Xmx96m -Xss256k -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData "
+         "-Dorg.slf4j.simpleLogger.showDateTime=true -Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS "
+         "-cp /usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar "
+         "org.apache.zookeeper.server.quorum.QuorumPeerMain")
+
+
+def host_files(spec: Spec, name: str) -> dict[str, File]:
+    servers = "".join(f"server.{spec.number(other)}={spec.address(other)}:2888:3888\n" for other in spec.names)
+    ensemble = f"standaloneEnabled=false\n{servers}" if spec.hosts > 1 else ""
+    return {
+        "/etc/zookeeper/zoo.cfg": File(
+            f"tickTime={spec.tick_ms}\nminSessionTimeout={2 * spec.tick_ms}\nmaxSessionTimeout=60000\n"
+            f"initLimit={spec.init_limit}\nsyncLimit={spec.sync_limit}\ncnxTimeout=1000\n"
+            "dataDir=/var/lib/zookeeper\nclientPort=2181\nmaxClientCnxns=0\nadmin.enableServer=false\n"
+            "4lw.commands.whitelist=*\nforceSync=no\npreAllocSize=1024\nsnapCount=100000\n"
+            f"extendedTypesEnabled=true\n{ensemble}"),
+        "/var/lib/zookeeper/myid": File(f"{spec.number(name)}\n"),
+        "/etc/systemd/system/zookeeper.service": File(
+            "[Unit]\nDescription=ZooKeeper\nAfter=network.target\nStartLimitIntervalSec=0\n"
+            f"[Service]\nType=exec\nExecStart={_JAVA} /etc/zookeeper/zoo.cfg\n"
+            "Restart=always\nRestartSec=500ms\nSuccessExitStatus=143\nTimeoutStopSec=5\n"),
+    }
+
+
+class ZooKeeper:
+    def __init__(self, spec: Spec, net: Network):
+        self._spec = spec
+        self._net = net
+        self._probe = Probe(spec, "zookeeper_calls")
+
+    def ask(self, name: str, word: str) -> str:
+        """The server's answer to a four letter word, or "". Asked inside its host's network, so partitions do not matter."""
+        address = self._spec.address(name)
+        script = f"exec 3<>/dev/tcp/{address}/2181 && printf {word} >&3 && cat <&3"
+        return run(self._net.in_host(name, ["timeout", "1", "bash", "-c", script]), check=False).stdout
+
+    def mode(self, name: str) -> str:
+        """"leader", "follower", "standalone", or why it is none of them."""
+        answer = self.ask(name, "srvr")
+        found = re.search(r"^Mode: (\S+)", answer, re.MULTILINE)
+        return found[1] if found else "not serving" if answer else "no answer"
+
+    def serving(self) -> list[str]:
+        return [name for name in self._spec.names if self.mode(name) in ("leader", "follower", "standalone")]
+
+    def leader(self) -> str | None:
+        """Two may say so for a moment: a leader that was cut off does until its syncLimit has passed."""
+        leaders = [name for name in self._spec.names if self.mode(name) in ("leader", "standalone")]
+        return leaders[0] if len(leaders) == 1 else None
+
+    def wait_serving(self, count: int | None = None, timeout: float = 40) -> None:
+        count = count or self._spec.hosts
+        wait_for(f"{count} ZooKeeper servers serving", lambda: len(self.serving()) >= count, timeout, 0.1)
+
+    def dump_store(self, root: str = "/", timeout: float = 10) -> dict[str, dict]:
+        """Every znode at and below root, by path: its data as text, version and ephemeral owner (0 for none)."""
+        return self._probe.call("dump", self._spec.store_servers(), f"pvcd:{self._spec.store_secret}", root,
+                                timeout=timeout)
+
+    def close(self) -> None:
+        self._probe.close()

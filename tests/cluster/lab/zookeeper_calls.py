@@ -1,0 +1,30 @@
+"""ZooKeeper as a client in the hub sees it; called through probe.py."""
+from kazoo.client import KazooClient
+from kazoo.exceptions import NoAuthError, NoNodeError
+
+
+def dump(servers: list[str], credentials: str, root: str) -> dict[str, dict]:
+    client = KazooClient(hosts=",".join(servers), timeout=6, auth_data=[("digest", credentials)])
+    client.start(timeout=5)
+    try:
+        nodes = {}
+        _walk(client, root, nodes)
+        return nodes
+    finally:
+        client.stop()
+        client.close()
+
+
+def _walk(client: KazooClient, path: str, nodes: dict) -> None:
+    try:
+        data, stat = client.get(path)
+        children = client.get_children(path)
+    except NoNodeError:
+        return                          # deleted since its parent was listed
+    except NoAuthError:
+        nodes[path] = {"denied": True}
+        return
+    nodes[path] = {"data": (data or b"").decode(errors="backslashreplace"), "version": stat.version,
+                   "ephemeral_owner": stat.ephemeralOwner, "created": stat.created, "modified": stat.last_modified}
+    for child in sorted(children):
+        _walk(client, f"{path.rstrip('/')}/{child}", nodes)

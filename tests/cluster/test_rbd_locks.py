@@ -1,0 +1,410 @@
+"""The rbd-locks plugin against a real Ceph, seen from outside it: lock lists, watchers, blocklist, and who can still write.
+
+Two hosts are network namespaces here: n1, where the plugin runs, and n2. Clients are killed and frozen as QEMU would be.
+"""
+import itertools
+import json
+import os
+import selectors
+import signal
+import subprocess
+import time
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.lab.cgroup import Cgroup
+from tests.cluster.lab.cluster import Cluster
+from tests.cluster.lab.process import PYTHON, TOP, run, wait_for
+from tests.cluster.lab.spec import POOL
+
+PREFIX = "pvlrbd"
+DRIVER = Path(os.environ.get("PVCD_BUILD", TOP / "build")) / "tests/cluster/rbd-locks-driver"
+CLIENT = Path(__file__).with_name("rbd_client.py")
+
+TIMEOUT_MS = 2000
+WATCH_TIMEOUT_MS = 10_000               # a living client renews its watch every 5 s
+WAITED_MS = WATCH_TIMEOUT_MS + 5000
+BOUNDED_S = 3 * TIMEOUT_MS / 1000
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the lab needs root")
+
+
+class CephAndCables(Cluster):
+    """The lab without its hosts: Ceph, and a network namespace for each host."""
+
+    def _start(self, say) -> None:
+        self._make_state()
+        self.net.up()
+        for name in self.spec.names:
+            self.net.connect(name)
+        self.ceph.up()
+        self.configure("osd.0", "osd_client_watch_timeout", WATCH_TIMEOUT_MS // 1000)
+
+    def configure(self, daemon: str, option: str, value) -> None:
+        socket = self.spec.dir / "ceph/run" / f"{daemon}.asok"
+        run(["ceph", "--admin-daemon", socket, "config", "set", option, value])
+
+    @property
+    def conf(self) -> Path:
+        return self.spec.dir / "ceph/ceph.conf"
+
+
+class Lines:
+    """A process in a host's network that answers one line for each it reads."""
+
+    def __init__(self, lab: CephAndCables, host: str, argv):
+        group = Cgroup(f"{lab.spec.prefix}/exec").create()
+        with (lab.spec.dir / "clients.log").open("ab") as log:
+            self.process = subprocess.Popen(group.entering(lab.net.in_host(host, [str(word) for word in argv])), bufsize=0,
+                                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
+
+    def ask(self, line: str, timeout: float = 20) -> str:
+        self.send(line)
+        return self.answer(timeout)
+
+    def send(self, line: str) -> None:
+        self.process.stdin.write(line.encode() + b"\n")
+
+    def answer(self, timeout: float = 20) -> str:
+        received = b""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.process.stdout, selectors.EVENT_READ)
+            while not received.endswith(b"\n"):
+                assert selector.select(timeout), f"no answer within {timeout} s"
+                chunk = os.read(self.process.stdout.fileno(), 1 << 16)
+                assert chunk, "the process died"
+                received += chunk
+        return received.decode().strip()
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+class Client(Lines):
+    def __init__(self, lab, host: str, image: str, write: bool = True):
+        super().__init__(lab, host, [PYTHON, CLIENT, lab.conf, POOL, image.removeprefix(f"{POOL}/")])
+        self.image = image
+        self.address = self.answer()
+        if write:
+            assert self.ask("write") == "ok"
+
+    @property
+    def instance(self) -> list[str]:
+        return [self.image, self.address]
+
+    @property
+    def wait_for(self) -> str:
+        return f"{self.image} {self.address}"
+
+
+class Driver(Lines):
+    def __init__(self, lab):
+        super().__init__(lab, "n1", [DRIVER, lab.conf, TIMEOUT_MS, WATCH_TIMEOUT_MS])
+        self._own = [lab.spec.address("n1")]
+        self.facts = json.loads(self.answer())
+
+    def call(self, name: str, *images: str, **request) -> dict:
+        return json.loads(self.ask(json.dumps({"call": name, "images": images, "own_addresses": self._own, **request})))
+
+    def start(self, *images: str, **request) -> dict:
+        return self.call("before_start", *images, **request)
+
+
+@pytest.fixture(scope="module")
+def lab():
+    assert DRIVER.exists(), f"{DRIVER} is missing: ./dev build"
+    with CephAndCables(prefix=PREFIX, hosts=2) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def driver(lab):
+    driver = Driver(lab)
+    yield driver
+    driver.kill()
+
+
+@pytest.fixture
+def image(lab, numbers=itertools.count()):
+    name = f"i{next(numbers)}"
+    lab.ceph.create_image(name, 8)
+    return f"{POOL}/{name}"
+
+
+@pytest.fixture
+def client(lab, image):
+    """client(host, write=True): opened, and killed at the end of the test."""
+    opened = []
+
+    def open_client(host: str, write: bool = True, image: str = image) -> Client:
+        opened.append(Client(lab, host, image, write))
+        return opened[-1]
+    yield open_client
+    for each in opened:
+        each.kill()
+
+
+def killed(client: Client) -> Client:
+    client.kill()
+    return client
+
+
+def lockers(lab, image: str) -> list[str]:
+    return [locker["address"] for locker in lab.ceph.lockers(image.removeprefix(f"{POOL}/"))]
+
+
+def watchers(lab, image: str) -> list[str]:
+    return [watcher["address"] for watcher in lab.ceph.watchers(image.removeprefix(f"{POOL}/"))]
+
+
+def blocked_for_s(lab, address: str) -> float:
+    """How long the blocklist entry of this very instance still lasts; 0: there is none."""
+    for entry in lab.ceph.blocklist():
+        if entry["address"] == address:
+            return datetime.fromisoformat(entry["until"][:19]).timestamp() - time.time()
+    return 0
+
+
+def assert_fenced_and_free(lab, client: Client) -> None:
+    assert lockers(lab, client.image) == []
+    assert client.address not in watchers(lab, client.image)
+    assert blocked_for_s(lab, client.address) > 9 * 365 * 24 * 3600
+
+
+def assert_untouched(lab, client: Client, locked: bool = True) -> None:
+    assert lockers(lab, client.image) == [client.address] * locked
+    assert blocked_for_s(lab, client.address) == 0
+
+
+def covered(lab, cover: str, *instances) -> list[dict]:
+    return [{"node": "n2", "addresses": [lab.spec.address("n2")], "cover": cover, "instances": instances}]
+
+
+def living(lab) -> dict:
+    return {"n1": [lab.spec.address("n1")], "n2": [lab.spec.address("n2")]}
+
+
+def test_the_connection_is_fine(driver):
+    assert driver.facts == {"ceph": "ok"}
+
+
+def test_a_free_image(driver, image):
+    assert driver.start(image)["verdict"] == "proceed"
+
+
+def test_a_vm_without_rbd_disks(driver):
+    assert driver.start()["verdict"] == "proceed"
+
+
+@pytest.mark.parametrize("missing", ["vms/nosuch", "nopool/a"])
+def test_a_missing_image_or_pool(driver, image, missing):
+    answer = driver.start(image, missing)
+    assert answer["verdict"] == "refuse"
+    assert answer["reason"].startswith(missing)
+
+
+def test_own_recorded_lock_is_broken(lab, driver, client, image):
+    dead = killed(client("n1"))
+    answer = driver.start(image, own_dead=[dead.instance])
+    assert answer["verdict"] == "proceed", answer
+    assert dead.address in answer["reason"]
+    assert_fenced_and_free(lab, dead)
+    begin = time.monotonic()
+    client("n1")
+    assert time.monotonic() - begin < 5          # 30 s with a stale lock
+
+
+def test_a_frozen_client_whose_lock_was_broken_never_writes_again(lab, driver, client, image):
+    frozen = client("n1")
+    frozen.signal(signal.SIGSTOP)
+    assert driver.start(image, own_dead=[frozen.instance])["verdict"] == "proceed"
+    frozen.signal(signal.SIGCONT)
+    assert frozen.ask("write") == "error 108"
+    assert lockers(lab, image) == []
+
+
+def test_own_recorded_watcher_without_lock_is_blocklisted(lab, driver, client, image):
+    dead = killed(client("n1", write=False))
+    assert watchers(lab, image) == [dead.address]
+    assert driver.start(image, own_dead=[dead.instance])["verdict"] == "proceed"
+    assert_fenced_and_free(lab, dead)
+
+
+def test_own_unrecorded_lock_is_waited_for_and_then_broken(lab, driver, client, image):
+    dead = killed(client("n1"))
+    answer = driver.start(image)
+    assert (answer["verdict"], answer["wait_ms"], answer["wait_for"]) == ("wait", WAITED_MS, dead.wait_for)
+    assert_untouched(lab, dead)
+
+    wait_for("the dead client's watch ran out", lambda: watchers(lab, image) == [], 4 * WATCH_TIMEOUT_MS / 1000)
+    assert driver.start(image, first_seen=[[dead.wait_for, WAITED_MS - 1]])["verdict"] == "wait"
+    assert_untouched(lab, dead)
+    assert driver.start(image, first_seen=[[dead.wait_for, WAITED_MS]])["verdict"] == "proceed"
+    assert_fenced_and_free(lab, dead)
+
+
+@pytest.mark.parametrize("write", [True, False])
+def test_own_unrecorded_client_that_lives_is_refused(lab, driver, client, image, write):
+    alive = client("n1", write=write)
+    answer = driver.start(image, first_seen=[[alive.wait_for, WAITED_MS]])
+    assert answer["verdict"] == "refuse"
+    assert alive.address in answer["reason"] and "alive" in answer["reason"]
+    assert_untouched(lab, alive, locked=write)
+    assert alive.ask("write") == "ok"
+
+
+@pytest.mark.parametrize("write", [True, False])
+def test_foreign_client_of_a_living_node_is_refused(lab, driver, client, image, write):
+    alive = client("n2", write=write)
+    answer = driver.start(image, living=living(lab))
+    assert (answer["verdict"], answer["ask"]) == ("refuse", "n2")
+    assert image in answer["reason"] and alive.address in answer["reason"]
+    assert_untouched(lab, alive, locked=write)
+    assert alive.ask("write") == "ok"
+
+
+def test_foreign_dead_client_without_evidence_is_refused(lab, driver, client, image):
+    dead = killed(client("n2"))
+    answer = driver.start(image)
+    assert (answer["verdict"], answer["ask"]) == ("refuse", "")
+    for cover in ("none", "release", "later-boot"):
+        assert driver.start(image, covered=covered(lab, cover))["verdict"] == "refuse"
+    assert_untouched(lab, dead)
+
+
+@pytest.mark.parametrize("cover", ["power", "operator"])
+def test_foreign_unrecorded_client_of_an_ended_host_is_broken(lab, driver, client, image, cover):
+    dead = killed(client("n2"))
+    assert driver.start(image, covered=covered(lab, cover))["verdict"] == "proceed"
+    assert_fenced_and_free(lab, dead)
+
+
+@pytest.mark.parametrize("cover", ["release", "later-boot"])
+def test_foreign_recorded_client_of_a_covered_writer_is_broken(lab, driver, client, image, cover):
+    dead = killed(client("n2"))
+    evidence = covered(lab, cover, dead.instance)
+    assert driver.start(image, covered=evidence, living=living(lab))["verdict"] == "proceed"
+    assert_fenced_and_free(lab, dead)
+
+
+def test_a_lock_added_by_hand(lab, driver, client, image):
+    person = client("n2", write=False)
+    assert person.ask("lock maintenance") == "ok"
+    person.kill()
+    answer = driver.start(image, living=living(lab))
+    assert answer["verdict"] == "refuse"
+    assert "FlushImageLocks" in answer["reason"] and person.address in answer["reason"]
+    assert_untouched(lab, person)
+    assert driver.start(image, covered=covered(lab, "power"))["verdict"] == "proceed"
+    assert_fenced_and_free(lab, person)
+
+
+def test_nothing_is_touched_unless_every_image_may_start(lab, driver, client, image):
+    dead = killed(client("n1"))
+    assert driver.start(image, "vms/nosuch", own_dead=[dead.instance])["verdict"] == "refuse"
+    assert_untouched(lab, dead)
+    assert driver.start(image, own_dead=[dead.instance])["verdict"] == "proceed"
+
+
+def test_no_act_after_the_permit_ended(lab, driver, client, image):
+    dead = killed(client("n1"))
+    assert driver.start(image, own_dead=[dead.instance], permit_ms=0)["verdict"] == "unknown"
+    assert driver.call("after_stop", image, own_dead=[dead.instance], permit_ms=0)["outcome"] == "unknown"
+    assert_untouched(lab, dead)
+    assert driver.call("after_stop", image, own_dead=[dead.instance])["outcome"] == "done"
+    assert_fenced_and_free(lab, dead)
+
+
+def test_ten_images_take_one_round_of_the_monitors(lab, driver, client):
+    images = [f"{POOL}/ten{number}" for number in range(10)]
+    for name in images:
+        lab.ceph.create_image(name.removeprefix(f"{POOL}/"), 8)
+    dead = [killed(client("n1", image=name)) for name in images]
+    lab.configure("mon.a", "paxos_propose_interval", 1)         # Ceph's default
+    try:
+        begin = time.monotonic()
+        assert driver.start(*images, own_dead=[each.instance for each in dead])["verdict"] == "proceed"
+        assert time.monotonic() - begin < 5
+    finally:
+        lab.configure("mon.a", "paxos_propose_interval", lab.spec.paxos_propose_interval)
+    for each in dead:
+        assert_fenced_and_free(lab, each)
+
+
+def test_identify_finds_the_new_instance(driver, client, image):
+    before = client("n1", write=False)
+    begin = time.monotonic()
+    answer = driver.call("identify", image, present=[before.instance])
+    assert answer["outcome"] == "unknown" and image in answer["note"]
+    assert time.monotonic() - begin < 10
+
+    new = client("n1", write=False)
+    answer = driver.call("identify", image, present=[before.instance])
+    assert (answer["outcome"], answer["instances"]) == ("done", [new.instance])
+    assert driver.call("identify", image)["outcome"] == "unknown"       # which of the two?
+
+
+def test_identify_names_nobody_while_a_stranger_watches(driver, client, image):
+    client("n1", write=False)
+    stranger = client("n2", write=False)
+    answer = driver.call("identify", image)
+    assert answer["outcome"] == "unknown" and stranger.address in answer["note"]
+
+
+@pytest.mark.parametrize("write", [True, False])
+def test_after_stop_leaves_nothing_behind(lab, driver, client, image, write):
+    dead = killed(client("n1", write=write))
+    answer = driver.call("after_stop", image, own_dead=[dead.instance])
+    assert answer["outcome"] == "done", answer
+    assert_fenced_and_free(lab, dead)
+
+
+def test_after_stop_reaches_a_disk_that_was_unplugged(lab, driver, client, image):
+    dead = killed(client("n1"))
+    assert driver.call("after_stop", own_dead=[dead.instance])["outcome"] == "done"
+    assert_fenced_and_free(lab, dead)
+
+
+def test_after_stop_leaves_others_alone(lab, driver, client, image):
+    dead = killed(client("n1", write=False))
+    other = client("n2")
+    assert driver.call("after_stop", image, own_dead=[dead.instance])["outcome"] == "done"
+    assert blocked_for_s(lab, dead.address) > 0
+    assert_untouched(lab, other)
+    assert other.ask("write") == "ok"
+
+
+@pytest.mark.parametrize("daemon", ["mon.a", "osd.0"])
+def test_a_hung_ceph_is_unknown_in_bounded_time(lab, driver, client, image, daemon):
+    dead = killed(client("n1"))
+    request = {"own_dead": [dead.instance]}
+    assert driver.start(image)["verdict"] == "wait"                     # connected
+    lab.ceph.freeze(daemon)
+    try:
+        for call, key in [("before_start", "verdict"), ("after_stop", "outcome"), ("before_start", "verdict")]:
+            begin = time.monotonic()
+            assert driver.call(call, image, **request)[key] == "unknown"
+            assert time.monotonic() - begin < BOUNDED_S
+        begin = time.monotonic()
+        stranger = Driver(lab)                                          # connects to a cluster that hangs
+        try:
+            assert stranger.start(image, **request)["verdict"] == "unknown"
+            assert time.monotonic() - begin < 2 * BOUNDED_S
+        finally:
+            stranger.kill()
+    finally:
+        lab.ceph.thaw(daemon)
+
+    def proceeds():
+        return driver.start(image, **request)["verdict"] == "proceed"
+    wait_for("the plugin recovers with Ceph", proceeds, 30)
+    assert_fenced_and_free(lab, dead)
+    assert driver.call("tick") == {"ceph": "ok"}

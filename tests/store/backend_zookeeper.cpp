@@ -1,0 +1,116 @@
+#include "backend_zookeeper.hpp"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <sstream>
+
+namespace pvcd::store::test {
+namespace {
+
+// Long enough that only a test that wants a session to end sees it end.
+constexpr Microseconds session_timeout = seconds(8);
+
+std::vector<std::string> words(const char* variable) {
+  auto* text = std::getenv(variable);
+  INFO(variable << " is not set: run this through tests/store/run_zookeeper");
+  REQUIRE(text != nullptr);
+  std::vector<std::string> result;
+  std::istringstream list(text);
+  for (std::string word; std::getline(list, word, ',');) result.push_back(word);
+  return result;
+}
+
+}  // namespace
+
+struct ZookeeperBackend::ProxiedClient : Client {
+  explicit ProxiedClient(std::unique_ptr<Proxy> through) : proxy(std::move(through)) {}
+
+  std::unique_ptr<Proxy> proxy;
+  ZookeeperOptions options;
+};
+
+std::vector<Server> servers() {
+  auto addresses = words("PVCD_TEST_ZOOKEEPER");
+  auto pids = words("PVCD_TEST_ZOOKEEPER_PIDS");
+  REQUIRE(addresses.size() == pids.size());
+  std::vector<Server> result;
+  for (std::size_t index = 0; index < addresses.size(); ++index) {
+    auto port = addresses[index].substr(addresses[index].rfind(':') + 1);
+    result.push_back({addresses[index], static_cast<std::uint16_t>(std::stoi(port)), std::stoi(pids[index])});
+  }
+  return result;
+}
+
+ZookeeperBackend::ZookeeperBackend() {
+  std::string name = (std::filesystem::temp_directory_path() / "pvcd-store-XXXXXX").string();
+  REQUIRE(mkdtemp(name.data()) != nullptr);
+  directory_ = name;
+  root_ = "/pvcd-test/" + name.substr(name.rfind('-') + 1);
+}
+
+ZookeeperBackend::~ZookeeperBackend() { std::filesystem::remove_all(directory_); }
+
+std::string ZookeeperBackend::new_session_file() { return directory_ + "/session" + std::to_string(++files_); }
+
+ZookeeperOptions ZookeeperBackend::options() {
+  ZookeeperOptions options;
+  for (const auto& server : servers()) options.servers.push_back(server.address);
+  options.root = root_;
+  options.session_timeout = session_timeout;
+  options.credentials = "pvcd:secret";
+  options.session_file = new_session_file();
+  return options;
+}
+
+std::unique_ptr<Client> ZookeeperBackend::open_direct(ZookeeperOptions options) {
+  auto client = std::make_unique<Client>();
+  client->store = open_zookeeper(loop(), options);
+  record_states(*client);
+  return client;
+}
+
+// Clients of one case use different servers, as those on different nodes do.
+std::unique_ptr<Client> ZookeeperBackend::open() {
+  auto all = servers();
+  auto client = std::make_unique<ProxiedClient>(std::make_unique<Proxy>(loop(), all[files_ % all.size()].port));
+  client->options = options();
+  client->options.servers = {"127.0.0.1:" + std::to_string(client->proxy->port())};
+  client->store = open_zookeeper(loop(), client->options);
+  record_states(*client);
+  return client;
+}
+
+std::unique_ptr<Client> ZookeeperBackend::restart(std::unique_ptr<Client> client) {
+  auto& old = dynamic_cast<ProxiedClient&>(*client);
+  old.store.reset();
+  auto next = std::make_unique<ProxiedClient>(std::move(old.proxy));
+  next->options = old.options;
+  next->store = open_zookeeper(loop(), next->options);
+  record_states(*next);
+  return next;
+}
+
+void ZookeeperBackend::cut(Client& client, Cut kind) {
+  auto& proxy = *dynamic_cast<ProxiedClient&>(client).proxy;
+  if (kind == Cut::Replies)
+    proxy.swallow();
+  else
+    proxy.refuse();
+}
+
+void ZookeeperBackend::heal(Client& client) { dynamic_cast<ProxiedClient&>(client).proxy->let_through(); }
+
+// Whoever has the secret of a session can end it: take a copy of the file, resume from it, close.
+void ZookeeperBackend::expire(Client& client) {
+  auto thief_options = options();
+  std::filesystem::copy_file(dynamic_cast<ProxiedClient&>(client).options.session_file, thief_options.session_file);
+  auto thief = open_direct(thief_options);
+  REQUIRE(until([&] { return thief->store->state() == SessionState::Connected; }));
+  thief->store->close();
+}
+
+std::unique_ptr<Backend> make_backend() { return std::make_unique<ZookeeperBackend>(); }
+
+}  // namespace pvcd::store::test

@@ -1,0 +1,247 @@
+#include "store/codec.hpp"
+
+#include <catch2/catch.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <utility>
+
+#include "sdk/proof.hpp"
+#include "store/fields.hpp"
+
+using namespace pvcd;
+using namespace pvcd::store;
+using nlohmann::json;
+
+namespace {
+
+// Every field differs from its default, so that a field without a key is noticed.
+const Life life{"n1", "boot-1", 7};
+const ClientInstance instance{"rbd/disk", "[fd00::1]:0/123"};
+
+template <class Record>
+Record example();
+
+template <>
+ClusterRecord example() {
+  return {"id", "name", true};
+}
+template <>
+NodeRecord example() {
+  return {"n1", "machine", "uuid", "boot-1", 7, {"10.0.0.1"}, {"10.1.0.1", "fd00::1"}, {"10.0.0.9"}, 8, 1ull << 63};
+}
+template <>
+LiveRecord example() {
+  return {"n1", "boot-1", 7, 42, DaemonState::Shutdown, 1, 2, 0.25, {{"core", {"running", 1000, "well"}}}};
+}
+template <>
+ReadinessRecord example() {
+  return {"boot-1", true, "GUID matches"};
+}
+template <>
+LeaderRecord example() {
+  return {3, "n1", 7};
+}
+template <>
+RoleRecord example() {
+  return {CoordinatorState::Takeover, 3};
+}
+template <>
+VmRecord example() {
+  return {"uuid",
+          "web",
+          "<domain name=\"ü\"/>\n",
+          WantedState::Disabled,
+          true,
+          "n1",
+          {"n1", "n2"},
+          -5,
+          1ull << 32,
+          4,
+          {{"vda", DiskKind::Rbd, "rbd/disk"}, {"vdb", DiskKind::Shared, "/a"}},
+          {"tag"},
+          "large",
+          true};
+}
+template <>
+OwnerRecord example() {
+  return {9, life, {"10.1.0.1"}, true, 3, {{life, 8, {"10.1.0.1"}, {instance}, CoverKind::LaterBoot}}};
+}
+template <>
+RunRecord example() {
+  return {9, life, VmState::Migrating, Process{12, 34}, {instance}, "waits", 5};
+}
+template <>
+EvidenceRecord example() {
+  return {EvidenceKind::LaterBoot, life, "n2", 3, {"first", "second"}};
+}
+template <>
+FenceRecord example() {
+  return {life, FencePhase::Acting, "n2", 3, 4, "no heartbeat", "timed out"};
+}
+template <>
+JobRecord example() {
+  return {1,         "vm-start", "uuid",          {{"node", "n1"}}, "n1", 1000, JobState::Running, JobResult::Refused,
+          "because", 6,          1700000000000000};
+}
+
+const std::set<std::string> optional_keys = {"floating_addresses",
+                                             "note",
+                                             "memory_used",
+                                             "memory_free",
+                                             "cpu_load",
+                                             "node_limit",
+                                             "priority",
+                                             "tags",
+                                             "profile",
+                                             "autostart",
+                                             "process",
+                                             "reason",
+                                             "facts",
+                                             "arguments",
+                                             "message",
+                                             "mark",
+                                             "start_time"};
+
+template <class Record>
+std::string problem(const std::string& text) {
+  auto decoded = decode<Record>(text);
+  auto* error = std::get_if<DecodeError>(&decoded);
+  return error ? error->text : "";
+}
+
+struct Anything {
+  template <class Type>
+  operator Type() const;
+};
+
+// How many values a structure can be made of: its fields.
+template <class Structure, class... Values>
+constexpr std::size_t field_count() {
+  if constexpr (requires { Structure{Values{}..., Anything{}}; })
+    return field_count<Structure, Values..., Anything>();
+  else
+    return sizeof...(Values);
+}
+
+struct Counter {
+  std::size_t keys = 0;
+  void required(const char*, const auto&) { ++keys; }
+  void optional(const char*, const auto&) { ++keys; }
+};
+
+bool mentions(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+#define RECORDS                                                                                                       \
+  ClusterRecord, NodeRecord, LiveRecord, ReadinessRecord, LeaderRecord, RoleRecord, VmRecord, OwnerRecord, RunRecord, \
+      EvidenceRecord, FenceRecord, JobRecord
+
+TEMPLATE_TEST_CASE("A record survives its text form", "", RECORDS) {
+  auto record = example<TestType>();
+  auto decoded = decode<TestType>(encode(record));
+  REQUIRE(std::holds_alternative<TestType>(decoded));
+  CHECK(std::get<TestType>(decoded) == record);
+  auto empty = decode<TestType>(encode(TestType{}));
+  REQUIRE(std::holds_alternative<TestType>(empty));
+  CHECK(std::get<TestType>(empty) == TestType{});
+}
+
+TEMPLATE_TEST_CASE("Every field has a key", "", RECORDS, Process, ClientInstance, Life, UnitReport, Disk, Writer) {
+  Counter counter;
+  visit_fields(counter, std::as_const(*std::make_unique<TestType>()));
+  CHECK(counter.keys == field_count<TestType>());
+}
+
+TEMPLATE_TEST_CASE("A key that is missing or of another type is named", "", RECORDS) {
+  auto whole = json::parse(encode(example<TestType>()));
+  for (const auto& [key, value] : whole.items()) {
+    INFO(key);
+    auto without = whole;
+    without.erase(key);
+    bool may_miss = optional_keys.contains(key);
+    CHECK(problem<TestType>(without.dump()) == (may_miss ? "" : "key '" + key + "' is missing"));
+    for (const json& other :
+         {json(nullptr), json("?"), json(-1.5), json(true), json::array({1}), json::object({{"a", 1}})}) {
+      bool same_type = other.type() == value.type() && !value.is_array() && !value.is_object();
+      bool free_text = same_type && value.is_string();
+      auto changed = whole;
+      changed[key] = other;
+      auto told = problem<TestType>(changed.dump());
+      if (!same_type && !(value.is_number_float() && other.is_number())) CHECK(mentions(told, "key '" + key));
+      if (free_text && !told.empty()) CHECK(mentions(told, "unknown word '?'"));
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("Keys of a newer release are passed over", "", RECORDS) {
+  auto record = example<TestType>();
+  auto newer = json::parse(encode(record));
+  newer["of_a_newer_release"] = {{"a", 1}};
+  CHECK(std::get<TestType>(decode<TestType>(newer.dump())) == record);
+}
+
+TEST_CASE("Enums are lower-case words") {
+  CHECK(json::parse(encode(example<EvidenceRecord>()))["kind"] == "later_boot");
+  CHECK(json::parse(encode(example<RoleRecord>()))["state"] == "takeover");
+  CHECK(problem<RoleRecord>(R"({"state":"boss","epoch":1})") == "key 'state' has the unknown word 'boss'");
+  CHECK(problem<RoleRecord>(R"({"state":"Primary","epoch":1})") == "key 'state' has the unknown word 'Primary'");
+}
+
+TEST_CASE("Numbers keep their range") {
+  CHECK(problem<LeaderRecord>(R"({"epoch":-1,"node":"n1","incarnation":1})") == "key 'epoch' is out of range");
+  CHECK(problem<LeaderRecord>(R"({"epoch":1.0,"node":"n1","incarnation":1})") == "key 'epoch' must be a whole number");
+  CHECK(problem<LeaderRecord>(R"({"epoch":18446744073709551616,"node":"n1","incarnation":1})") ==
+        "key 'epoch' must be a whole number");
+  auto largest = decode<LeaderRecord>(R"({"epoch":18446744073709551615,"node":"n1","incarnation":1})");
+  CHECK(std::get<LeaderRecord>(largest).epoch == 18446744073709551615ull);
+  auto vm = json::parse(encode(example<VmRecord>()));
+  vm["vcpus"] = 1ull << 32;
+  CHECK(problem<VmRecord>(vm.dump()) == "key 'vcpus' is out of range");
+}
+
+TEST_CASE("The place of an error inside an entry is told") {
+  auto owner = json::parse(encode(example<OwnerRecord>()));
+  owner["former"][0]["instances"][0]["address"] = 5;
+  CHECK(problem<OwnerRecord>(owner.dump()) == "key 'former[0].instances[0].address' must be a text");
+  auto live = json::parse(encode(example<LiveRecord>()));
+  live["units"]["core"].erase("age");
+  CHECK(problem<LiveRecord>(live.dump()) == "key 'units.core.age' is missing");
+}
+
+TEST_CASE("What is no record says so") {
+  CHECK(problem<LeaderRecord>("") == "not a JSON text");
+  CHECK(problem<LeaderRecord>(R"({"epoch":1,)") == "not a JSON text");
+  CHECK(problem<LeaderRecord>("[]") == "the entry must be an object");
+}
+
+TEST_CASE("A text that is not UTF-8 does not stop a record") {
+  auto record = example<ReadinessRecord>();
+  record.note = "bad \xff byte";
+  auto decoded = decode<ReadinessRecord>(encode(record));
+  CHECK(std::get<ReadinessRecord>(decoded).note == "bad \xef\xbf\xbd byte");
+}
+
+TEST_CASE("A proof survives its line, and a broken line is none") {
+  Proof proof{life, 123456789};
+  auto line = encode_proof(proof);
+  CHECK(line == "proof n1 boot-1 7 123456789\n");
+  CHECK(decode_proof(line) == proof);
+  for (auto broken : {"", "\n", "proof n1 boot-1 7 123456789", "proof n1 boot-1 7\n", "proof n1 boot-1 7 \n",
+                      "proof n1 boot-1 7 12 3\n", "proof n1 boot-1 -7 12\n", "proof  boot-1 7 12\n", "proof n1  7 12\n",
+                      "proof n1 boot-1 7 12\nproof n1 boot-1 7 13\n", "age n1 boot-1 7 12\n",
+                      "proof n1 boot-1 7 99999999999999999999\n"})
+    CHECK_FALSE(decode_proof(broken));
+}
+
+TEST_CASE("An age report survives its line, and a broken line is none") {
+  AgeReport report{"rbd-locks", "running", "waits for n2, as told"};
+  CHECK(decode_age(encode_age(report)) == report);
+  AgeReport plain{"core", "running", ""};
+  CHECK(decode_age(encode_age(plain)) == plain);
+  CHECK(decode_age(encode_age({"core", "running", "two\nlines"}))->note == "two lines");
+  for (auto broken :
+       {"", "\n", "age core running", "age core\n", "age core running\n", "age  running x\n", "proof a b c\n"})
+    CHECK_FALSE(decode_age(broken));
+}

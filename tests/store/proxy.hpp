@@ -1,0 +1,40 @@
+// A TCP relay on the loop of the test, between one client and one server, that can lose requests or answers.
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include <cstdint>
+#include <list>
+
+namespace pvcd::store::test {
+
+class Proxy {
+ public:
+  Proxy(sd_event* loop, std::uint16_t server_port);
+  ~Proxy();
+  Proxy(const Proxy&) = delete;
+  Proxy& operator=(const Proxy&) = delete;
+
+  std::uint16_t port() const { return port_; }
+  void refuse();       // ends connections, and new ones at once
+  void swallow();      // what servers say on present connections is lost
+  void let_through();  // ends connections that were swallowed; new ones work
+
+ private:
+  struct Pair;
+  enum class Mode { Through, Swallow, Refuse };
+
+  void accept_client();
+  void pump(Pair&, int from);
+  void end_all();
+
+  sd_event* loop_;
+  std::uint16_t server_port_;
+  std::uint16_t port_ = 0;
+  int listener_ = -1;
+  sd_event_source* listener_source_ = nullptr;
+  std::list<Pair> pairs_;
+  Mode mode_ = Mode::Through;
+};
+
+}  // namespace pvcd::store::test

@@ -1,0 +1,280 @@
+// What only the ZooKeeper back end can do wrong: hung servers, credentials, the session file, a loop that stalls.
+#include <dirent.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+
+#include "backend_zookeeper.hpp"
+#include "sdk/plugin.hpp"
+#include "store/request.hpp"
+
+using namespace pvcd;
+using namespace pvcd::store;
+using namespace pvcd::store::test;
+
+namespace {
+
+// The server that this process is connected to; there must be one client only.
+std::optional<Server> connected_server() {
+  auto all = servers();
+  for (int file = 3; file < 256; ++file) {
+    sockaddr_in peer{};
+    socklen_t size = sizeof peer;
+    if (getpeername(file, reinterpret_cast<sockaddr*>(&peer), &size) != 0 || peer.sin_family != AF_INET) continue;
+    for (const auto& server : all)
+      if (server.port == ntohs(peer.sin_port)) return server;
+  }
+  return std::nullopt;
+}
+
+bool leads(const Server& server) {
+  int connection = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(server.port);
+  REQUIRE(connect(connection, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  REQUIRE(write(connection, "srvr", 4) == 4);
+  std::string answer;
+  char bytes[4096];
+  for (ssize_t count; (count = read(connection, bytes, sizeof bytes)) > 0;)
+    answer.append(bytes, static_cast<std::size_t>(count));
+  close(connection);
+  return answer.find("Mode: leader") != std::string::npos;
+}
+
+class Stopped {
+ public:
+  explicit Stopped(const Server& server) : pid_(server.pid) { REQUIRE(kill(pid_, SIGSTOP) == 0); }
+  ~Stopped() { kill(pid_, SIGCONT); }
+  Stopped(const Stopped&) = delete;
+  Stopped& operator=(const Stopped&) = delete;
+
+ private:
+  pid_t pid_;
+};
+
+struct HungServer {
+  Microseconds write_again = 0;  // from next_server() to a completed write
+  CommitCode pending = CommitCode::Ok;
+};
+
+// The server the client is on hangs with a write under way; the client changes server until a write completes.
+HungServer change_away(ZookeeperBackend& backend, Client& client, const Server& hung, Microseconds patience) {
+  Stopped stopped(hung);
+  HungServer outcome;
+  bool answered = false;
+  client.store->commit({Set{"/vms/a", "pending"}}, [&](const CommitResult& result) {
+    outcome.pending = result.code;
+    answered = true;
+  });
+  CHECK_FALSE(backend.until([&] { return answered; }, milliseconds(300)));  // it does hang
+  auto begin = boottime_now();
+  bool written = false;
+  while (!written && boottime_now() - begin < deadline) {
+    client.store->next_server();
+    std::optional<CommitResult> result;
+    REQUIRE(backend.until([&] { return answered; }, patience));
+    auto told = std::make_shared<std::optional<CommitResult>>();
+    client.store->commit({Set{"/vms/a", "again"}}, [told](const CommitResult& each) { *told = each; });
+    backend.until([&] { return told->has_value(); }, patience);
+    written = told->has_value() && (*told)->code == CommitCode::Ok;
+  }
+  REQUIRE(written);
+  outcome.write_again = boottime_now() - begin;
+  return outcome;
+}
+
+std::unique_ptr<Client> connected(ZookeeperBackend& backend, const ZookeeperOptions& options) {
+  auto client = backend.open_direct(options);
+  REQUIRE(backend.until([&] { return client->store->state() == SessionState::Connected; }));
+  return client;
+}
+
+// Reconnects until the client is on a server of the wanted kind.
+Server settle_on(ZookeeperBackend& backend, Client& client, bool leader) {
+  std::optional<Server> server;
+  REQUIRE(backend.until([&] {
+    server = client.store->state() == SessionState::Connected ? connected_server() : std::nullopt;
+    if (!server) return false;
+    if (leads(*server) == leader) return true;
+    client.store->next_server();
+    backend.until([&] { return client.store->state() != SessionState::Connected; });
+    return false;
+  }));
+  return *server;
+}
+
+bool all_serving() {
+  auto all = servers();
+  return std::count_if(all.begin(), all.end(), leads) == 1;
+}
+
+}  // namespace
+
+TEST_CASE("A hung follower is left within a second, with the same session") {
+  ZookeeperBackend backend;
+  auto client = connected(backend, backend.options());
+  auto session = client->store->session();
+  REQUIRE(backend.commit(*client, {Create{"/vms/a", ""}, Create{"/nodes/n1", "", true}}).code == CommitCode::Ok);
+  auto server = settle_on(backend, *client, false);
+  auto outcome = change_away(backend, *client, server, seconds(1));
+  CHECK(outcome.pending == CommitCode::Unknown);
+  CHECK(outcome.write_again < seconds(1));
+  CHECK(client->store->session() == session);
+  CHECK(backend.get(*client, "/nodes/n1").entry.ephemeral_owner == session);
+  CHECK(std::count(client->states.begin(), client->states.end(), SessionState::Expired) == 0);
+}
+
+TEST_CASE("A hung leader costs an election, not the session") {
+  ZookeeperBackend backend;
+  auto client = connected(backend, backend.options());
+  auto session = client->store->session();
+  REQUIRE(backend.commit(*client, {Create{"/vms/a", ""}, Create{"/nodes/n1", "", true}}).code == CommitCode::Ok);
+  auto server = settle_on(backend, *client, true);
+  auto outcome = change_away(backend, *client, server, seconds(1));
+  CHECK(outcome.pending == CommitCode::Unknown);
+  CHECK(client->store->session() == session);
+  CHECK(backend.get(*client, "/nodes/n1").entry.ephemeral_owner == session);
+  REQUIRE(backend.until(all_serving));
+}
+
+TEST_CASE("Changing server again and again loses no session and no file descriptor") {
+  ZookeeperBackend backend;
+  auto client = connected(backend, backend.options());
+  auto session = client->store->session();
+  REQUIRE(backend.commit(*client, {Create{"/vms/a", ""}}).code == CommitCode::Ok);
+  auto open_files = [] {
+    std::filesystem::directory_iterator all("/proc/self/fd");
+    return std::distance(begin(all), end(all));
+  };
+  auto before = open_files();
+  std::vector<std::uint16_t> ports;
+  for (int round = 0; round < 12; ++round) {
+    client->store->next_server();
+    REQUIRE(backend.until([&] { return client->store->state() == SessionState::Connecting; }));
+    REQUIRE(backend.until([&] { return client->store->state() == SessionState::Connected; }));
+    REQUIRE(backend.commit(*client, {Set{"/vms/a", std::to_string(round)}}).code == CommitCode::Ok);
+    ports.push_back(connected_server()->port);
+  }
+  CHECK(std::adjacent_find(ports.begin(), ports.end()) == ports.end());  // really another one each time
+  CHECK(client->store->session() == session);
+  CHECK(open_files() == before);
+}
+
+TEST_CASE("Every server of an even list is tried") {
+  ZookeeperBackend backend;
+  auto one = servers().front().address;
+  for (int round = 0; round < 8; ++round) {  // the library shuffles the list
+    auto options = backend.options();
+    options.servers = {"127.0.0.1:1", one};
+    auto client = connected(backend, options);
+    client->store->close();
+  }
+}
+
+TEST_CASE("Somebody with other credentials is denied") {
+  ZookeeperBackend backend;
+  auto owner = connected(backend, backend.options());
+  REQUIRE(backend.commit(*owner, {Create{"/vms/a", "secret"}}).code == CommitCode::Ok);
+  auto options = backend.options();
+  options.credentials = "pvcd:wrong";
+  auto stranger = backend.open_direct(options);
+  REQUIRE(backend.until([&] { return stranger->store->state() == SessionState::Denied; }));
+  CHECK(backend.get(*stranger, "/vms/a").code == ReadCode::Denied);
+  CHECK(backend.list(*stranger, "/vms").code == ReadCode::Denied);
+  auto refused = backend.commit(*stranger, {Check{"/"}, Create{"/vms/b", ""}});
+  CHECK(refused.code == CommitCode::Denied);
+  CHECK(backend.commit(*stranger, {Set{"/vms/a", "mine"}}).code == CommitCode::Denied);
+  CHECK(backend.commit(*stranger, {Remove{"/vms/a"}}).code == CommitCode::Denied);
+  CHECK(backend.get(*owner, "/vms/a").entry.data == "secret");
+  CHECK(backend.get(*owner, "/vms/a").entry.version == 0);
+}
+
+TEST_CASE("The session file is private, locked while in use, and gone after close") {
+  ZookeeperBackend backend;
+  auto options = backend.options();
+  auto client = connected(backend, options);
+  struct stat status {};
+  REQUIRE(stat(options.session_file.c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == 0600);
+  CHECK_THROWS_WITH(open_zookeeper(backend.loop(), options), Catch::Contains(options.session_file));
+  client->store->close();
+  CHECK_FALSE(std::filesystem::exists(options.session_file));
+  client.reset();
+  CHECK_NOTHROW(open_zookeeper(backend.loop(), options));
+}
+
+TEST_CASE("A damaged session file means a new session") {
+  ZookeeperBackend backend;
+  auto options = backend.options();
+  for (auto text : {"", "12", "x y", "12 zz", "12 00"}) {
+    auto* file = std::fopen(options.session_file.c_str(), "w");
+    std::fputs(text, file);
+    std::fclose(file);
+    auto client = connected(backend, options);
+    CHECK(client->states == std::vector<SessionState>{SessionState::Connected});
+    client->store->close();
+  }
+}
+
+TEST_CASE("Closing ends the session at once, also with requests under way") {
+  ZookeeperBackend backend;
+  auto other = connected(backend, backend.options());
+  for (int round = 0; round < 5; ++round) {
+    auto client = connected(backend, backend.options());
+    REQUIRE(backend.commit(*client, {Create{"/nodes/n1", "", true}}).code == CommitCode::Ok);
+    for (int number = 0; number < 100; ++number) client->store->get("/vms", {});
+    auto begin = boottime_now();
+    client->store->close();
+    CHECK(boottime_now() - begin < seconds(1));
+    REQUIRE(backend.sync(*other) == ReadCode::Ok);
+    REQUIRE(backend.get(*other, "/nodes/n1").code == ReadCode::NoEntry);
+  }
+}
+
+TEST_CASE("A stalled loop loses its session, and learns it when it turns again") {
+  ZookeeperBackend backend;
+  auto options = backend.options();
+  options.session_timeout = milliseconds(1000);
+  auto client = connected(backend, options);
+  CHECK(client->store->session_timeout() == milliseconds(1000));
+  auto session = client->store->session();
+  REQUIRE(backend.commit(*client, {Create{"/nodes/n1", "", true}}).code == CommitCode::Ok);
+  usleep(3'000'000);  // the stall
+  client->states.clear();
+  REQUIRE(backend.until([&] { return client->store->session() != session && client->store->session() != 0; }));
+  CHECK(std::count(client->states.begin(), client->states.end(), SessionState::Expired) == 1);
+  CHECK(backend.get(*client, "/nodes/n1").code == ReadCode::NoEntry);
+}
+
+TEST_CASE("The negotiated session timeout is told, not the wanted one") {
+  ZookeeperBackend backend;
+  auto options = backend.options();
+  options.session_timeout = seconds(3600);
+  auto client = backend.open_direct(options);
+  CHECK(client->store->session_timeout() == 0);
+  REQUIRE(backend.until([&] { return client->store->state() == SessionState::Connected; }));
+  CHECK(client->store->session_timeout() == seconds(60));  // maxSessionTimeout of the test's servers
+}
+
+TEST_CASE("Wrong options are refused by name") {
+  ZookeeperBackend backend;
+  auto broken = [&](auto change) {
+    auto options = backend.options();
+    change(options);
+    open_zookeeper(backend.loop(), options);
+  };
+  CHECK_THROWS_WITH(broken([](auto& options) { options.servers = {"nohost"}; }), Catch::Contains("nohost"));
+  CHECK_THROWS_AS(broken([](auto& options) { options.servers = {}; }), Error);
+  CHECK_THROWS_WITH(broken([](auto& options) { options.root = "pvcd/"; }), Catch::Contains("pvcd/"));
+  CHECK_THROWS_WITH(broken([](auto& options) { options.credentials = "hunter2"; }), !Catch::Contains("hunter2"));
+  CHECK_THROWS_WITH(broken([](auto& options) { options.session_file = "/nowhere/file"; }),
+                    Catch::Contains("/nowhere/file"));
+}

@@ -1,0 +1,205 @@
+#include "runtime/config.hpp"
+
+#include <sys/stat.h>
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <string>
+
+using namespace pvcd;
+namespace fs = std::filesystem;
+
+namespace {
+
+// A directory like /etc/pvcd with a valid configuration, of which a test then changes one thing.
+class Etc {
+ public:
+  Etc() {
+    std::string pattern = (fs::temp_directory_path() / "pvcd-config-XXXXXX").string();
+    path = mkdtemp(pattern.data());
+    fs::create_directory(path / "plugins.d");
+    write("store.secret", "pvcd:secret\n", 0600);
+    write("pvcd.toml", shared());
+  }
+  ~Etc() { fs::remove_all(path); }
+
+  void write(const fs::path& file, const std::string& text, mode_t mode = 0644) const {
+    std::ofstream(path / file) << text;
+    chmod((path / file).c_str(), mode);
+  }
+
+  std::string shared(const std::string& node = "", const std::string& store = "", const std::string& rest = "") const {
+    return "[cluster]\nname = \"lab\"\ncoordinators = [\"n1\", \"n2\", \"n3\"]\n"
+           "[node]\nname = \"n1\"\naddresses = [\"10.0.0.1\"]\nstorage_addresses = [\"10.0.1.1\"]\n" + node +
+           "[store]\nservers = [\"10.0.0.1:2181\"]\ncredentials_file = \"" + (path / "store.secret").string() + "\"\n" + store + rest;
+  }
+
+  std::string shared_error(const std::string& text) const {
+    write("pvcd.toml", text);
+    try {
+      runtime::load_shared(path);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "valid";
+  }
+
+  std::string plugin_error(const std::string& plugin, const std::string& text) const {
+    write(fs::path("plugins.d") / (plugin + ".toml"), text);
+    try {
+      runtime::load_plugin(path, plugin);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "valid";
+  }
+
+  fs::path path;
+};
+
+std::string replaced(std::string text, const std::string& what, const std::string& with) {
+  return text.replace(text.find(what), what.size(), with);
+}
+
+}  // namespace
+
+TEST_CASE("a minimal file gets the defaults") {
+  const Etc etc;
+  const auto shared = runtime::load_shared(etc.path);
+  CHECK(shared->text("node.name") == "n1");
+  CHECK(shared->list("cluster.coordinators") == std::vector<std::string>{"n1", "n2", "n3"});
+  CHECK(shared->number("store.session_timeout_ms") == 6000);
+  CHECK(shared->list("hooks.vm_pre_start") == std::vector<std::string>{"rbd-locks"});
+  CHECK(shared->list("hooks.role").empty());
+  CHECK(shared->text("fencing.fencer") == "ipmi");
+  CHECK(shared->text("node.system_uuid").empty());
+  CHECK_NOTHROW(runtime::check_config(etc.path));
+}
+
+TEST_CASE("a plugin without a file gets its defaults") {
+  const Etc etc;
+  const auto settings = runtime::load_plugin(etc.path, "rbd-locks");
+  CHECK(settings->number("timeout_ms") == 5000);
+  CHECK(settings->number("interval_ms") == 1000);
+  CHECK_THROWS_AS(settings->number("no_such_key"), Error);
+  CHECK_THROWS_AS(settings->text("timeout_ms"), Error);
+}
+
+TEST_CASE("what is wrong is named with file, line and key") {
+  const Etc etc;
+  using Catch::Contains;
+  const std::string file = (etc.path / "pvcd.toml").string();
+
+  CHECK_THAT(etc.shared_error(etc.shared("color = \"red\"\n")), Contains(file + ":8: \"node.color\" unknown key"));
+  CHECK_THAT(etc.shared_error(etc.shared() + "[colors]\n"), Contains("\"colors\" unknown"));
+  CHECK_THAT(etc.shared_error("top = 1\n" + etc.shared()), Contains(file + ":1: \"top\" unknown"));
+  CHECK_THAT(etc.shared_error(etc.shared("", "server_tick_ms = \"400\"\n")), Contains("\"store.server_tick_ms\" must be a whole number of ms"));
+  CHECK_THAT(etc.shared_error(etc.shared("", "server_tick_ms = 1\n")), Contains("is 1, must be from 50 to 60000"));
+  CHECK_THAT(etc.shared_error(replaced(etc.shared(), "name = \"n1\"\n", "")), Contains(":4: \"node.name\" is missing"));
+  CHECK_THAT(etc.shared_error("[cluster]\nname = \"lab\"\ncoordinators = [\"n1\"]\n"), Contains("\"node.name\" is missing"));
+  CHECK_THAT(etc.shared_error(replaced(etc.shared(), "\"n1\"\n", "\"N_1\"\n")), Contains("is no name"));
+  CHECK_THAT(etc.shared_error(replaced(etc.shared(), "[\"10.0.0.1\"]", "\"10.0.0.1\"")), Contains("\"node.addresses\" must be a list"));
+  CHECK_THAT(etc.shared_error(replaced(etc.shared(), "[\"10.0.0.1\"]", "[1]")), Contains("must hold texts only"));
+  CHECK_THAT(etc.shared_error(etc.shared("system_uuid = \"1234\"\n")), Contains("is no UUID"));
+  CHECK_THAT(etc.shared_error("[cluster\n"), Contains(file + ":1: not TOML"));
+  CHECK_THAT(etc.shared_error("cluster = 3\n"), Contains("must be a table: [cluster]"));
+  CHECK(etc.shared_error(etc.shared()) == "valid");
+}
+
+TEST_CASE("a missing pvcd.toml is an error, and says so") {
+  const Etc etc;
+  fs::remove(etc.path / "pvcd.toml");
+  CHECK_THROWS_WITH(runtime::load_shared(etc.path), Catch::Contains("pvcd.toml: is missing"));
+}
+
+TEST_CASE("session timings must fit together") {
+  const Etc etc;
+  // 6000: 400 * 4 + 1000 + 1000 + 250 = 3850 < 4000
+  CHECK(etc.shared_error(etc.shared()) == "valid");
+  CHECK(etc.shared_error(etc.shared("", "server_election_ms = 1149\n")) == "valid");
+  CHECK_THAT(etc.shared_error(etc.shared("", "server_election_ms = 1150\n")), Catch::Contains("do not fit together"));
+  // 3000: 200 * 5 + 300 + 500 + 125 = 1925 < 2000
+  const std::string lab = "session_timeout_ms = 3000\nserver_tick_ms = 200\nserver_sync_limit = 5\n";
+  CHECK(etc.shared_error(etc.shared("", lab + "server_election_ms = 300\n")) == "valid");
+  CHECK_THAT(etc.shared_error(etc.shared("", lab)), Catch::Contains("2625 ms") && Catch::Contains("2000 ms"));
+
+  const auto timings = runtime::session_timings(*(etc.write("pvcd.toml", etc.shared()), runtime::load_shared(etc.path)));
+  CHECK(timings.timeout == seconds(6));
+  CHECK(timings.proof_limit == seconds(4));
+  CHECK(timings.proof_interval == seconds(1));
+}
+
+TEST_CASE("values that contradict each other are refused") {
+  const Etc etc;
+  CHECK_THAT(etc.shared_error(etc.shared("", "", "[timings]\nretry_min_ms = 2000\nretry_max_ms = 1000\n")), Catch::Contains("timings.retry_min_ms"));
+  CHECK_THAT(etc.shared_error(replaced(etc.shared(), "\"n2\", ", "")), Catch::Contains("has 2 nodes"));
+  CHECK_THAT(etc.shared_error(replaced(etc.shared(), "\"n2\"", "\"n1\"")), Catch::Contains("\"n1\" twice"));
+  CHECK_THAT(etc.shared_error(etc.shared("floating_addresses = [\"10.0.1.1\"]\n")), Catch::Contains("floating address 10.0.1.1"));
+  CHECK(etc.shared_error(etc.shared("floating_addresses = [\"10.0.1.9\"]\n")) == "valid");
+}
+
+TEST_CASE("tables of one kind are read each by itself") {
+  const Etc etc;
+  etc.write("bmc.secret", "hush\n", 0600);
+  const std::string password = "password_file = \"" + (etc.path / "bmc.secret").string() + "\"\n";
+  const std::string n1 = "[bmc.n1]\naddress = \"10.9.0.1\"\nusername = \"admin\"\n" + password;
+  const std::string n2 = "[bmc.n2]\naddress = \"10.9.0.2\"\nusername = \"root\"\nport = 9001\n" + password;
+  REQUIRE(etc.plugin_error("ipmi", "cipher_suite = 3\n" + n1 + n2) == "valid");
+  const auto settings = runtime::load_plugin(etc.path, "ipmi");
+  CHECK(settings->number("cipher_suite") == 3);
+  CHECK(settings->tables("bmc") == std::vector<std::string>{"n1", "n2"});
+  CHECK(settings->tables("none").empty());
+  CHECK(settings->table("bmc", "n1").number("port") == 623);
+  CHECK(settings->table("bmc", "n2").number("port") == 9001);
+  CHECK(settings->table("bmc", "n2").text("username") == "root");
+  CHECK_THROWS_AS(settings->table("bmc", "n3"), Error);
+
+  CHECK_THAT(etc.plugin_error("ipmi", "[bmc.n1]\naddress = \"a\"\n"), Catch::Contains("ipmi.toml:1: \"bmc.n1.username\" is missing"));
+  CHECK_THAT(etc.plugin_error("ipmi", n1 + "color = 1\n"), Catch::Contains("\"bmc.n1.color\" unknown key"));
+  CHECK_THAT(etc.plugin_error("ipmi", "[bmc]\nn1 = 3\n"), Catch::Contains("\"bmc.n1\" must be a table"));
+}
+
+TEST_CASE("a secret that others may read is refused; its twin is not") {
+  const Etc etc;
+  const std::string secret = (etc.path / "store.secret").string();
+  CHECK(runtime::read_secret(secret) == "pvcd:secret");
+  for (const mode_t mode : {0640U, 0604U, 0666U, 0700U}) {
+    chmod(secret.c_str(), mode);
+    CHECK_THAT(etc.shared_error(etc.shared()), Catch::Contains("chmod 0600"));
+  }
+  chmod(secret.c_str(), 0400);
+  CHECK(etc.shared_error(etc.shared()) == "valid");
+  fs::remove(secret);
+  CHECK_THAT(etc.shared_error(etc.shared()), Catch::Contains(secret + ": cannot be read"));
+  etc.write("store.secret", "", 0600);
+  CHECK_THROWS_WITH(runtime::read_secret(secret), Catch::Contains("is empty"));
+}
+
+TEST_CASE("--check-config looks at every file") {
+  const Etc etc;
+  etc.write("plugins.d/libvirt.toml", "uri = \"qemu:///system\"\n");
+  CHECK_NOTHROW(runtime::check_config(etc.path));
+  etc.write("plugins.d/libvirt.toml", "url = \"qemu:///system\"\n");
+  CHECK_THROWS_WITH(runtime::check_config(etc.path), Catch::Contains("libvirt.toml:1: \"url\""));
+  fs::remove(etc.path / "plugins.d/libvirt.toml");
+  etc.write("plugins.d/libvrit.toml", "");
+  CHECK_THROWS_WITH(runtime::check_config(etc.path), Catch::Contains("there is no plugin \"libvrit\""));
+}
+
+TEST_CASE("the table of keys is sound") {
+  std::set<std::string> seen;
+  for (const runtime::Key& key : runtime::config_keys()) {
+    INFO(key.file << " " << key.table << "." << key.name);
+    CHECK(seen.insert(std::string(key.file) + "/" + std::string(key.table) + "/" + std::string(key.name)).second);
+    CHECK_FALSE(key.doc.empty());
+    if (key.type == runtime::KeyType::Number) {
+      CHECK(key.minimum <= std::get<std::int64_t>(key.fallback));
+      CHECK(std::get<std::int64_t>(key.fallback) <= key.maximum);
+    }
+    if (key.name.ends_with("_ms")) CHECK(key.unit == "ms");
+  }
+  CHECK_THAT(runtime::print_config_keys(), Catch::Contains("pvcd\tstore\tsession_timeout_ms\tnumber\t6000\t2000\t600000\tms\t"));
+}

@@ -1,0 +1,501 @@
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "plugins/ipmi/command.hpp"
+#include "plugins/ipmi/guid.hpp"
+#include "plugins/ipmi/ipmi.hpp"
+#include "plugins/ipmi/permit.hpp"
+#include "plugins/ipmi/power_text.hpp"
+#include "plugins/ipmi/secret.hpp"
+#include "plugins/ipmi/text.hpp"
+
+namespace pvcd::ipmi {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* uuid = "a1234567-89ab-cdef-a123-456789abcdef";
+constexpr const char* other_uuid = "b1234567-89ab-cdef-a123-456789abcdef";
+
+class Folder {
+ public:
+  Folder() {
+    std::string name = (fs::temp_directory_path() / "pvcd-ipmi-XXXXXX").string();
+    REQUIRE(mkdtemp(name.data()) != nullptr);
+    path = name;
+  }
+  ~Folder() { fs::remove_all(path); }
+  std::string write(const std::string& name, const std::string& content, mode_t mode = 0600) const {
+    const fs::path file = path / name;
+    std::ofstream(file) << content;
+    chmod(file.c_str(), mode);
+    return file.string();
+  }
+  std::string read(const std::string& name) const {
+    std::stringstream content;
+    content << std::ifstream(path / name).rdbuf();
+    return content.str();
+  }
+  fs::path path;
+};
+
+struct TestSettings : Settings {
+  std::map<std::string, std::string, std::less<>> texts;
+  std::map<std::string, std::int64_t, std::less<>> numbers;
+  std::map<std::string, TestSettings, std::less<>> bmcs;
+
+  std::string text(std::string_view key) const override { return texts.count(key) ? texts.find(key)->second : ""; }
+  std::int64_t number(std::string_view key) const override { return numbers.find(key)->second; }
+  bool flag(std::string_view) const override { return false; }
+  std::vector<std::string> list(std::string_view) const override { return {}; }
+  std::vector<std::string> tables(std::string_view) const override {
+    std::vector<std::string> names;
+    for (const auto& [name, settings] : bmcs) names.push_back(name);
+    return names;
+  }
+  const Settings& table(std::string_view, std::string_view name) const override { return bmcs.find(name)->second; }
+};
+
+struct TestHost : Host {
+  TestSettings values;
+  std::string journal;
+  const Settings& settings() const override { return values; }
+  const Settings& shared() const override { return values; }
+  void report(std::string, std::string) override {}
+  void log(Level, std::string_view message) override { journal += std::string(message) + "\n"; }
+  sd_event* loop() override { return nullptr; }
+};
+
+Instant in(Microseconds delay) { return boottime_now() + delay; }
+
+// An ipmitool of our own, first in PATH; $D is the folder, in which it notes its arguments and environment.
+class FakeTool {
+ public:
+  explicit FakeTool(const std::string& body) : before_(std::getenv("PATH")) {
+    folder.write(
+        "ipmitool",
+        "#!/bin/sh\nD=" + folder.path.string() + "\necho \"$*\" >> $D/arguments\nenv > $D/environment\n" + body, 0700);
+    setenv("PATH", (folder.path.string() + ":" + before_).c_str(), 1);
+    host.values.numbers = {{"timeout_ms", 5000}, {"cipher_suite", 3}};
+    TestSettings bmc;
+    bmc.texts = {
+        {"address", "10.0.0.9"}, {"username", "admin"}, {"password_file", folder.write("password", "s3cret\n")}};
+    bmc.numbers = {{"port", 6230}};
+    host.values.bmcs["n1"] = bmc;
+    plugin.start(host);
+  }
+  ~FakeTool() { setenv("PATH", before_.c_str(), 1); }
+
+  PowerReading read(const std::string& system_uuid = uuid) { return plugin.read({"n1", system_uuid}); }
+  Answer power(PowerAct act, Microseconds right = seconds(60), const std::string& system_uuid = uuid) {
+    return plugin.power({{in(right), 1}, "n1", {"n1", "boot-1", 1}, system_uuid, act});
+  }
+  bool sent() const { return folder.read("arguments").find("chassis power o") != std::string::npos; }
+
+  Folder folder;
+  TestHost host;
+  Ipmi plugin;
+
+ private:
+  std::string before_;
+};
+
+const std::string good_guid = "echo 'System GUID   : A123456789ABCDEFA123456789ABCDEF'; ";
+
+std::string on_guid(const std::string& reply, const std::string& otherwise) {
+  return "case \"$*\" in *'mc guid dump') " + reply + " ;; *) " + otherwise + " ;; esac\n";
+}
+
+bool process_ended(pid_t pid) {
+  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
+  std::string line;
+  if (!std::getline(stat, line)) return true;
+  const char state = line[line.rfind(')') + 2];
+  return state == 'Z' || state == 'X';
+}
+
+}  // namespace
+
+TEST_CASE("ipmi: a power state is on or off only when the BMC said exactly so") {
+  const auto [text, state] = GENERATE(table<std::string, PowerState>({
+      {"Chassis Power is on\n", PowerState::On},
+      {"Chassis Power is off\n", PowerState::Off},
+      {"Chassis Power is OFF\r\n", PowerState::Off},
+      {"CHASSIS POWER IS ON", PowerState::On},
+      {"  chassis power is  off \t\r\n", PowerState::Off},
+      {"Warning: something else\nChassis Power is off\n", PowerState::Off},
+      {"", PowerState::Unknown},
+      {"\r\n", PowerState::Unknown},
+      {"Chassis Power is", PowerState::Unknown},
+      {"Chassis Power is offline", PowerState::Unknown},
+      {"Chassis Power is on fire", PowerState::Unknown},
+      {"Chassis Power is unknown", PowerState::Unknown},
+      {"Chassis Power is not off", PowerState::Unknown},
+      {"off", PowerState::Unknown},
+      {"Chassis-Strom ist aus\n", PowerState::Unknown},
+      {"Chassis Power Control: Down/Off\n", PowerState::Unknown},
+      {"Unable to get Chassis Power Status: Chassis Power is off", PowerState::Unknown},
+      {std::string("Chassis Power is off\0on", 23), PowerState::Unknown},
+  }));
+  CAPTURE(text);
+  CHECK(parse_power(text) == state);
+}
+
+TEST_CASE("ipmi: a GUID is read in any form of ipmitool's line, and only a real one") {
+  const auto [text, guid] = GENERATE(table<std::string, std::string>({
+      {"System GUID   : A123456789ABCDEFA123456789ABCDEF\n", uuid},
+      {"System GUID   : a123456789abcdefa123456789abcdef\r\n", uuid},
+      {"SYSTEM GUID:A1234567-89AB-CDEF-A123-456789ABCDEF", uuid},
+      {"\r\n  System GUID  :  a1234567-89ab-cdef-a123-456789abcdef  \r\nGUID Encoding : IPMI\r\n", uuid},
+      {"System GUID   : 00000000000000000000000000000000\n", ""},
+      {"System GUID   : FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF\n", ""},
+      {"System GUID   : A123456789ABCDEFA123456789ABCDE\n", ""},
+      {"System GUID   : A123456789ABCDEFA123456789ABCDEG\n", ""},
+      {"System GUID   A123456789ABCDEFA123456789ABCDEF\n", ""},
+      {"System GUID   :\n", ""},
+      {"GUID Encoding : IPMI\n", ""},
+      {"", ""},
+  }));
+  CAPTURE(text);
+  CHECK(parse_guid(text).value_or("") == guid);
+}
+
+TEST_CASE("ipmi: one UUID is recognised in its three byte orders, and no other one is") {
+  CHECK(same_machine(uuid, uuid));
+  CHECK(same_machine("674523a1-ab89-efcd-a123-456789abcdef", uuid));  // SMBIOS
+  CHECK(same_machine("efcdab89-6745-23a1-efcd-ab89674523a1", uuid));  // IPMI
+  CHECK_FALSE(same_machine(other_uuid, uuid));
+  CHECK_FALSE(same_machine("a1234567-89ab-cdef-a123-456789abcdee", uuid));
+  CHECK_FALSE(same_machine("674523a1-ab89-efcd-efcd-ab89674523a1", uuid));
+  CHECK(canonical_uuid(" A1234567-89AB-CDEF-A123-456789ABCDEF\n") == uuid);
+  CHECK_FALSE(canonical_uuid("").has_value());
+}
+
+TEST_CASE("ipmi: a note is one printable line of bounded length") {
+  CHECK(one_line(" two\r\nlines\x1b[1m\n") == "two; lines[1m");
+  CHECK(one_line(std::string(5000, 'x')).size() == 200);
+}
+
+TEST_CASE("ipmi: a command's output, status and ending are told apart") {
+  const CommandResult good = run({{"sh", "-c", "echo out; echo err >&2; exit 3"}, {}, in(seconds(20))});
+  CHECK(good.ending == Ending::Exited);
+  CHECK(good.exit_status == 3);
+  CHECK(good.output == "out\n");
+  CHECK(good.errors == "err\n");
+  CHECK(good.note.empty());
+
+  const CommandResult killed = run({{"sh", "-c", "kill -TERM $$"}, {}, in(seconds(20))});
+  CHECK(killed.ending == Ending::Killed);
+  CHECK(killed.note == "it was killed by signal 15");
+
+  const CommandResult missing = run({{"no-such-program-of-pvcd"}, {}, in(seconds(20))});
+  CHECK(missing.ending == Ending::NotStarted);
+  CHECK(missing.note == "no-such-program-of-pvcd is not installed");
+}
+
+TEST_CASE("ipmi: a command speaks no language but C and gets no variable that it was not given") {
+  setenv("LC_MESSAGES", "de_DE.UTF-8", 1);
+  const CommandResult result = run({{"env"}, {{"WORD", "value"}}, in(seconds(20))});
+  unsetenv("LC_MESSAGES");
+  CHECK(result.output == "PATH=" + std::string(std::getenv("PATH")) + "\nLANG=C\nLC_ALL=C\nWORD=value\n");
+}
+
+TEST_CASE("ipmi: a command that hangs is killed at its deadline, and is gone when run() returns") {
+  const Instant before = boottime_now();
+  const CommandResult result = run({{"sh", "-c", "echo $$; exec sleep 1000"}, {}, before + milliseconds(300)});
+  CHECK(result.ending == Ending::Killed);
+  CHECK(result.note == "it did not end within its time and was killed");
+  CHECK(boottime_now() >= before + milliseconds(300));
+  CHECK(boottime_now() < before + seconds(20));
+  CHECK(process_ended(std::stoi(result.output)));
+}
+
+TEST_CASE("ipmi: a command that prints without end is killed, and no more than the bound is kept") {
+  const CommandResult result = run({{"yes"}, {}, in(seconds(60))});
+  CHECK(result.ending == Ending::Killed);
+  CHECK(result.note == "it printed without end and was killed");
+  CHECK(result.output.size() == output_bytes_max);
+}
+
+TEST_CASE("ipmi: a grandchild that keeps the output open holds nobody up") {
+  const Instant before = boottime_now();
+  const CommandResult result = run({{"sh", "-c", "sleep 1000 & echo $!"}, {}, before + seconds(60)});
+  CHECK(result.ending == Ending::Exited);
+  CHECK(boottime_now() < before + seconds(30));
+  kill(std::stoi(result.output), SIGKILL);
+}
+
+TEST_CASE("ipmi: the child dies with the process that started it") {
+  Folder folder;
+  const pid_t parent = fork();
+  if (parent == 0) {
+    run({{"sh", "-c",
+          "echo $$ > " + (folder.path / "new").string() + "; mv " + (folder.path / "new").string() + " " +
+              (folder.path / "pid").string() + "; exec sleep 1000"},
+         {},
+         in(seconds(500))});
+    _exit(0);
+  }
+  const Instant limit = in(seconds(30));
+  while (!fs::exists(folder.path / "pid") && boottime_now() < limit) poll(nullptr, 0, 5);
+  kill(parent, SIGKILL);
+  waitpid(parent, nullptr, 0);
+  const pid_t child = std::stoi(folder.read("pid"));
+  while (!process_ended(child) && boottime_now() < limit) poll(nullptr, 0, 5);
+  CHECK(process_ended(child));
+}
+
+TEST_CASE("ipmi: a password file must be private, filled and short enough") {
+  Folder folder;
+  CHECK(Secret(folder.write("good", "s3cret\r\nsecond line\n")).text() == "s3cret");
+  CHECK(Secret(folder.write("group", "s3cret", 0640)).text() == "s3cret");
+  CHECK_THROWS_WITH(Secret(folder.write("open", "s3cret", 0604)), Catch::Contains("can be read by everybody"));
+  CHECK_THROWS_WITH(Secret(folder.write("empty", "\n")), Catch::Contains("is empty"));
+  CHECK_THROWS_WITH(Secret(folder.path.string()), Catch::Contains("is not a file"));
+  CHECK_THROWS_WITH(Secret((folder.path / "none").string()), Catch::Contains("No such file"));
+  CHECK_THROWS_WITH(Secret(folder.write("long", std::string(21, 'x'))),
+                    Catch::Contains("longer than the 20 bytes") && !Catch::Contains("xxxx"));
+}
+
+TEST_CASE("ipmi: the password is in the environment of ipmitool and nowhere else") {
+  FakeTool tool(on_guid(good_guid, "echo 'Chassis Power is off'"));
+  CHECK(tool.read().state == PowerState::Off);
+  CHECK(tool.folder.read("arguments") ==
+        "-I lanplus -C 3 -N 1 -R 1 -H 10.0.0.9 -p 6230 -U admin -E mc guid dump\n"
+        "-I lanplus -C 3 -N 1 -R 1 -H 10.0.0.9 -p 6230 -U admin -E chassis power status\n");
+  CHECK(tool.folder.read("environment").find("IPMITOOL_PASSWORD=s3cret\n") != std::string::npos);
+  CHECK(std::getenv("IPMITOOL_PASSWORD") == nullptr);
+  CHECK(tool.host.journal.find("s3cret") == std::string::npos);
+}
+
+TEST_CASE("ipmi: read tells the state only of the right machine") {
+  SECTION("its GUID is the recorded one") {
+    FakeTool tool(on_guid(good_guid, "echo 'Chassis Power is on'"));
+    const PowerReading reading = tool.read();
+    CHECK(reading.state == PowerState::On);
+    CHECK(reading.guid == uuid);
+    CHECK(reading.note.empty());
+  }
+  SECTION("it is another machine's") {
+    FakeTool tool(on_guid(good_guid, "echo 'Chassis Power is off'"));
+    const PowerReading reading = tool.read(other_uuid);
+    CHECK(reading.state == PowerState::Unknown);
+    CHECK(reading.guid == uuid);
+    CHECK_THAT(reading.note, Catch::Contains(uuid) && Catch::Contains(other_uuid));
+  }
+  SECTION("it is the configured one of a pair") {
+    FakeTool tool(on_guid(good_guid, "echo 'Chassis Power is off'"));
+    tool.host.values.bmcs["n1"].texts["guid"] = "A1234567-89AB-CDEF-A123-456789ABCDEF";
+    CHECK(tool.read(other_uuid).state == PowerState::Off);
+  }
+  SECTION("the state is not understood") {
+    FakeTool tool(on_guid(good_guid, "echo 'Chassis Power is transitioning'"));
+    const PowerReading reading = tool.read();
+    CHECK(reading.state == PowerState::Unknown);
+    CHECK_THAT(reading.note, Catch::Contains("Chassis Power is transitioning"));
+  }
+  SECTION("the state came with a failure") {
+    FakeTool tool(on_guid(good_guid, "echo 'Chassis Power is off'; exit 1"));
+    CHECK(tool.read().state == PowerState::Unknown);
+  }
+  SECTION("the BMC hangs after its GUID") {
+    FakeTool tool(on_guid(good_guid, "exec sleep 1000"));
+    tool.host.values.numbers["timeout_ms"] = 2000;
+    const PowerReading reading = tool.read();
+    CHECK(reading.state == PowerState::Unknown);
+    CHECK_THAT(reading.note, Catch::Contains("was killed"));
+  }
+}
+
+TEST_CASE("ipmi: an act is sent to the right machine, in time, or not at all") {
+  SECTION("it is accepted") {
+    FakeTool tool(on_guid(good_guid, "echo 'Chassis Power Control: Down/Off'"));
+    const Answer answer = tool.power(PowerAct::Off);
+    CHECK(answer.outcome == Outcome::Done);
+    CHECK(tool.sent());
+    CHECK_THAT(tool.host.journal, Catch::Contains("power off of n1, meant for boot boot-1"));
+  }
+  SECTION("every act has its word") {
+    const auto [act, words] = GENERATE(table<PowerAct, std::string>({{PowerAct::Off, "chassis power off\n"},
+                                                                     {PowerAct::On, "chassis power on\n"},
+                                                                     {PowerAct::Reset, "chassis power reset\n"}}));
+    FakeTool tool(on_guid(good_guid, "true"));
+    CHECK(tool.power(act).outcome == Outcome::Done);
+    CHECK_THAT(tool.folder.read("arguments"), Catch::EndsWith(words));
+  }
+  SECTION("refused and not sent") {
+    const auto [guid_reply, right, system_uuid, note] =
+        GENERATE(table<std::string, Microseconds, std::string, std::string>({
+            {good_guid, seconds(60), other_uuid, "belongs to another machine"},
+            {good_guid, seconds(60), "", "recorded no system UUID"},
+            {good_guid, seconds(60), "00000000-0000-0000-0000-000000000000", "recorded no system UUID"},
+            {"echo 'System GUID : 00000000000000000000000000000000'", seconds(60), uuid, "no usable GUID"},
+            {"echo 'cannot establish a session' >&2; exit 1", seconds(60), uuid, "cannot establish a session"},
+            {"exec sleep 1000", milliseconds(500), uuid, "was killed"},
+            {good_guid, 0, uuid, "nothing was sent"},
+        }));
+    FakeTool tool(on_guid(guid_reply, "true"));
+    const Answer answer = tool.power(PowerAct::Off, right, system_uuid);
+    CAPTURE(note, answer.note);
+    CHECK(answer.outcome == Outcome::Refused);
+    CHECK_THAT(answer.note, Catch::Contains(note));
+    CHECK_FALSE(tool.sent());
+  }
+  SECTION("a failure after it was sent is Unknown") {
+    FakeTool tool(on_guid(good_guid, "echo 'Set Chassis Power Control to Down/Off failed' >&2; exit 1"));
+    const Answer answer = tool.power(PowerAct::Off);
+    CHECK(answer.outcome == Outcome::Unknown);
+    CHECK_THAT(answer.note, Catch::Contains("Down/Off failed"));
+  }
+  SECTION("it dies with the right to act") {
+    FakeTool tool(on_guid(good_guid, "echo $$ > $D/pid; exec sleep 1000"));
+    tool.host.values.numbers["timeout_ms"] = 60000;
+    const Answer answer = tool.power(PowerAct::Off, seconds(3));
+    CHECK(answer.outcome == Outcome::Unknown);
+    CHECK(process_ended(std::stoi(tool.folder.read("pid"))));
+  }
+  SECTION("a node without a BMC") {
+    FakeTool tool(on_guid(good_guid, "true"));
+    const Answer answer = tool.plugin.power({{in(seconds(60)), 1}, "n2", {"n2", "boot", 1}, uuid, PowerAct::Off});
+    CHECK(answer.outcome == Outcome::Refused);
+    CHECK_THAT(answer.note, Catch::Contains("[bmc.n2]"));
+  }
+}
+
+namespace {
+
+// OpenIPMI's BMC simulator; its power switch is a file in the folder.
+class Simulator {
+ public:
+  explicit Simulator(const std::string& guid_line) : port_(free_port()) {
+    folder.write("power", "1");
+    folder.write("hook",
+                 "#!/bin/sh\nD=" + folder.path.string() +
+                     "\ncase \"$1 $2\" in\n"
+                     "'get power') echo power:$(cat $D/power) ;;\n'set power') echo $3 > $D/power ;;\n"
+                     "'set reset') echo reset >> $D/resets ;;\nesac\n",
+                 0700);
+    folder.write("lan.conf", "name \"n1\"\nset_working_mc 0x20\n  startlan 1\n    addr 127.0.0.1 " +
+                                 std::to_string(port_) +
+                                 "\n    priv_limit admin\n    allowed_auths_admin none md2 md5 straight\n    " +
+                                 guid_line + "\n  endlan\n  chassis_control \"" + (folder.path / "hook").string() +
+                                 "\"\n"
+                                 "  user 1 true \"\" \"test\" user 10 none md2 md5 straight\n"
+                                 "  user 2 true \"admin\" \"s3cret\" admin 10 md5\n");
+    folder.write("sim.emu",
+                 "mc_setbmc 0x20\nmc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02\n"
+                 "sel_enable 0x20 1000 0x0a\nmc_enable 0x20\n");
+    start();
+    host.values.numbers = {{"timeout_ms", 5000}, {"cipher_suite", 3}};
+    TestSettings bmc;
+    bmc.texts = {
+        {"address", "127.0.0.1"}, {"username", "admin"}, {"password_file", folder.write("password", "s3cret\n")}};
+    bmc.numbers = {{"port", port_}};
+    host.values.bmcs["n1"] = bmc;
+    plugin.start(host);
+  }
+  ~Simulator() {
+    kill(pid_, SIGCONT);
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+
+  // It needs a moment to listen; asked again until it answers, or for good after 30 s.
+  PowerReading first_reading(const std::string& system_uuid) {
+    const Instant limit = in(seconds(30));
+    PowerReading reading = plugin.read({"n1", system_uuid});
+    while (reading.note.find("Unable to establish") != std::string::npos && boottime_now() < limit)
+      reading = plugin.read({"n1", system_uuid});
+    return reading;
+  }
+  Answer power(PowerAct act) { return plugin.power({{in(seconds(60)), 1}, "n1", {"n1", "boot-1", 1}, uuid, act}); }
+  void stop_answering() const { kill(pid_, SIGSTOP); }
+
+  Folder folder;
+  TestHost host;
+  Ipmi plugin;
+
+ private:
+  static std::int64_t free_port() {
+    const int number = socket(AF_INET, SOCK_DGRAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    REQUIRE(bind(number, reinterpret_cast<sockaddr*>(&address), size) == 0);
+    getsockname(number, reinterpret_cast<sockaddr*>(&address), &size);
+    close(number);
+    return ntohs(address.sin_port);
+  }
+
+  void start() {
+    const std::string configuration = folder.path / "lan.conf", emulation = folder.path / "sim.emu";
+    const std::string state = folder.path / "state", journal = folder.path / "journal";
+    fs::create_directory(state);
+    pid_ = fork();
+    if (pid_ != 0) return;
+    const int output = open(journal.c_str(), O_CREAT | O_WRONLY, 0600);
+    dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
+    dup2(output, STDOUT_FILENO);
+    dup2(output, STDERR_FILENO);
+    execlp("ipmi_sim", "ipmi_sim", "-n", "-c", configuration.c_str(), "-f", emulation.c_str(), "-s", state.c_str(),
+           nullptr);
+    _exit(127);
+  }
+
+  std::int64_t port_;
+  pid_t pid_ = -1;
+};
+
+}  // namespace
+
+TEST_CASE("ipmi: the real ipmitool switches a simulated BMC, whose GUID says whose it is") {
+  Simulator simulator("guid a123456789abcdefa123456789abcdef");
+  const PowerReading reading = simulator.first_reading(uuid);
+  CAPTURE(reading.note);
+  REQUIRE(reading.state == PowerState::On);
+  CHECK(reading.guid == uuid);
+
+  CHECK(simulator.power(PowerAct::Off).outcome == Outcome::Done);
+  CHECK(simulator.folder.read("power") == "0\n");
+  CHECK(simulator.plugin.read({"n1", uuid}).state == PowerState::Off);
+  CHECK(simulator.power(PowerAct::On).outcome == Outcome::Done);
+  CHECK(simulator.plugin.read({"n1", uuid}).state == PowerState::On);
+  CHECK(simulator.power(PowerAct::Reset).outcome == Outcome::Done);
+  CHECK(simulator.folder.read("resets") == "reset\n");
+
+  CHECK(simulator.plugin.read({"n1", "674523a1-ab89-efcd-a123-456789abcdef"}).state == PowerState::On);
+  CHECK(simulator.plugin.read({"n1", other_uuid}).state == PowerState::Unknown);
+  const Answer foreign =
+      simulator.plugin.power({{in(seconds(60)), 1}, "n1", {"n1", "boot-1", 1}, other_uuid, PowerAct::Off});
+  CHECK(foreign.outcome == Outcome::Refused);
+  CHECK(simulator.folder.read("power") == "1\n");
+
+  simulator.stop_answering();
+  CHECK(simulator.plugin.read({"n1", uuid}).state == PowerState::Unknown);
+  CHECK(simulator.power(PowerAct::Off).outcome == Outcome::Refused);
+}
+
+TEST_CASE("ipmi: a real BMC without a GUID is never switched") {
+  Simulator simulator("guid 00000000000000000000000000000000");
+  const PowerReading reading = simulator.first_reading(uuid);
+  CHECK(reading.state == PowerState::Unknown);
+  CHECK_THAT(reading.note, Catch::Contains("no usable GUID"));
+  CHECK(simulator.power(PowerAct::Off).outcome == Outcome::Refused);
+  CHECK(simulator.folder.read("power") == "1");
+}
+
+}  // namespace pvcd::ipmi

@@ -1,0 +1,235 @@
+#include "plugins/keepalive/join.hpp"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+
+#include "store/codec.hpp"
+#include "store/paths.hpp"
+
+namespace pvcd::keepalive {
+namespace {
+
+using store::Check;
+using store::Create;
+using store::Operation;
+using store::Remove;
+using store::Set;
+
+constexpr std::uint64_t own_session = 77;
+
+OwnFacts self() {
+  OwnFacts facts;
+  facts.node.name = "n1";
+  facts.node.machine_id = "machine-1";
+  facts.node.system_uuid = "uuid-1";
+  facts.node.boot = "boot-2";
+  facts.session = own_session;
+  facts.session_timeout_wanted = facts.session_timeout_granted = seconds(6);
+  return facts;
+}
+
+// n1 was incarnation 4 in `boot`.
+ClusterLook known(const BootId& boot) {
+  ClusterLook look;
+  NodeRecord node = self().node;
+  node.boot = boot;
+  node.incarnation = 4;
+  look.nodes["n1"] = {node, 9};
+  return look;
+}
+
+ClusterLook fenced(const BootId& victim_boot, FencePhase phase) {
+  ClusterLook look = known(victim_boot);
+  FenceRecord fence;
+  fence.victim = {"n1", victim_boot, 4};
+  fence.phase = phase;
+  fence.by = "n2";
+  look.fence = {fence, 3};
+  return look;
+}
+
+template <class Wanted>
+const Wanted* find(const std::vector<Operation>& operations, const std::string& path) {
+  for (const auto& operation : operations)
+    if (auto* found = std::get_if<Wanted>(&operation); found && found->path == path) return found;
+  return nullptr;
+}
+
+Join joined(const ClusterLook& look, const OwnFacts& facts = self()) {
+  auto decision = decide_join(look, facts);
+  REQUIRE(std::holds_alternative<Join>(decision));
+  return std::get<Join>(decision);
+}
+
+bool waits(const ClusterLook& look) { return std::holds_alternative<Wait>(decide_join(look, self())); }
+
+std::string refusal(const ClusterLook& look, const OwnFacts& facts = self()) {
+  auto decision = decide_join(look, facts);
+  REQUIRE(std::holds_alternative<Refuse>(decision));
+  return std::get<Refuse>(decision).reason;
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("a node that nobody knows creates its record and its first incarnation", "[keepalive]") {
+  const auto join = joined({});
+  CHECK(join.incarnation == 1);
+  const auto* node = find<Create>(join.operations, "/nodes/n1");
+  REQUIRE(node);
+  CHECK(std::get<NodeRecord>(store::decode<NodeRecord>(node->data)).incarnation == 1);
+  const auto* live = find<Create>(join.operations, "/live/n1.1");
+  REQUIRE(live);
+  CHECK_FALSE(live->ephemeral);
+  const auto record = std::get<LiveRecord>(store::decode<LiveRecord>(live->data));
+  CHECK(record.counter == 0);
+  CHECK(record.daemon_state == DaemonState::Init);
+  const auto* session = find<Create>(join.operations, "/live/n1.1/session");
+  REQUIRE(session);
+  CHECK(session->ephemeral);
+}
+
+TEST_CASE("a known node joins as the next incarnation, at the version that was read", "[keepalive]") {
+  for (const BootId boot : {"boot-1", "boot-2"}) {
+    const auto join = joined(known(boot));
+    CHECK(join.incarnation == 5);
+    const auto* node = find<Set>(join.operations, "/nodes/n1");
+    REQUIRE(node);
+    CHECK(node->version == 9);
+    CHECK(std::get<NodeRecord>(store::decode<NodeRecord>(node->data)).boot == "boot-2");
+    CHECK(find<Create>(join.operations, "/live/n1.5/session"));
+  }
+}
+
+TEST_CASE("a join shows in its transaction that there is neither fence nor evidence", "[keepalive]") {
+  const auto join = joined(known("boot-1"));
+  for (const std::string path : {"/fences/n1", "/evidence/boot-2"}) {
+    CHECK(find<Create>(join.operations, path));
+    CHECK(find<Remove>(join.operations, path));
+  }
+}
+
+TEST_CASE("an own session that still lives is resumed", "[keepalive]") {
+  auto look = known("boot-2");
+  look.session_owner = own_session;
+  LiveRecord live;
+  live.incarnation = 4;
+  live.counter = 12;
+  look.live = live;
+
+  SECTION("as it is") {
+    const auto decision = decide_join(look, self());
+    REQUIRE(std::holds_alternative<Resume>(decision));
+    CHECK(std::get<Resume>(decision).live.counter == 12);
+    CHECK(std::get<Resume>(decision).operations.empty());
+  }
+  SECTION("with the node record brought up to date") {
+    auto facts = self();
+    facts.node.addresses = {"10.0.0.9"};
+    const auto decision = decide_join(look, facts);
+    REQUIRE(std::holds_alternative<Resume>(decision));
+    const auto* node = find<Set>(std::get<Resume>(decision).operations, "/nodes/n1");
+    REQUIRE(node);
+    CHECK(node->version == 9);
+    const auto record = std::get<NodeRecord>(store::decode<NodeRecord>(node->data));
+    CHECK(record.incarnation == 4);
+    CHECK(record.addresses == facts.node.addresses);
+  }
+  SECTION("also while a fence waits for it to die") {
+    look.fence = fenced("boot-2", FencePhase::Acting).fence;
+    CHECK(std::holds_alternative<Resume>(decide_join(look, self())));
+  }
+  SECTION("not when it is somebody else's") {
+    look.session_owner = own_session + 1;
+    CHECK(joined(look).incarnation == 5);
+  }
+  SECTION("not against evidence") {
+    look.evidence = true;
+    CHECK(contains(refusal(look), "reboot"));
+  }
+}
+
+TEST_CASE("a fence that has not begun is cancelled by the join", "[keepalive]") {
+  for (const BootId boot : {"boot-1", "boot-2"}) {
+    const auto join = joined(fenced(boot, FencePhase::Intent));
+    const auto* removed = find<Remove>(join.operations, "/fences/n1");
+    REQUIRE(removed);
+    CHECK(removed->version == 3);
+    CHECK_FALSE(find<Create>(join.operations, "/fences/n1"));
+  }
+}
+
+TEST_CASE("a fence that may have sent off stops the same boot, not a later one", "[keepalive]") {
+  CHECK(waits(fenced("boot-2", FencePhase::Acting)));
+  const auto join = joined(fenced("boot-1", FencePhase::Acting));
+  const auto* checked = find<Check>(join.operations, "/fences/n1");
+  REQUIRE(checked);
+  CHECK(checked->version == 3);
+}
+
+TEST_CASE("a boot that was declared dead cannot join, a later one can", "[keepalive]") {
+  CHECK(contains(refusal(fenced("boot-2", FencePhase::Confirmed)), "reboot"));
+  joined(fenced("boot-1", FencePhase::Confirmed));
+  auto look = known("boot-2");
+  look.evidence = true;
+  CHECK(contains(refusal(look), "boot-2"));
+}
+
+TEST_CASE("while another boot under this name has a session, this one waits", "[keepalive]") {
+  auto look = known("boot-1");
+  look.session_owner = 12;
+  CHECK(waits(look));
+  look.session_owner = 0;
+  joined(look);
+}
+
+TEST_CASE("a second machine under a known name is refused", "[keepalive]") {
+  auto other_machine = self();
+  other_machine.node.machine_id = "machine-9";
+  CHECK(contains(refusal(known("boot-1"), other_machine), "machine-9"));
+  auto other_board = self();
+  other_board.node.system_uuid = "uuid-9";
+  CHECK(contains(refusal(known("boot-1"), other_board), "uuid-9"));
+}
+
+TEST_CASE("a machine that is known under another name is refused", "[keepalive]") {
+  ClusterLook look;
+  NodeRecord other;
+  other.name = "n7";
+
+  other.machine_id = "machine-1";
+  look.nodes["n7"] = {other, 0};
+  CHECK(contains(refusal(look), "n7"));
+
+  other.machine_id = "machine-7";
+  other.system_uuid = "uuid-1";
+  look.nodes["n7"] = {other, 0};
+  CHECK(contains(refusal(look), "n7"));
+
+  other.system_uuid = "";
+  look.nodes["n7"] = {other, 0};
+  auto without_uuid = self();
+  without_uuid.node.system_uuid = "";
+  joined(look, without_uuid);
+}
+
+TEST_CASE("a session timeout lower than configured is refused, naming both", "[keepalive]") {
+  auto facts = self();
+  facts.session_timeout_granted = seconds(4);
+  const auto reason = refusal({}, facts);
+  CHECK(contains(reason, "4000 ms"));
+  CHECK(contains(reason, "6000 ms"));
+  facts.session_timeout_granted = seconds(8);
+  joined({}, facts);
+}
+
+TEST_CASE("live entries are told apart by node, dots and all", "[keepalive]") {
+  CHECK(incarnation_of("n1.12", "n1") == Incarnation{12});
+  CHECK_FALSE(incarnation_of("n1.b.12", "n1"));
+  CHECK(incarnation_of("n1.b.12", "n1.b") == Incarnation{12});
+  CHECK_FALSE(incarnation_of("n10.12", "n1"));
+  CHECK_FALSE(incarnation_of("n1.", "n1"));
+}
+
+}  // namespace pvcd::keepalive

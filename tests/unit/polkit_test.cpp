@@ -1,0 +1,187 @@
+// On a bus of its own, with a polkit of its own that answers as the test wants.
+#include "runtime/polkit.hpp"
+
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <string>
+
+#include "runtime/clock.hpp"
+
+using namespace pvcd;
+using runtime::Authorization;
+using runtime::AuthorizationAnswer;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr Microseconds limit = seconds(20);
+constexpr uid_t nobody = 65534;
+
+// A dbus-daemon that lets everybody do everything.
+class PrivateBus {
+ public:
+  PrivateBus() {
+    std::string pattern = (fs::temp_directory_path() / "pvcd-polkit-XXXXXX").string();
+    directory_ = mkdtemp(pattern.data());
+    fs::permissions(directory_, fs::perms::all);
+    const std::string address = "unix:path=" + (directory_ / "bus").string();
+    std::ofstream(directory_ / "bus.conf")
+        << "<busconfig><type>custom</type><listen>" << address << "</listen><auth>EXTERNAL</auth><policy context=\"default\">"
+        << "<allow user=\"*\"/><allow own=\"*\"/><allow send_destination=\"*\" eavesdrop=\"true\"/><allow eavesdrop=\"true\"/>"
+        << "</policy></busconfig>\n";
+    int ready[2];
+    if (pipe(ready) != 0) throw std::runtime_error("pipe");
+    pid_ = fork();
+    if (pid_ == 0) {
+      const std::string config = "--config-file=" + (directory_ / "bus.conf").string();
+      const std::string print = "--print-address=" + std::to_string(ready[1]);
+      execlp("dbus-daemon", "dbus-daemon", "--nofork", config.c_str(), print.c_str(), nullptr);
+      _exit(127);
+    }
+    close(ready[1]);
+    char byte = 0;
+    const bool up = read(ready[0], &byte, 1) == 1;
+    close(ready[0]);
+    if (!up) throw std::runtime_error("dbus-daemon does not start");
+    setenv("DBUS_SYSTEM_BUS_ADDRESS", address.c_str(), 1);
+  }
+  ~PrivateBus() {
+    kill(pid_, SIGTERM);
+    waitpid(pid_, nullptr, 0);
+    fs::remove_all(directory_);
+  }
+
+ private:
+  fs::path directory_;
+  pid_t pid_ = -1;
+};
+
+// A process of an ordinary user on the bus.
+class Stranger {
+ public:
+  Stranger() {
+    int name_pipe[2];
+    if (pipe(name_pipe) != 0) throw std::runtime_error("pipe");
+    pid_ = fork();
+    if (pid_ == 0) {
+      if (getuid() == 0 && setuid(nobody) != 0) _exit(1);
+      const auto connection = runtime::connect_system_bus();
+      const std::string unique = connection->getUniqueName();
+      if (write(name_pipe[1], unique.data(), unique.size()) < 0) _exit(1);
+      close(name_pipe[1]);
+      for (;;) pause();
+    }
+    close(name_pipe[1]);
+    char buffer[64];
+    const ssize_t size = read(name_pipe[0], buffer, sizeof buffer);
+    close(name_pipe[0]);
+    if (size <= 0) throw std::runtime_error("the stranger did not get on the bus");
+    name.assign(buffer, static_cast<std::size_t>(size));
+  }
+  ~Stranger() {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+  uid_t uid() const { return getuid() == 0 ? nobody : getuid(); }
+  std::string name;
+
+ private:
+  pid_t pid_ = -1;
+};
+
+using Decision = sdbus::Struct<bool, bool, std::map<std::string, std::string>>;
+using Subject = sdbus::Struct<std::string, std::map<std::string, sdbus::Variant>>;
+
+class FakePolkit {
+ public:
+  explicit FakePolkit(runtime::Loop& loop)
+      : bus_(loop, runtime::connect_system_bus(), [](const std::string&) {}),
+        object_(sdbus::createObject(bus_.connection(), "/org/freedesktop/PolicyKit1/Authority")) {
+    object_->registerMethod("CheckAuthorization")
+        .onInterface("org.freedesktop.PolicyKit1.Authority")
+        .implementedAs([this](const Subject& subject, const std::string& action, const std::map<std::string, std::string>& details,
+                              std::uint32_t flags, const std::string&) {
+          asked = std::get<0>(subject) + " " + std::get<1>(subject).at("name").get<std::string>() + " " + action + " " +
+                  (details.contains("vm") ? details.at("vm") : "") + " " + std::to_string(flags);
+          if (broken) throw sdbus::Error("org.freedesktop.PolicyKit1.Error.Failed", "broken");
+          return Decision{allow, false, {}};
+        });
+    object_->finishRegistration();
+    runtime::request_name(bus_.connection(), "org.freedesktop.PolicyKit1");
+  }
+
+  bool allow = false;
+  bool broken = false;
+  std::string asked;
+
+ private:
+  runtime::Bus bus_;
+  std::unique_ptr<sdbus::IObject> object_;
+};
+
+struct Bench {
+  PrivateBus daemon;
+  runtime::Loop loop;
+  runtime::Bus bus{loop, runtime::connect_system_bus(), [](const std::string&) {}};
+  runtime::Polkit polkit{bus};
+
+  AuthorizationAnswer check(const std::string& sender, bool interactive = false) {
+    std::optional<AuthorizationAnswer> got;
+    polkit.check(sender, "org.pvcd1.vm-control", {{"vm", "web"}}, interactive, [&](const AuthorizationAnswer& answer) { got = answer; });
+    const Instant deadline = runtime::boottime_us() + limit;
+    const runtime::Timer look = loop.every(milliseconds(10), [] {});
+    while (!got && runtime::boottime_us() < deadline) loop.turn();
+    REQUIRE(got);
+    return *got;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("polkit decides about an ordinary caller") {
+  Bench bench;
+  const Stranger stranger;
+  FakePolkit polkit(bench.loop);
+
+  AuthorizationAnswer answer = bench.check(stranger.name);
+  CHECK(answer.authorization == Authorization::Denied);
+  CHECK(answer.uid == stranger.uid());
+  CHECK_THAT(answer.note, Catch::Contains("org.pvcd1.vm-control"));
+  CHECK(polkit.asked == "system-bus-name " + stranger.name + " org.pvcd1.vm-control web 0");
+
+  polkit.allow = true;
+  CHECK(bench.check(stranger.name, true).authorization == Authorization::Allowed);
+  CHECK_THAT(polkit.asked, Catch::EndsWith(" 1"));
+
+  polkit.broken = true;
+  answer = bench.check(stranger.name);
+  CHECK(answer.authorization == Authorization::Unavailable);
+  CHECK_THAT(answer.note, Catch::Contains("broken"));
+}
+
+TEST_CASE("without polkit an ordinary caller is not allowed, root is") {
+  Bench bench;
+  const Stranger stranger;
+  CHECK(bench.check(stranger.name).authorization == Authorization::Unavailable);
+  if (getuid() == 0) {
+    const AuthorizationAnswer answer = bench.check(bench.bus.connection().getUniqueName());
+    CHECK(answer.authorization == Authorization::Allowed);
+    CHECK(answer.uid == 0);
+  }
+}
+
+TEST_CASE("a caller that has left the bus is denied") {
+  Bench bench;
+  FakePolkit polkit(bench.loop);
+  polkit.allow = true;
+  CHECK(bench.check(":1.9999").authorization == Authorization::Denied);
+  CHECK(polkit.asked.empty());
+}
