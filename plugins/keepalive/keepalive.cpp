@@ -1,9 +1,13 @@
 #include "keepalive.hpp"
 
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <utility>
 
 #include "host_facts.hpp"
@@ -27,6 +31,15 @@ std::string run_directory() {
   std::string directory = given && *given ? given : "/run/pvcd";
   ::mkdir(directory.c_str(), 0755);  // whatever keeps it from being there, the age socket says it
   return directory;
+}
+
+// A page that has to come back from a disk would delay the heartbeat (S8). Without the unit's LimitMEMLOCK=infinity,
+// later allocations would fail instead.
+void lock_memory(Host& host) {
+  rlimit limit{};
+  const bool unlimited = ::getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY;
+  if (unlimited && ::mlockall(MCL_CURRENT | MCL_FUTURE) != 0)
+    host.log(Level::Warning, std::string("cannot lock its memory: ") + std::strerror(errno));
 }
 
 NodeRecord own_record(const Settings& shared) {
@@ -72,6 +85,7 @@ std::unique_ptr<store::Store> open_cluster_store(sd_event* loop, const Settings&
 
 void Keepalive::start(Host& host) {
   host_ = &host;
+  lock_memory(host);
   run_directory_ = run_directory();
   node_ = own_record(host.shared());
   session_timeout_wanted_ = milliseconds(static_cast<std::uint64_t>(host.shared().number("store.session_timeout_ms")));

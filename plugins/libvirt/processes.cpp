@@ -154,6 +154,7 @@ std::optional<Qemu> Processes::qemu(std::int64_t pid) const {
 Existence Processes::look(const Process& process) const {
   try {
     require_own_namespace();
+    if (process.pid <= 0) throw Error("no process has this number");
     const auto now = status(process.pid);
     const bool gone = !now || now->start_time != process.start_time || now->gone();
     return gone ? Existence::Gone : Existence::Alive;

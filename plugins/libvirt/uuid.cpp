@@ -12,7 +12,7 @@ VmUuid canonical_uuid(std::string_view text) {
     digits += lower;
   }
   if (digits.size() != 32) return {};
-  for (const std::size_t dash : {8U, 13U, 18U, 23U}) digits.insert(dash, "-");
+  for (const std::size_t dash : {8U, 13U, 18U, 23U}) digits.insert(dash, 1, '-');
   return digits;
 }
 

@@ -29,7 +29,8 @@ void send(Function&& function) {
 
 }  // namespace
 
-Adaptor::Adaptor(sdbus::IConnection& connection, const PluginStatus& status, const std::vector<RoleMethod>& methods, Call call)
+Adaptor::Adaptor(sdbus::IConnection& connection, const PluginStatus& status, const std::vector<RoleMethod>& methods,
+                 Call call)
     : call_(std::move(call)), object_(sdbus::createObject(connection, names::plugin_path)) {
   add_properties(status);
   for (const RoleMethod& method : methods) add_method(method);

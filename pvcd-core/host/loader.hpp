@@ -1,5 +1,5 @@
-// Loads the plugin of this process: one file, one exported symbol. Never unloaded: code of a library that made threads or
-// registered handlers must stay where it is.
+// Loads the plugin of this process: one file, one exported symbol. Never unloaded: code of a library that made threads
+// or registered handlers must stay where it is.
 #pragma once
 
 #include <filesystem>

@@ -56,7 +56,8 @@ PluginProcess::PluginProcess(LoadedPlugin loaded, std::unique_ptr<Settings> shar
   look_ = loop_.every(look_interval(stall_limit_), [this] { look_after_worker(); });
   connect_bus();
   worker_ = std::make_unique<Worker>(
-      loop_, std::move(loaded.plugin), WorkerOptions{settings_.get(), shared_.get(), limit_of(*settings_, "interval_ms")},
+      loop_, std::move(loaded.plugin),
+      WorkerOptions{settings_.get(), shared_.get(), limit_of(*settings_, "interval_ms")},
       WorkerEvents{[this](Phase phase) { on_phase(phase); },
                    [this](const std::string& key, const std::string& value) { on_fact(key, value); }});
 }
@@ -68,22 +69,26 @@ int PluginProcess::run() {
   return exit_code_ != 0 ? exit_code_ : code;
 }
 
-// ------------------------------------------------------------------------------------------------------------------- bus
+// -------------------------------------------------------------------------------------------------------------------
+// bus
 
 void PluginProcess::connect_bus() {
-  link_ = std::make_unique<BusLink>(loop_, names::plugin_bus(name_), [this](std::variant<BusLink::Connection, Error> result) {
-    const auto link = std::move(link_);
-    if (const auto* error = std::get_if<Error>(&result)) return bus_lost(error->what());
-    bus_connected(std::get<BusLink::Connection>(std::move(result)));
-  });
+  link_ = std::make_unique<BusLink>(loop_, names::plugin_bus(name_),
+                                    [this](std::variant<BusLink::Connection, Error> result) {
+                                      const auto link = std::move(link_);
+                                      if (const auto* error = std::get_if<Error>(&result))
+                                        return bus_lost(error->what());
+                                      bus_connected(std::get<BusLink::Connection>(std::move(result)));
+                                    });
 }
 
 void PluginProcess::bus_connected(BusLink::Connection connection) {
   try {
-    bus_ = std::make_unique<runtime::Bus>(loop_, std::move(connection), [this](const std::string& why) { bus_lost(why); });
-    adaptor_ = std::make_unique<Adaptor>(
-        bus_->connection(), status_, methods_,
-        [this](const RoleMethod& method, const std::string& request, std::uint64_t id) { on_call(method, request, id); });
+    bus_ =
+        std::make_unique<runtime::Bus>(loop_, std::move(connection), [this](const std::string& why) { bus_lost(why); });
+    adaptor_ = std::make_unique<Adaptor>(bus_->connection(), status_, methods_,
+                                         [this](const RoleMethod& method, const std::string& request,
+                                                std::uint64_t id) { on_call(method, request, id); });
   } catch (const sdbus::Error& error) {
     return bus_lost(error.getMessage());
   }
@@ -105,12 +110,13 @@ void PluginProcess::on_call(const RoleMethod& method, const std::string& request
   auto prepared = method.prepare(request);
   if (const auto* invalid = std::get_if<InvalidRequest>(&prepared))
     return adaptor_->refuse(id, names::error::invalid_argument, "request: " + invalid->text);
-  const Handover handover = worker_->submit(std::get<Work>(std::move(prepared)), [this, id](std::optional<std::string> answer) {
-    on_answer(id, answer);
-  });
+  const Handover handover = worker_->submit(std::get<Work>(std::move(prepared)),
+                                            [this, id](std::optional<std::string> answer) { on_answer(id, answer); });
   if (handover == Handover::QueueFull)
-    adaptor_->refuse(id, names::error::busy, std::to_string(Worker::queue_limit) + " requests wait already: ask again later");
-  if (handover == Handover::Stopping) adaptor_->refuse(id, names::error::unavailable, "the plugin stops: ask again later");
+    adaptor_->refuse(id, names::error::busy,
+                     std::to_string(Worker::queue_limit) + " requests wait already: ask again later");
+  if (handover == Handover::Stopping)
+    adaptor_->refuse(id, names::error::unavailable, "the plugin stops: ask again later");
 }
 
 void PluginProcess::on_answer(std::uint64_t id, const std::optional<std::string>& answer) {
@@ -119,7 +125,8 @@ void PluginProcess::on_answer(std::uint64_t id, const std::optional<std::string>
   adaptor_->refuse(id, names::error::unavailable, "the plugin stops: ask again later");
 }
 
-// ---------------------------------------------------------------------------------------------------------------- worker
+// ----------------------------------------------------------------------------------------------------------------
+// worker
 
 void PluginProcess::on_fact(const std::string& key, const std::string& value) {
   status_.facts.insert_or_assign(key, value);
@@ -187,7 +194,8 @@ int run_host(int argc, const char* const* argv) {
     auto shared = runtime::load_shared(names::config_directory());
     auto settings = runtime::load_plugin(names::config_directory(), name);
     // Never destroyed: the plugin's thread may still be in a call when this returns.
-    auto* process = new PluginProcess(load_plugin(names::plugin_directory(), name), std::move(shared), std::move(settings));
+    auto* process =
+        new PluginProcess(load_plugin(names::plugin_directory(), name), std::move(shared), std::move(settings));
     return process->run();
   } catch (const Error& error) {
     runtime::log(Level::Error, error.what());

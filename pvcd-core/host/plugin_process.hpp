@@ -1,7 +1,7 @@
 // A process that runs one plugin: brings loader, worker, bus, watchdog and keepalive together.
 //
-// The main thread never calls the plugin. It answers the bus, sees whether the plugin's thread turns, and says so: on the
-// bus, to the keepalive, and to systemd by no longer sending WATCHDOG=1.
+// The main thread never calls the plugin. It answers the bus, sees whether the plugin's thread turns, and says so: on
+// the bus, to the keepalive, and to systemd by no longer sending WATCHDOG=1.
 #pragma once
 
 #include <memory>

@@ -1,5 +1,5 @@
-// The roles of a plugin as a table of methods with text in and text out: the one place that knows which C++ method answers
-// which method of dbus/org.pvcd1.plugin.xml.
+// The roles of a plugin as a table of methods with text in and text out: the one place that knows which C++ method
+// answers which method of dbus/org.pvcd1.plugin.xml.
 #pragma once
 
 #include <functional>

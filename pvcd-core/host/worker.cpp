@@ -58,7 +58,8 @@ Instant Worker::busy_since() const {
   return call != 0 ? call : last_turn_.load();
 }
 
-// --------------------------------------------------------------------------------------------------- the worker's thread
+// --------------------------------------------------------------------------------------------------- the worker's
+// thread
 
 // The plugin is called between the turns of its loop, never from inside one: so it may turn the loop while it waits.
 void Worker::run() noexcept {
@@ -153,7 +154,8 @@ void Worker::report(std::string key, std::string value) {
 
 void Worker::log(Level level, std::string_view message) { runtime::log(level, message); }
 
-// ------------------------------------------------------------------------------------------------------- the main thread
+// ------------------------------------------------------------------------------------------------------- the main
+// thread
 
 void Worker::deliver() {
   std::map<std::string, std::string> facts;

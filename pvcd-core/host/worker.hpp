@@ -1,5 +1,5 @@
-// The plugin's own thread: it alone calls the plugin, and may block. The main thread hands requests over and stays free to
-// answer the bus, to see the stall and to tell about it.
+// The plugin's own thread: it alone calls the plugin, and may block. The main thread hands requests over and stays free
+// to answer the bus, to see the stall and to tell about it.
 #pragma once
 
 #include <atomic>
@@ -41,11 +41,13 @@ class Worker final : private Host {
   // Requests that wait; one more may be under way.
   static constexpr std::size_t queue_limit = 16;
 
-  using Done = std::function<void(std::optional<std::string> answer)>;  // nothing: the worker stops, it was not taken up
+  using Done =
+      std::function<void(std::optional<std::string> answer)>;  // nothing: the worker stops, it was not taken up
 
   Worker(runtime::Loop& main_loop, std::unique_ptr<Plugin>, WorkerOptions, WorkerEvents);
 
-  // Waits for the thread unless it hangs in the plugin: then the process must end without destroying anything (main.cpp).
+  // Waits for the thread unless it hangs in the plugin: then the process must end without destroying anything
+  // (main.cpp).
   ~Worker() override;
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;

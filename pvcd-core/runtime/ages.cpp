@@ -48,8 +48,8 @@ void AgeSender::send() {
   const std::string datagram = encode_age(report_);
   const sockaddr_un address = ages_address();
   // Lost reports need no handling: the reader sees the age of the last one.
-  sendto(socket_, datagram.data(), datagram.size(), MSG_DONTWAIT | MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address),
-         sizeof address);
+  sendto(socket_, datagram.data(), datagram.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
+         reinterpret_cast<const sockaddr*>(&address), sizeof address);
 }
 
 }  // namespace pvcd::runtime

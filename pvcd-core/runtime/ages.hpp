@@ -8,8 +8,8 @@
 
 namespace pvcd::runtime {
 
-// Sends once a second from the loop, so that a stuck loop grows old, and at once on each change. Never blocks; a missing
-// keepalive is no error: it asks for nothing and the next second tells it again.
+// Sends once a second from the loop, so that a stuck loop grows old, and at once on each change. Never blocks; a
+// missing keepalive is no error: it asks for nothing and the next second tells it again.
 class AgeSender {
  public:
   AgeSender(Loop&, std::string unit);

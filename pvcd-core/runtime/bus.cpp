@@ -51,7 +51,8 @@ struct Bus::Sources {
   void prepare() {
     try {
       const auto poll = bus.connection_->getEventLoopPollData();
-      const std::uint32_t events = ((poll.events & POLLIN) != 0 ? EPOLLIN : 0U) | ((poll.events & POLLOUT) != 0 ? EPOLLOUT : 0U);
+      const std::uint32_t events =
+          ((poll.events & POLLIN) != 0 ? EPOLLIN : 0U) | ((poll.events & POLLOUT) != 0 ? EPOLLOUT : 0U);
       sd_event_source_set_io_events(io, events);
       if (poll.timeout_usec != UINT64_MAX) sd_event_source_set_time(timer, poll.timeout_usec);
       sd_event_source_set_enabled(timer, poll.timeout_usec == UINT64_MAX ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
@@ -82,12 +83,16 @@ struct Bus::Sources {
 };
 
 Bus::Bus(Loop& loop, std::unique_ptr<sdbus::IConnection> connection, Lost lost)
-    : loop_(loop), connection_(std::move(connection)), lost_(std::move(lost)), sources_(new Sources{*this, nullptr, nullptr, {}}) {
+    : loop_(loop),
+      connection_(std::move(connection)),
+      lost_(std::move(lost)),
+      sources_(new Sources{*this, nullptr, nullptr, {}}) {
   const int fd = connection_->getEventLoopPollData().fd;
   int result = sd_event_add_io(loop.get(), &sources_->io, fd, EPOLLIN, Sources::on_io, sources_.get());
   // The timer's first time is never: prepare() sets it.
   if (result >= 0)
-    result = sd_event_add_time(loop.get(), &sources_->timer, CLOCK_MONOTONIC, UINT64_MAX, 1, Sources::on_time, sources_.get());
+    result = sd_event_add_time(loop.get(), &sources_->timer, CLOCK_MONOTONIC, UINT64_MAX, 1, Sources::on_time,
+                               sources_.get());
   if (result >= 0) result = sd_event_source_set_enabled(sources_->timer, SD_EVENT_OFF);
   // Prepare callbacks run only for enabled sources: the io source is never off.
   if (result >= 0) result = sd_event_source_set_prepare(sources_->io, Sources::on_prepare);

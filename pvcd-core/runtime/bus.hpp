@@ -12,7 +12,8 @@
 
 namespace pvcd::runtime {
 
-// Blocks until the bus answers (libsystemd gives up after 90 s). Throws Error. DBUS_SYSTEM_BUS_ADDRESS names another bus.
+// Blocks until the bus answers (libsystemd gives up after 90 s). Throws Error. DBUS_SYSTEM_BUS_ADDRESS names another
+// bus.
 std::unique_ptr<sdbus::IConnection> connect_system_bus();
 
 // Takes the name; blocks until the bus answers, so never once a loop runs. Throws Error when it is taken.
@@ -23,8 +24,8 @@ class Bus {
  public:
   using Lost = std::function<void(const std::string& why)>;
 
-  // `lost` comes once, from the loop, when the connection ends; usually it makes the process exit with failure, for systemd
-  // to start it again. The Bus may be dropped inside it.
+  // `lost` comes once, from the loop, when the connection ends; usually it makes the process exit with failure, for
+  // systemd to start it again. The Bus may be dropped inside it.
   Bus(Loop&, std::unique_ptr<sdbus::IConnection>, Lost lost);
   ~Bus();
   Bus(const Bus&) = delete;

@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
-#include <cstring>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <iostream>
 #include <utility>
@@ -23,7 +23,8 @@ namespace {
 
 bool is_node_name(std::string_view name) {
   const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
-  return !name.empty() && name.size() <= 63 && name.front() != '-' && name.back() != '-' && std::ranges::all_of(name, allowed);
+  return !name.empty() && name.size() <= 63 && name.front() != '-' && name.back() != '-' &&
+         std::ranges::all_of(name, allowed);
 }
 
 bool is_uuid(std::string_view text) {
@@ -38,24 +39,28 @@ bool is_uuid(std::string_view text) {
 // Empty: it has the form.
 std::string form_error(Form form, const std::string& text) {
   switch (form) {
-    case Form::Any: return "";
+    case Form::Any:
+      return "";
     case Form::NodeName:
       return is_node_name(text) ? "" : "\"" + text + "\" is no name: use a-z, 0-9 and - inside, at most 63 characters";
     case Form::Uuid:
       return is_uuid(text) ? "" : "\"" + text + "\" is no UUID: write 8-4-4-4-12 hexadecimal digits";
-    case Form::SecretFile: return text.starts_with("/") ? "" : "\"" + text + "\" is no absolute path";
+    case Form::SecretFile:
+      return text.starts_with("/") ? "" : "\"" + text + "\" is no absolute path";
   }
   return "";
 }
 
 }  // namespace
 
-// ------------------------------------------------------------------------------------------------------------------ Table
+// ------------------------------------------------------------------------------------------------------------------
+// Table
 
 template <class T>
 const T& Table::get(std::string_view key) const {
   const auto found = values_.find(key);
-  if (found == values_.end()) throw Error("no configuration key \"" + std::string(key) + "\" is declared: add it to config_keys.cpp");
+  if (found == values_.end())
+    throw Error("no configuration key \"" + std::string(key) + "\" is declared: add it to config_keys.cpp");
   const T* value = std::get_if<T>(&found->second);
   if (value == nullptr) throw Error("configuration key \"" + std::string(key) + "\" is declared with another type");
   return *value;
@@ -79,7 +84,8 @@ const Settings& Table::table(std::string_view kind, std::string_view name) const
   throw Error("there is no table [" + std::string(kind) + "." + std::string(name) + "]");
 }
 
-// ----------------------------------------------------------------------------------------------------------------- reading
+// -----------------------------------------------------------------------------------------------------------------
+// reading
 
 // Reads one file against the rows of the key table that are about it.
 class TableReader {
@@ -115,7 +121,8 @@ class TableReader {
     const std::string many = std::string(name) + ".*";
     const bool one_of_a_kind = has_table(name);
     if (!one_of_a_kind && !has_table(many)) fail(node, name, "unknown; see pvcd.toml(5) for the keys there are");
-    if (!node.is_table()) fail(node, name, "must be a table: [" + std::string(name) + (one_of_a_kind ? "]" : ".<name>]"));
+    if (!node.is_table())
+      fail(node, name, "must be a table: [" + std::string(name) + (one_of_a_kind ? "]" : ".<name>]"));
     const toml::table& table = *node.as_table();
     if (one_of_a_kind) {
       read_keys(table, name, std::string(name) + ".", result);
@@ -138,21 +145,26 @@ class TableReader {
       if (key->table == declared) read_key(table, *key, shown.empty() ? std::string(declared) : shown, prefix, result);
   }
 
-  void read_key(const toml::table& table, const Key& key, const std::string& shown, const std::string& prefix, Table& result) const {
+  void read_key(const toml::table& table, const Key& key, const std::string& shown, const std::string& prefix,
+                Table& result) const {
     const std::string full = shown.empty() ? std::string(key.name) : shown + "." + std::string(key.name);
     const toml::node* node = table.get(key.name);
-    if (node == nullptr && key.need == Need::Required) fail(table, full, "is missing and has no default: " + std::string(key.doc));
+    if (node == nullptr && key.need == Need::Required)
+      fail(table, full, "is missing and has no default: " + std::string(key.doc));
     result.values_[prefix + std::string(key.name)] = node == nullptr ? key.fallback : value(*node, key, full);
   }
 
   Value value(const toml::node& node, const Key& key, const std::string& full) const {
     switch (key.type) {
-      case KeyType::Text: return text(node, key, full);
-      case KeyType::Number: return number(node, key, full);
+      case KeyType::Text:
+        return text(node, key, full);
+      case KeyType::Number:
+        return number(node, key, full);
       case KeyType::Flag:
         if (!node.is_boolean()) fail(node, full, "must be true or false");
         return node.as_boolean()->get();
-      case KeyType::List: return list(node, key, full);
+      case KeyType::List:
+        return list(node, key, full);
     }
     return key.fallback;
   }
@@ -161,16 +173,19 @@ class TableReader {
     if (!node.is_string()) fail(node, full, "must be a text in quotes");
     const std::string& value = node.as_string()->get();
     if (value.empty() && key.need == Need::Required) fail(node, full, "must not be empty: " + std::string(key.doc));
-    if (const std::string error = value.empty() ? "" : form_error(key.form, value); !error.empty()) fail(node, full, error);
+    if (const std::string error = value.empty() ? "" : form_error(key.form, value); !error.empty())
+      fail(node, full, error);
     return value;
   }
 
   std::int64_t number(const toml::node& node, const Key& key, const std::string& full) const {
-    if (!node.is_integer()) fail(node, full, "must be a whole number" + (key.unit.empty() ? "" : " of " + std::string(key.unit)));
+    if (!node.is_integer())
+      fail(node, full, "must be a whole number" + (key.unit.empty() ? "" : " of " + std::string(key.unit)));
     const std::int64_t value = node.as_integer()->get();
     if (value < key.minimum || value > key.maximum)
       fail(node, full,
-           "is " + std::to_string(value) + ", must be from " + std::to_string(key.minimum) + " to " + std::to_string(key.maximum));
+           "is " + std::to_string(value) + ", must be from " + std::to_string(key.minimum) + " to " +
+               std::to_string(key.maximum));
     return value;
   }
 
@@ -189,7 +204,8 @@ class TableReader {
   void refuse_unknown(const toml::table& table, std::string_view declared, std::string_view shown) const {
     for (const auto& [name, node] : table)
       if (!is_key(declared, name.str()))
-        fail(node, std::string(shown) + "." + std::string(name.str()), "unknown key; see pvcd.toml(5) for the keys there are");
+        fail(node, std::string(shown) + "." + std::string(name.str()),
+             "unknown key; see pvcd.toml(5) for the keys there are");
   }
 
   bool is_key(std::string_view declared, std::string_view name) const {
@@ -211,13 +227,14 @@ class TableReader {
   std::vector<const Key*> keys_;
 };
 
-// ------------------------------------------------------------------------------------------------------------- whole files
+// ------------------------------------------------------------------------------------------------------------- whole
+// files
 
 namespace {
 
-// A proof must outlive the worst healthy interruption: the store's leader dies just before a proof would be renewed (T/6),
-// the servers notice and elect, and the write is sent again after one heartbeat (T/24). Else nodes lose their right to act
-// whenever a store server restarts.
+// A proof must outlive the worst healthy interruption: the store's leader dies just before a proof would be renewed
+// (T/6), the servers notice and elect, and the write is sent again after one heartbeat (T/24). Else nodes lose their
+// right to act whenever a store server restarts.
 void check_session_timings(const fs::path& path, const Table& shared) {
   const SessionTimings timings = session_timings(shared);
   const auto of = [&](const char* key) { return static_cast<std::uint64_t>(shared.number(key)); };
@@ -241,9 +258,11 @@ void check_coordinators(const fs::path& path, const Table& shared) {
   auto names = shared.list("cluster.coordinators");
   std::ranges::sort(names);
   if (std::ranges::adjacent_find(names) != names.end())
-    throw Error(path.string() + ": \"cluster.coordinators\" names \"" + *std::ranges::adjacent_find(names) + "\" twice");
+    throw Error(path.string() + ": \"cluster.coordinators\" names \"" + *std::ranges::adjacent_find(names) +
+                "\" twice");
   if (names.size() != 1 && names.size() != 3 && names.size() != 5)
-    throw Error(path.string() + ": \"cluster.coordinators\" has " + std::to_string(names.size()) + " nodes, must have 1, 3 or 5");
+    throw Error(path.string() + ": \"cluster.coordinators\" has " + std::to_string(names.size()) +
+                " nodes, must have 1, 3 or 5");
 }
 
 void check_storage_addresses(const fs::path& path, const Table& shared) {
@@ -338,7 +357,8 @@ std::string read_secret(const std::string& path) {
   check_secret(path);
   std::ifstream file(path);
   std::string line;
-  if (!std::getline(file, line) || line.empty()) throw Error(path + ": is empty; it must hold the secret in its first line");
+  if (!std::getline(file, line) || line.empty())
+    throw Error(path + ": is empty; it must hold the secret in its first line");
   return line;
 }
 

@@ -1,7 +1,8 @@
 // The configuration: pvcd.toml and plugins.d/<name>.toml, checked against one table of keys.
 //
-// The table (config_keys.cpp) is the truth: man page, check and defaults come from it or are tested against it. Whatever is
-// wrong with a file is an Error that names file, line and key and says what to do; nothing starts with a doubtful setting.
+// The table (config_keys.cpp) is the truth: man page, check and defaults come from it or are tested against it.
+// Whatever is wrong with a file is an Error that names file, line and key and says what to do; nothing starts with a
+// doubtful setting.
 #pragma once
 
 #include <cstdint>
@@ -47,7 +48,8 @@ inline constexpr std::string_view any_plugin = "*";
 std::span<const Key> config_keys();
 std::span<const std::string_view> known_plugins();
 
-// One line a key, tab-separated: file, table, key, type, default, minimum, maximum, unit, doc. The man page test reads it.
+// One line a key, tab-separated: file, table, key, type, default, minimum, maximum, unit, doc. The man page test reads
+// it.
 std::string print_config_keys();
 
 // A table of the file; keys as in the Settings contract ("node.name" in pvcd.toml, "timeout_ms" in a plugin's).
@@ -79,7 +81,8 @@ void check_config(const std::filesystem::path& config_directory);
 // --check-config and --print-config-keys of both binaries: does it and gives the exit code; nothing when not asked for.
 std::optional<int> run_config_option(int argc, const char* const* argv);
 
-// First line of a file of Form::SecretFile. Throws Error unless it belongs to root (or to whoever runs this) and to nobody else.
+// First line of a file of Form::SecretFile. Throws Error unless it belongs to root (or to whoever runs this) and to
+// nobody else.
 std::string read_secret(const std::string& path);
 
 // The session timings that follow from [store] (design: T, D = 2/3 T, a proof is written every T/6).

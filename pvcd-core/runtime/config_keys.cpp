@@ -1,5 +1,5 @@
-// The table of every configuration key. One row is one key: what config.cpp checks, what a default is, what the man page
-// says (a test compares them).
+// The table of every configuration key. One row is one key: what config.cpp checks, what a default is, what the man
+// page says (a test compares them).
 #include <string>
 #include <utility>
 
@@ -21,8 +21,8 @@ Key list(std::string_view file, std::string_view table, std::string_view name, N
   return {file, table, name, KeyType::List, need, std::move(fallback), 0, 0, "", doc, Form::Any};
 }
 
-Key number(std::string_view file, std::string_view table, std::string_view name, std::int64_t fallback, std::int64_t minimum,
-           std::int64_t maximum, std::string_view unit, std::string_view doc) {
+Key number(std::string_view file, std::string_view table, std::string_view name, std::int64_t fallback,
+           std::int64_t minimum, std::int64_t maximum, std::string_view unit, std::string_view doc) {
   return {file, table, name, KeyType::Number, Need::Default, fallback, minimum, maximum, unit, doc, Form::Any};
 }
 
@@ -35,8 +35,10 @@ constexpr std::string_view ms = "ms";
 constexpr std::int64_t minute_ms = 60 * 1000;
 
 const Key keys[] = {
-    form(text("pvcd", "cluster", "name", Need::Required, "", "Name of the cluster; part of its path in the store."), Form::NodeName),
-    form(list("pvcd", "cluster", "coordinators", Need::Required, {}, "Nodes that may be primary: 1, 3 or 5."), Form::NodeName),
+    form(text("pvcd", "cluster", "name", Need::Required, "", "Name of the cluster; part of its path in the store."),
+         Form::NodeName),
+    form(list("pvcd", "cluster", "coordinators", Need::Required, {}, "Nodes that may be primary: 1, 3 or 5."),
+         Form::NodeName),
 
     form(text("pvcd", "node", "name", Need::Required, "", "Name of this node, unique in the cluster."), Form::NodeName),
     list("pvcd", "node", "addresses", Need::Required, {}, "IP addresses of this node, its own ones only."),
@@ -68,8 +70,10 @@ const Key keys[] = {
            "A guest that was asked to shut down is turned off after it."),
     number("pvcd", "timings", "fence_quiet_ms", 10000, 1000, 10 * minute_ms, ms,
            "After a power-off, no power-on for so long."),
-    number("pvcd", "timings", "retry_min_ms", 1000, 100, 10 * minute_ms, ms, "First pause before something is tried again."),
-    number("pvcd", "timings", "retry_max_ms", 60000, 100, 60 * minute_ms, ms, "Longest pause; each is twice the one before."),
+    number("pvcd", "timings", "retry_min_ms", 1000, 100, 10 * minute_ms, ms,
+           "First pause before something is tried again."),
+    number("pvcd", "timings", "retry_max_ms", 60000, 100, 60 * minute_ms, ms,
+           "Longest pause; each is twice the one before."),
 
     list("pvcd", "hooks", "vm_pre_start", Need::Default, {"rbd-locks"},
          "Plugins that are asked, in this order, before a VM starts."),
@@ -101,14 +105,19 @@ const Key keys[] = {
     text("fake", "", "script", Need::Optional, "", "File that says what the fake plugin answers."),
 };
 
-constexpr std::string_view plugins[] = {"ceph-osd", "election", "fake", "ipmi", "keepalive", "libvirt", "rbd-locks", "template"};
+constexpr std::string_view plugins[] = {"ceph-osd",  "election", "fake",      "ipmi",
+                                        "keepalive", "libvirt",  "rbd-locks", "template"};
 
 std::string_view name_of(KeyType type) {
   switch (type) {
-    case KeyType::Text: return "text";
-    case KeyType::Number: return "number";
-    case KeyType::Flag: return "flag";
-    case KeyType::List: return "list";
+    case KeyType::Text:
+      return "text";
+    case KeyType::Number:
+      return "number";
+    case KeyType::Flag:
+      return "flag";
+    case KeyType::List:
+      return "list";
   }
   return "";
 }
@@ -124,9 +133,12 @@ std::string printed(const Value& value) {
 
 std::string printed_default(const Key& key) {
   switch (key.need) {
-    case Need::Required: return "required";
-    case Need::Optional: return "optional";
-    case Need::Default: return printed(key.fallback);
+    case Need::Required:
+      return "required";
+    case Need::Optional:
+      return "optional";
+    case Need::Default:
+      return printed(key.fallback);
   }
   return "";
 }

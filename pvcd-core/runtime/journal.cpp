@@ -26,11 +26,16 @@ std::vector<Field>& constant_fields() {
 
 int priority(Level level) {
   switch (level) {
-    case Level::Debug: return LOG_DEBUG;
-    case Level::Info: return LOG_INFO;
-    case Level::Notice: return LOG_NOTICE;
-    case Level::Warning: return LOG_WARNING;
-    case Level::Error: return LOG_ERR;
+    case Level::Debug:
+      return LOG_DEBUG;
+    case Level::Info:
+      return LOG_INFO;
+    case Level::Notice:
+      return LOG_NOTICE;
+    case Level::Warning:
+      return LOG_WARNING;
+    case Level::Error:
+      return LOG_ERR;
   }
   return LOG_ERR;
 }
@@ -59,14 +64,16 @@ void send(Level level, const char* message_id, std::string_view message, const s
   static const int fd = open_socket();
   const std::string datagram = journal_datagram(level, message_id, message, fields);
   const auto* address = reinterpret_cast<const sockaddr*>(&journal_address);
-  if (sendto(fd, datagram.data(), datagram.size(), MSG_DONTWAIT | MSG_NOSIGNAL, address, sizeof journal_address) >= 0) return;
+  if (sendto(fd, datagram.data(), datagram.size(), MSG_DONTWAIT | MSG_NOSIGNAL, address, sizeof journal_address) >= 0)
+    return;
   const bool absent = errno == ENOENT || errno == ECONNREFUSED;
   if (absent) std::cerr << "<" << priority(level) << ">" << message << std::endl;
 }
 
 }  // namespace
 
-std::string journal_datagram(Level level, const char* message_id, std::string_view message, const std::vector<Field>& fields) {
+std::string journal_datagram(Level level, const char* message_id, std::string_view message,
+                             const std::vector<Field>& fields) {
   std::string datagram;
   append(datagram, "MESSAGE", message);
   append(datagram, "PRIORITY", std::to_string(priority(level)));
@@ -77,7 +84,9 @@ std::string journal_datagram(Level level, const char* message_id, std::string_vi
   return datagram;
 }
 
-void log(Level level, std::string_view message, const std::vector<Field>& fields) { send(level, nullptr, message, fields); }
+void log(Level level, std::string_view message, const std::vector<Field>& fields) {
+  send(level, nullptr, message, fields);
+}
 
 void log_event(Level level, const char* message_id, std::string_view message, const std::vector<Field>& fields) {
   send(level, message_id, message, fields);

@@ -1,15 +1,16 @@
 #include "runtime/loop.hpp"
 
-#include <csignal>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <systemd/sd-event.h>
 #include <unistd.h>
+#include <csignal>
 
 #include <cstring>
 #include <utility>
 
 #include "runtime/clock.hpp"
+#include "runtime/ready.hpp"
 #include "sdk/plugin.hpp"
 
 namespace pvcd::runtime {
@@ -114,7 +115,8 @@ void Loop::on_signal(int signal, std::function<void()> callback) {
   sigaddset(&mask, signal);
   pthread_sigmask(SIG_BLOCK, &mask, nullptr);
   auto state = std::make_shared<Source::State>(*this, std::move(callback));
-  check(sd_event_add_signal(event_, &state->source, signal, Source::State::on_signal, state.get()), "sd_event_add_signal");
+  check(sd_event_add_signal(event_, &state->source, signal, Source::State::on_signal, state.get()),
+        "sd_event_add_signal");
   permanent_.emplace_back(std::move(state));
 }
 
@@ -148,7 +150,10 @@ void Loop::defer(std::function<void()> callback) {
   });
 }
 
-void Loop::send_watchdog() { check(sd_event_set_watchdog(event_, 1), "sd_event_set_watchdog"); }
+void Loop::send_watchdog() {
+  const auto interval = watchdog_interval();
+  if (interval) permanent_.push_back(every(*interval / 3, notify_watchdog));
+}
 
 Wakeup::Wakeup(Loop& loop, std::function<void()> callback) : fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (fd_ < 0) throw Error(std::string("eventfd: ") + std::strerror(errno));

@@ -1,5 +1,5 @@
-// Every well-known string of pvcd: bus names, paths, interfaces, errors, polkit actions, journal fields and message ids,
-// directories. Nothing else spells them.
+// Every well-known string of pvcd: bus names, paths, interfaces, errors, polkit actions, journal fields and message
+// ids, directories. Nothing else spells them.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,8 @@
 
 namespace pvcd::runtime::names {
 
-// ------------------------------------------------------------------------------------------------------------ public bus
+// ------------------------------------------------------------------------------------------------------------ public
+// bus
 
 inline constexpr const char* bus = "org.pvcd1";
 inline constexpr const char* root_path = "/org/pvcd1";
@@ -28,7 +29,8 @@ std::string job_path(std::uint64_t id);
 std::optional<std::string> node_of_path(std::string_view path);
 std::optional<std::string> vm_of_path(std::string_view path);
 
-// ----------------------------------------------------------------------------------------------- internal: core - plugins
+// ----------------------------------------------------------------------------------------------- internal: core -
+// plugins
 
 inline constexpr const char* plugin_path = "/org/pvcd1/plugin";
 inline constexpr const char* plugin_interface = "org.pvcd1.Plugin";
@@ -40,7 +42,8 @@ inline constexpr const char* elector_interface = "org.pvcd1.plugin.Elector";
 
 std::string plugin_bus(std::string_view plugin);  // rbd-locks -> org.pvcd1.plugin.rbd_locks
 
-// ---------------------------------------------------------------------------------------------------------------- errors
+// ----------------------------------------------------------------------------------------------------------------
+// errors
 
 namespace error {
 inline constexpr const char* invalid_argument = "org.pvcd1.Error.InvalidArgument";
@@ -56,7 +59,8 @@ inline constexpr const char* failed = "org.pvcd1.Error.Failed";
 inline constexpr const char* access_denied = "org.freedesktop.DBus.Error.AccessDenied";
 }  // namespace error
 
-// ---------------------------------------------------------------------------------------------------------------- polkit
+// ----------------------------------------------------------------------------------------------------------------
+// polkit
 
 namespace action {
 inline constexpr const char* vm_control = "org.pvcd1.vm-control";
@@ -68,7 +72,8 @@ inline constexpr const char* lock_flush = "org.pvcd1.lock-flush";
 inline constexpr const char* cluster_configure = "org.pvcd1.cluster-configure";
 }  // namespace action
 
-// --------------------------------------------------------------------------------------------------------------- journal
+// ---------------------------------------------------------------------------------------------------------------
+// journal
 
 namespace field {
 inline constexpr const char* plugin = "PVCD_PLUGIN";
@@ -108,8 +113,8 @@ inline constexpr const char* plugin_recovered = "29f121165a1b44e3b530085b383e111
 inline constexpr const char* configuration = "962f7f27464f4c86a049c1f0b6c4eb7e";
 }  // namespace message
 
-// ----------------------------------------------------------------------------------------------------------- directories
-// The environment variable exists for tests; units never set it.
+// -----------------------------------------------------------------------------------------------------------
+// directories The environment variable exists for tests; units never set it.
 
 std::string config_directory();  // /etc/pvcd, PVCD_CONFIG_DIR
 std::string plugin_directory();  // LIBDIR/pvcd/plugins, PVCD_PLUGIN_DIR

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-
 namespace pvcd::runtime {
 
 namespace {
@@ -25,23 +24,26 @@ Subject subject_of(const std::string& sender) {
 struct Polkit::State {
   explicit State(sdbus::IConnection& connection)
       : bus(sdbus::createProxy(connection, "org.freedesktop.DBus", "/org/freedesktop/DBus")),
-        authority(sdbus::createProxy(connection, "org.freedesktop.PolicyKit1", "/org/freedesktop/PolicyKit1/Authority")) {
+        authority(
+            sdbus::createProxy(connection, "org.freedesktop.PolicyKit1", "/org/freedesktop/PolicyKit1/Authority")) {
     bus->finishRegistration();
     authority->finishRegistration();
   }
 
-  void ask(const std::string& sender, const std::string& action, const Details& details, bool interactive, std::uint32_t uid,
-           Answered answered) {
+  void ask(const std::string& sender, const std::string& action, const Details& details, bool interactive,
+           std::uint32_t uid, Answered answered) {
     authority->callMethodAsync("CheckAuthorization")
         .onInterface("org.freedesktop.PolicyKit1.Authority")
         .withTimeout(interactive ? password_timeout : decision_timeout)
         .withArguments(subject_of(sender), action, details, interactive ? allow_user_interaction : 0U, std::string())
-        .uponReplyInvoke([uid, action, answered = std::move(answered)](const sdbus::Error* error, const Decision& decision) {
-          if (error != nullptr)
-            return answered({Authorization::Unavailable, uid, "polkit does not answer: " + error->getMessage()});
-          if (!std::get<0>(decision)) return answered({Authorization::Denied, uid, "polkit does not allow " + action});
-          answered({Authorization::Allowed, uid, {}});
-        });
+        .uponReplyInvoke(
+            [uid, action, answered = std::move(answered)](const sdbus::Error* error, const Decision& decision) {
+              if (error != nullptr)
+                return answered({Authorization::Unavailable, uid, "polkit does not answer: " + error->getMessage()});
+              if (!std::get<0>(decision))
+                return answered({Authorization::Denied, uid, "polkit does not allow " + action});
+              answered({Authorization::Allowed, uid, {}});
+            });
   }
 
   std::unique_ptr<sdbus::IProxy> bus;

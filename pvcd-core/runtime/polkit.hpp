@@ -28,8 +28,8 @@ class Polkit {
 
   // `sender` is the unique bus name of the caller. root is allowed without asking: polkit allows it everything, and its
   // absence must not lock the administrator out. `interactive`: the caller may be asked for a password.
-  void check(const std::string& sender, const std::string& action, std::map<std::string, std::string> details, bool interactive,
-             Answered);
+  void check(const std::string& sender, const std::string& action, std::map<std::string, std::string> details,
+             bool interactive, Answered);
 
  private:
   struct State;

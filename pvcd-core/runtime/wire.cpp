@@ -16,7 +16,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-// ---------------------------------------------------------------------------------------------- what each struct is made of
+// ---------------------------------------------------------------------------------------------- what each struct is
+// made of
 
 // The texts of an enum, in its order.
 constexpr std::string_view names_of(Outcome) { return "unknown done refused"; }
@@ -44,7 +45,9 @@ struct Fields {
   void list(Of<Process>& m) { visit("pid", m.pid), visit("start_time", m.start_time); }
   void list(Of<ClientInstance>& m) { visit("image", m.image), visit("address", m.address); }
   void list(Of<Disk>& m) { visit("target", m.target), visit("kind", m.kind), visit("source", m.source); }
-  void list(Of<LeaderRecord>& m) { visit("epoch", m.epoch), visit("node", m.node), visit("incarnation", m.incarnation); }
+  void list(Of<LeaderRecord>& m) {
+    visit("epoch", m.epoch), visit("node", m.node), visit("incarnation", m.incarnation);
+  }
   void list(Of<FirstSeen>& m) { visit("wait_for", m.wait_for), visit("ago", m.ago); }
   void list(Of<Writer>& m) {
     visit("life", m.life), visit("generation", m.generation), visit("storage_addresses", m.storage_addresses);
@@ -95,7 +98,8 @@ struct Fields {
   void list(Of<VacateRequest>& m) { visit("self", m.self), visit("epoch", m.epoch); }
 };
 
-// ----------------------------------------------------------------------------------------------------------------- enums
+// -----------------------------------------------------------------------------------------------------------------
+// enums
 
 template <class Enum>
 std::string name_of(Enum value) {
@@ -118,7 +122,8 @@ bool value_of(std::string_view name, Enum& value) {
   }
 }
 
-// -------------------------------------------------------------------------------------------------------------- encoding
+// --------------------------------------------------------------------------------------------------------------
+// encoding
 
 class Encoder {
  public:
@@ -163,7 +168,8 @@ class Encoder {
   Json object_ = Json::object();
 };
 
-// -------------------------------------------------------------------------------------------------------------- decoding
+// --------------------------------------------------------------------------------------------------------------
+// decoding
 
 // Never leaves wire.cpp: decode() turns it into its answer.
 struct Wrong {
@@ -188,7 +194,8 @@ class Decoder {
 
   void refuse_unknown() const {
     for (const auto& item : object_.items())
-      if (std::find(known_.begin(), known_.end(), item.key()) == known_.end()) throw Wrong{below(item.key()) + ": unknown key"};
+      if (std::find(known_.begin(), known_.end(), item.key()) == known_.end())
+        throw Wrong{below(item.key()) + ": unknown key"};
   }
 
   template <class T>
@@ -234,8 +241,9 @@ class Decoder {
  private:
   template <class T>
   static void read_integer(const Json& json, const std::string& path, T& value) {
-    const bool fits = json.is_number_unsigned() ? std::in_range<T>(json.get<std::uint64_t>())
-                                                : json.is_number_integer() && std::in_range<T>(json.get<std::int64_t>());
+    const bool fits = json.is_number_unsigned()
+                          ? std::in_range<T>(json.get<std::uint64_t>())
+                          : json.is_number_integer() && std::in_range<T>(json.get<std::int64_t>());
     if (!fits) throw Wrong{path + ": not a whole number of its range"};
     value = json.get<T>();
   }
@@ -268,7 +276,7 @@ std::variant<Message, std::string> decode(const std::string& text) {
   }
 }
 
-#define PVCD_WIRE(Message)                           \
+#define PVCD_WIRE(Message)                              \
   template std::string encode<Message>(const Message&); \
   template std::variant<Message, std::string> decode<Message>(const std::string&);
 

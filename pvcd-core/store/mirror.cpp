@@ -97,7 +97,7 @@ struct Mirror::State : std::enable_shared_from_this<Mirror::State> {
     while (under_way < reads_under_way_max && !to_read.empty()) {
       auto [part, name] = *to_read.begin();
       to_read.erase(to_read.begin());
-      if (!watched.insert({part, name}).second) continue;
+      watched.insert({part, name});
       ++under_way;
       if (part == Part::Data)
         read_data(name);
@@ -147,12 +147,10 @@ struct Mirror::State : std::enable_shared_from_this<Mirror::State> {
 
   void on_data(const std::string& name, const ReadResult& result) {
     if (!answered(Part::Data, name, result.code)) return;
-    if (result.code == ReadCode::Ok) {
+    if (result.code == ReadCode::Ok)
       entries[name] = result.entry;
-      want(name);
-    } else {
+    else
       entries.erase(name);
-    }
     teller.tell();
     settle();
   }

@@ -425,7 +425,8 @@ void Zookeeper::fire(WatchId watch) {
 }  // namespace
 
 std::unique_ptr<Store> open_zookeeper(sd_event* loop, const ZookeeperOptions& options) {
-  zoo_set_debug_level(ZOO_LOG_LEVEL_WARN);
+  zoo_set_debug_level(
+      static_cast<ZooLogLevel>(0));  // on stderr, a line for every try of every server; on_state() tells what matters
   return std::make_unique<Zookeeper>(loop, options);
 }
 

@@ -112,7 +112,7 @@ void Transaction::collect(CommitResult& result) const {
 // The operations before the guilty one are answered with ZOK, those after it with ZRUNTIMEINCONSISTENCY.
 std::size_t Transaction::guilty() const {
   for (std::size_t index = 0; index < results_.size(); ++index)
-    if (results_[index].err != ZOK && results_[index].err != ZRUNTIMEINCONSISTENCY) return index;
+    if (results_[index].err != ZOK) return index;
   return 0;
 }
 

@@ -33,8 +33,9 @@ class Etc {
 
   std::string shared(const std::string& node = "", const std::string& store = "", const std::string& rest = "") const {
     return "[cluster]\nname = \"lab\"\ncoordinators = [\"n1\", \"n2\", \"n3\"]\n"
-           "[node]\nname = \"n1\"\naddresses = [\"10.0.0.1\"]\nstorage_addresses = [\"10.0.1.1\"]\n" + node +
-           "[store]\nservers = [\"10.0.0.1:2181\"]\ncredentials_file = \"" + (path / "store.secret").string() + "\"\n" + store + rest;
+           "[node]\nname = \"n1\"\naddresses = [\"10.0.0.1\"]\nstorage_addresses = [\"10.0.1.1\"]\n" +
+           node + "[store]\nservers = [\"10.0.0.1:2181\"]\ncredentials_file = \"" + (path / "store.secret").string() +
+           "\"\n" + store + rest;
   }
 
   std::string shared_error(const std::string& text) const {
@@ -96,12 +97,15 @@ TEST_CASE("what is wrong is named with file, line and key") {
   CHECK_THAT(etc.shared_error(etc.shared("color = \"red\"\n")), Contains(file + ":8: \"node.color\" unknown key"));
   CHECK_THAT(etc.shared_error(etc.shared() + "[colors]\n"), Contains("\"colors\" unknown"));
   CHECK_THAT(etc.shared_error("top = 1\n" + etc.shared()), Contains(file + ":1: \"top\" unknown"));
-  CHECK_THAT(etc.shared_error(etc.shared("", "server_tick_ms = \"400\"\n")), Contains("\"store.server_tick_ms\" must be a whole number of ms"));
+  CHECK_THAT(etc.shared_error(etc.shared("", "server_tick_ms = \"400\"\n")),
+             Contains("\"store.server_tick_ms\" must be a whole number of ms"));
   CHECK_THAT(etc.shared_error(etc.shared("", "server_tick_ms = 1\n")), Contains("is 1, must be from 50 to 60000"));
   CHECK_THAT(etc.shared_error(replaced(etc.shared(), "name = \"n1\"\n", "")), Contains(":4: \"node.name\" is missing"));
-  CHECK_THAT(etc.shared_error("[cluster]\nname = \"lab\"\ncoordinators = [\"n1\"]\n"), Contains("\"node.name\" is missing"));
+  CHECK_THAT(etc.shared_error("[cluster]\nname = \"lab\"\ncoordinators = [\"n1\"]\n"),
+             Contains("\"node.name\" is missing"));
   CHECK_THAT(etc.shared_error(replaced(etc.shared(), "\"n1\"\n", "\"N_1\"\n")), Contains("is no name"));
-  CHECK_THAT(etc.shared_error(replaced(etc.shared(), "[\"10.0.0.1\"]", "\"10.0.0.1\"")), Contains("\"node.addresses\" must be a list"));
+  CHECK_THAT(etc.shared_error(replaced(etc.shared(), "[\"10.0.0.1\"]", "\"10.0.0.1\"")),
+             Contains("\"node.addresses\" must be a list"));
   CHECK_THAT(etc.shared_error(replaced(etc.shared(), "[\"10.0.0.1\"]", "[1]")), Contains("must hold texts only"));
   CHECK_THAT(etc.shared_error(etc.shared("system_uuid = \"1234\"\n")), Contains("is no UUID"));
   CHECK_THAT(etc.shared_error("[cluster\n"), Contains(file + ":1: not TOML"));
@@ -126,7 +130,8 @@ TEST_CASE("session timings must fit together") {
   CHECK(etc.shared_error(etc.shared("", lab + "server_election_ms = 300\n")) == "valid");
   CHECK_THAT(etc.shared_error(etc.shared("", lab)), Catch::Contains("2625 ms") && Catch::Contains("2000 ms"));
 
-  const auto timings = runtime::session_timings(*(etc.write("pvcd.toml", etc.shared()), runtime::load_shared(etc.path)));
+  const auto timings =
+      runtime::session_timings(*(etc.write("pvcd.toml", etc.shared()), runtime::load_shared(etc.path)));
   CHECK(timings.timeout == seconds(6));
   CHECK(timings.proof_limit == seconds(4));
   CHECK(timings.proof_interval == seconds(1));
@@ -134,10 +139,12 @@ TEST_CASE("session timings must fit together") {
 
 TEST_CASE("values that contradict each other are refused") {
   const Etc etc;
-  CHECK_THAT(etc.shared_error(etc.shared("", "", "[timings]\nretry_min_ms = 2000\nretry_max_ms = 1000\n")), Catch::Contains("timings.retry_min_ms"));
+  CHECK_THAT(etc.shared_error(etc.shared("", "", "[timings]\nretry_min_ms = 2000\nretry_max_ms = 1000\n")),
+             Catch::Contains("timings.retry_min_ms"));
   CHECK_THAT(etc.shared_error(replaced(etc.shared(), "\"n2\", ", "")), Catch::Contains("has 2 nodes"));
   CHECK_THAT(etc.shared_error(replaced(etc.shared(), "\"n2\"", "\"n1\"")), Catch::Contains("\"n1\" twice"));
-  CHECK_THAT(etc.shared_error(etc.shared("floating_addresses = [\"10.0.1.1\"]\n")), Catch::Contains("floating address 10.0.1.1"));
+  CHECK_THAT(etc.shared_error(etc.shared("floating_addresses = [\"10.0.1.1\"]\n")),
+             Catch::Contains("floating address 10.0.1.1"));
   CHECK(etc.shared_error(etc.shared("floating_addresses = [\"10.0.1.9\"]\n")) == "valid");
 }
 
@@ -157,7 +164,8 @@ TEST_CASE("tables of one kind are read each by itself") {
   CHECK(settings->table("bmc", "n2").text("username") == "root");
   CHECK_THROWS_AS(settings->table("bmc", "n3"), Error);
 
-  CHECK_THAT(etc.plugin_error("ipmi", "[bmc.n1]\naddress = \"a\"\n"), Catch::Contains("ipmi.toml:1: \"bmc.n1.username\" is missing"));
+  CHECK_THAT(etc.plugin_error("ipmi", "[bmc.n1]\naddress = \"a\"\n"),
+             Catch::Contains("ipmi.toml:1: \"bmc.n1.username\" is missing"));
   CHECK_THAT(etc.plugin_error("ipmi", n1 + "color = 1\n"), Catch::Contains("\"bmc.n1.color\" unknown key"));
   CHECK_THAT(etc.plugin_error("ipmi", "[bmc]\nn1 = 3\n"), Catch::Contains("\"bmc.n1\" must be a table"));
 }
@@ -201,5 +209,6 @@ TEST_CASE("the table of keys is sound") {
     }
     if (key.name.ends_with("_ms")) CHECK(key.unit == "ms");
   }
-  CHECK_THAT(runtime::print_config_keys(), Catch::Contains("pvcd\tstore\tsession_timeout_ms\tnumber\t6000\t2000\t600000\tms\t"));
+  CHECK_THAT(runtime::print_config_keys(),
+             Catch::Contains("pvcd\tstore\tsession_timeout_ms\tnumber\t6000\t2000\t600000\tms\t"));
 }

@@ -46,9 +46,7 @@ struct Cluster {
     REQUIRE(host.turn_until([&] { return result.has_value(); }));
     return *result;
   }
-  LeaderRecord leader() {
-    return std::get<LeaderRecord>(store::decode<LeaderRecord>(get(paths::leader).entry.data));
-  }
+  LeaderRecord leader() { return std::get<LeaderRecord>(store::decode<LeaderRecord>(get(paths::leader).entry.data)); }
   bool exists(const std::string& path) { return get(path).code == store::ReadCode::Ok; }
 
   // What the core of n1 sees and asks for.

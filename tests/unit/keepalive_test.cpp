@@ -84,8 +84,8 @@ struct Cluster {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     (folder.path / "ages").string().copy(address.sun_path, sizeof address.sun_path - 1);
-    const auto sent = ::sendto(socket, datagram.data(), datagram.size(), 0,
-                               reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    const auto sent = ::sendto(socket, datagram.data(), datagram.size(), 0, reinterpret_cast<const sockaddr*>(&address),
+                               sizeof address);
     CHECK(sent == static_cast<ssize_t>(datagram.size()));
     ::close(socket);
   }

@@ -33,10 +33,11 @@ class PrivateBus {
     directory_ = mkdtemp(pattern.data());
     fs::permissions(directory_, fs::perms::all);
     const std::string address = "unix:path=" + (directory_ / "bus").string();
-    std::ofstream(directory_ / "bus.conf")
-        << "<busconfig><type>custom</type><listen>" << address << "</listen><auth>EXTERNAL</auth><policy context=\"default\">"
-        << "<allow user=\"*\"/><allow own=\"*\"/><allow send_destination=\"*\" eavesdrop=\"true\"/><allow eavesdrop=\"true\"/>"
-        << "</policy></busconfig>\n";
+    std::ofstream(directory_ / "bus.conf") << "<busconfig><type>custom</type><listen>" << address
+                                           << "</listen><auth>EXTERNAL</auth><policy context=\"default\">"
+                                           << "<allow user=\"*\"/><allow own=\"*\"/><allow send_destination=\"*\" "
+                                              "eavesdrop=\"true\"/><allow eavesdrop=\"true\"/>"
+                                           << "</policy></busconfig>\n";
     int ready[2];
     if (pipe(ready) != 0) throw std::runtime_error("pipe");
     pid_ = fork();
@@ -107,8 +108,9 @@ class FakePolkit {
         object_(sdbus::createObject(bus_.connection(), "/org/freedesktop/PolicyKit1/Authority")) {
     object_->registerMethod("CheckAuthorization")
         .onInterface("org.freedesktop.PolicyKit1.Authority")
-        .implementedAs([this](const Subject& subject, const std::string& action, const std::map<std::string, std::string>& details,
-                              std::uint32_t flags, const std::string&) {
+        .implementedAs([this](const Subject& subject, const std::string& action,
+                              const std::map<std::string, std::string>& details, std::uint32_t flags,
+                              const std::string&) {
           asked = std::get<0>(subject) + " " + std::get<1>(subject).at("name").get<std::string>() + " " + action + " " +
                   (details.contains("vm") ? details.at("vm") : "") + " " + std::to_string(flags);
           if (broken) throw sdbus::Error("org.freedesktop.PolicyKit1.Error.Failed", "broken");
@@ -135,7 +137,8 @@ struct Bench {
 
   AuthorizationAnswer check(const std::string& sender, bool interactive = false) {
     std::optional<AuthorizationAnswer> got;
-    polkit.check(sender, "org.pvcd1.vm-control", {{"vm", "web"}}, interactive, [&](const AuthorizationAnswer& answer) { got = answer; });
+    polkit.check(sender, "org.pvcd1.vm-control", {{"vm", "web"}}, interactive,
+                 [&](const AuthorizationAnswer& answer) { got = answer; });
     const Instant deadline = runtime::boottime_us() + limit;
     const runtime::Timer look = loop.every(milliseconds(10), [] {});
     while (!got && runtime::boottime_us() < deadline) loop.turn();

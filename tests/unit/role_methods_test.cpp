@@ -52,7 +52,8 @@ Answer power(Power& plugin, const NodeName& node, Instant not_after) {
 TEST_CASE("a plugin has the methods of the roles it fills, and no others") {
   Power plugin;
   std::string names;
-  for (const RoleMethod& method : host::role_methods(plugin)) names += std::string(method.interface) + "." + method.name + " ";
+  for (const RoleMethod& method : host::role_methods(plugin))
+    names += std::string(method.interface) + "." + method.name + " ";
   CHECK(names == "org.pvcd1.plugin.Fencer.Read org.pvcd1.plugin.Fencer.Power org.pvcd1.plugin.RoleHook.RoleChange ");
   Observer observer;
   CHECK(host::role_methods(observer).empty());

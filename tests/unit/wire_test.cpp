@@ -95,13 +95,16 @@ TEST_CASE("what is not exactly a message is refused, and the place named") {
   CHECK_THAT(wrong<Answer>(R"({"outcome":"done","note":null})"), Catch::Contains("note: not a text"));
   CHECK_THAT(wrong<ProbeRequest>(R"({"uuid":"u","recorded":[{"pid":1,"start_time":-2}]})"),
              Catch::Contains("recorded[0].start_time"));
-  CHECK_THAT(wrong<ProbeRequest>(R"({"uuid":"u","recorded":[{"pid":1.5,"start_time":2}]})"), Catch::Contains("recorded[0].pid"));
+  CHECK_THAT(wrong<ProbeRequest>(R"({"uuid":"u","recorded":[{"pid":1.5,"start_time":2}]})"),
+             Catch::Contains("recorded[0].pid"));
   CHECK_THAT(wrong<VacateRequest>(R"({"self":{"node":"n","boot":"b","incarnation":1,"x":2},"epoch":1})"),
              Catch::Contains("self.x: unknown key"));
 }
 
 TEST_CASE("bytes that are no UTF-8 do not cost the answer") {
-  const Answer got = std::get<Answer>(decode<Answer>(encode(Answer{Outcome::Done, "a\xff" "b"})));
+  const Answer got = std::get<Answer>(decode<Answer>(encode(Answer{Outcome::Done,
+                                                                   "a\xff"
+                                                                   "b"})));
   CHECK(got.outcome == Outcome::Done);
   CHECK(got.note.starts_with("a"));
 }

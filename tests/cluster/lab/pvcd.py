@@ -32,7 +32,8 @@ def _pvcd(spec: Spec, name: str) -> dict:
         "node": {"name": name, "addresses": [spec.address(name)], "storage_addresses": [spec.address(name)],
                  "system_uuid": spec.uuids[name]},
         "store": {"servers": spec.store_servers(), "session_timeout_ms": 3000, "server_tick_ms": spec.tick_ms,
-                  "server_sync_limit": spec.sync_limit, "credentials_file": "/etc/pvcd/store.secret"},
+                  "server_sync_limit": spec.sync_limit, "server_election_ms": 300,
+                  "credentials_file": "/etc/pvcd/store.secret"},
         "hooks": {"vm_pre_start": ["rbd-locks"]},
     }
 

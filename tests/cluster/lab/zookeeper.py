@@ -14,7 +14,7 @@ _JAVA = ("/usr/bin/java -Xms16m -Xmx96m -Xss256k -XX:TieredStopAtLevel=1 -XX:+Us
 
 
 def host_files(spec: Spec, name: str) -> dict[str, File]:
-    servers = "".join(f"server.{spec.number(other)}={spec.address(other)}:2888:3888\n" for other in spec.names)
+    servers = "".join(f"server.{_server_id(spec, other)}={spec.address(other)}:2888:3888\n" for other in spec.names)
     ensemble = f"standaloneEnabled=false\n{servers}" if spec.hosts > 1 else ""
     return {
         "/etc/zookeeper/zoo.cfg": File(
@@ -23,12 +23,17 @@ def host_files(spec: Spec, name: str) -> dict[str, File]:
             "dataDir=/var/lib/zookeeper\nclientPort=2181\nmaxClientCnxns=0\nadmin.enableServer=false\n"
             "4lw.commands.whitelist=*\nforceSync=no\npreAllocSize=1024\nsnapCount=100000\n"
             f"extendedTypesEnabled=true\n{ensemble}"),
-        "/var/lib/zookeeper/myid": File(f"{spec.number(name)}\n"),
+        "/var/lib/zookeeper/myid": File(f"{_server_id(spec, name)}\n"),
         "/etc/systemd/system/zookeeper.service": File(
             "[Unit]\nDescription=ZooKeeper\nAfter=network.target\nStartLimitIntervalSec=0\n"
             f"[Service]\nType=exec\nExecStart={_JAVA} /etc/zookeeper/zoo.cfg\n"
             "Restart=always\nRestartSec=500ms\nSuccessExitStatus=143\nTimeoutStopSec=5\n"),
     }
+
+
+def _server_id(spec: Spec, name: str) -> int:
+    """Among equals the highest id wins ZooKeeper's election: n1 has it, so that a test can make a given host lead."""
+    return spec.hosts + 1 - spec.number(name)
 
 
 class ZooKeeper:

@@ -1,0 +1,160 @@
+#include "fake.hpp"
+
+#include <algorithm>
+#include <sstream>
+
+namespace pvcd::fake {
+namespace {
+
+const std::string domain_file = "domain.";
+const std::string power_file = "power.";
+
+Outcome outcome(const Lines& lines) {
+  const std::string word = lines.text("outcome", "done");
+  if (word == "done") return Outcome::Done;
+  if (word == "refused") return Outcome::Refused;
+  return Outcome::Unknown;
+}
+
+Answer answer(const Lines& lines) { return {outcome(lines), lines.text("note")}; }
+
+Verdict verdict(const std::string& word) {
+  if (word == "proceed") return Verdict::Proceed;
+  if (word == "refuse") return Verdict::Refuse;
+  if (word == "wait") return Verdict::Wait;
+  return Verdict::Unknown;
+}
+
+DomainState domain_state(const std::string& word) {
+  if (word == "gone") return DomainState::Gone;
+  if (word == "running") return DomainState::Running;
+  if (word == "paused") return DomainState::Paused;
+  return DomainState::Unknown;
+}
+
+PowerState power_state(const std::string& word) {
+  if (word == "on") return PowerState::On;
+  if (word == "off") return PowerState::Off;
+  return PowerState::Unknown;
+}
+
+// A domain's file is "<state> <number>"; the number stands for pid and start time.
+struct FakeDomain {
+  explicit FakeDomain(const std::string& line) {
+    std::istringstream(line) >> state >> number;
+    if (state.empty()) state = "gone";
+  }
+  Process process() const { return {number, static_cast<std::uint64_t>(number)}; }
+
+  std::string state;
+  std::int64_t number = 0;
+};
+
+}  // namespace
+
+void Fake::start(Host& host) {
+  host_ = &host;
+  const std::string folder = host.settings().text("script");
+  if (!std::filesystem::is_directory(folder)) throw Error("script: there is no folder " + folder);
+  script_.emplace(folder);
+  script_->call("start", "");
+  report_domains();
+  host.report("domains", "ready");
+}
+
+void Fake::tick() { report_domains(); }
+
+// A file that a test has removed is a QEMU that crashed.
+void Fake::report_domains() {
+  std::map<std::string, std::string> now;
+  for (const auto& [uuid, state] : said_) now[uuid] = "gone";
+  for (const std::string& uuid : script_->names(domain_file))
+    now[uuid] = FakeDomain(script_->read(domain_file + uuid)).state;
+  for (const auto& [uuid, state] : now)
+    if (said_[uuid] != state) host_->report("domain/" + uuid, state);
+  said_ = now;
+}
+
+DomainProbe Fake::probe(const ProbeRequest& request) {
+  const Lines lines = script_->call("probe", request.uuid);
+  const FakeDomain domain(script_->read(domain_file + request.uuid));
+  DomainProbe probe{domain_state(lines.text("state", domain.state)), std::nullopt, lines.text("note")};
+  if (probe.state == DomainState::Running || probe.state == DomainState::Paused) probe.process = domain.process();
+  return probe;
+}
+
+CreateAnswer Fake::create(const CreateRequest& request) {
+  const Lines lines = script_->call("create", request.uuid + " generation=" + std::to_string(request.generation));
+  CreateAnswer created{outcome(lines), std::nullopt, lines.text("note")};
+  if (created.outcome != Outcome::Done) return created;
+  const std::int64_t number = FakeDomain("last " + script_->read("last-process")).number + 1;
+  script_->write("last-process", std::to_string(number));
+  script_->write(domain_file + request.uuid, "paused " + std::to_string(number));
+  created.process = FakeDomain("paused " + std::to_string(number)).process();
+  report_domains();
+  return created;
+}
+
+Answer Fake::change_domain(const std::string& call, const DomainRequest& request, const std::string& state) {
+  const Answer scripted = answer(script_->call(call, request.uuid + " process=" + std::to_string(request.process.pid)));
+  if (scripted.outcome != Outcome::Done) return scripted;
+  const std::string file = domain_file + request.uuid;
+  const FakeDomain domain(script_->read(file));
+  if (domain.process() == request.process) {
+    if (state == "gone")
+      script_->remove(file);
+    else
+      script_->write(file, state + " " + std::to_string(domain.number));
+  }
+  report_domains();
+  return scripted;
+}
+
+Answer Fake::resume(const DomainRequest& request) { return change_domain("resume", request, "running"); }
+Answer Fake::shutdown(const DomainRequest& request) { return change_domain("shutdown", request, "gone"); }
+Answer Fake::destroy(const DomainRequest& request) { return change_domain("destroy", request, "gone"); }
+
+HookVerdict Fake::before_start(const VmStart& start) {
+  const Lines lines = script_->call("before_start", start.uuid + " generation=" + std::to_string(start.generation));
+  HookVerdict result;
+  result.verdict = verdict(lines.text("verdict", "proceed"));
+  result.reason = lines.text("note");
+  result.wait = milliseconds(lines.number("wait_ms", 0));
+  result.wait_for = lines.text("wait_for");
+  result.ask = lines.text("ask");
+  return result;
+}
+
+Identified Fake::identify(const ImagesRequest& request) {
+  const Lines lines = script_->call("identify", std::to_string(request.disks.size()) + " disks");
+  Identified identified{outcome(lines), {}, lines.text("note")};
+  const std::string address = request.own_addresses.empty() ? "127.0.0.1" : request.own_addresses.front();
+  for (const Disk& disk : request.disks)
+    if (disk.kind == DiskKind::Rbd)
+      identified.instances.push_back({disk.source, address + ":0/" + script_->read("last-process")});
+  return identified;
+}
+
+Answer Fake::after_stop(const VmStopped& stopped) { return answer(script_->call("after_stop", stopped.uuid)); }
+
+PowerReading Fake::read(const ReadRequest& request) {
+  const Lines lines = script_->call("read", request.node);
+  const std::string switched = script_->read(power_file + request.node);
+  const std::string state = lines.text("state", switched.empty() ? "on" : switched);
+  return {power_state(state), lines.text("guid", request.system_uuid), lines.text("note")};
+}
+
+Answer Fake::power(const PowerRequest& request) {
+  const std::string act = request.act == PowerAct::Off ? "off" : request.act == PowerAct::On ? "on" : "reset";
+  const Answer scripted = answer(script_->call("power", request.node + " " + act + " boot=" + request.victim.boot));
+  if (scripted.outcome == Outcome::Done)
+    script_->write(power_file + request.node, request.act == PowerAct::Off ? "off" : "on");
+  return scripted;
+}
+
+Answer Fake::role_change(const RoleChange& change) {
+  const std::string state = change.state == CoordinatorState::Takeover ? "takeover" : "relinquish";
+  return answer(script_->call("role_change", state + " epoch=" + std::to_string(change.epoch)));
+}
+
+}  // namespace pvcd::fake

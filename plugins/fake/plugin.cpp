@@ -1,0 +1,3 @@
+#include "fake.hpp"
+
+PVCD_PLUGIN("fake", pvcd::fake::Fake);

@@ -1,0 +1,238 @@
+"""The story that `./dev demo` tells and the tests assert: three hosts, one VM, and everything that happens to them.
+
+Each step is a function that raises StepFailed when the cluster did something else. Assertions are made from outside pvcd: guest
+console and disk, /proc, the BMCs' record of what they did, lock lists, a dump of the store.
+"""
+import re
+import time
+import uuid as uuids
+from dataclasses import dataclass, field
+
+from .bus import Bus, BusError, node_path, vm_path
+from .lab.cluster import Cluster
+from .lab.process import LabError, wait_for
+
+PATIENCE = 60           # seconds; these machines are shared
+IMAGE = "web1"            # in the pool of the lab
+
+
+class StepFailed(Exception):
+    pass
+
+
+def require(condition, what: str) -> None:
+    if not condition:
+        raise StepFailed(what)
+
+
+@dataclass
+class Step:
+    name: str
+    ok: bool = True
+    seconds: float = 0
+    evidence: list[str] = field(default_factory=list)
+
+
+class Story:
+    """`tell(seconds since the event, text)` is called as things become known."""
+
+    def __init__(self, cluster: Cluster, tell=lambda seconds, text: None):
+        self.cluster = cluster
+        self._tell = tell
+        self._event = time.time()
+        self._told: set[str] = set()
+        self.evidence: list[str] = []
+        self.uuid = ""
+
+    # ------------------------------------------------------------------------------------------------------- the steps
+
+    def a_vm_is_defined_on_n3_and_runs_on_n1(self) -> None:
+        self.wait_cluster_ready()
+        self.event("n3 is asked to define web1 and to start it on n1")
+        self.define("web1", home="n1")
+        result, message = self.bus("n3").start(self.uuid, PATIENCE)
+        require(result == "done", f"Start ended {result}: {message}")
+        require(self.owner() == "n1", f"web1 runs on {self.owner()}, not on n1")
+        self.wait_counting("n1", 3)
+        self.require_single_writer()
+
+    def its_qemu_is_killed_and_it_runs_again_on_n1(self) -> None:
+        before = self.cluster.guests.disk_state(IMAGE)
+        old = self.qemu("n1")
+        stale = self.cluster.ceph.lockers(IMAGE)
+        require(stale, "the guest holds no lock: nothing would be proven")
+        self.event(f"kill -9 of the QEMU of web1 on n1 (pid {old.pid})")
+        self.cluster.host("n1").kill_qemu("web1")
+        wait_for("a new QEMU of web1 on n1", lambda: (new := self.qemu("n1")) and new.pid != old.pid, PATIENCE)
+        self.note("QEMU runs again on n1")
+        self.wait_new_run(before)
+        self.require_blocklisted(stale)
+        require(self.generation() == 1, "ownership moved, though the host lived")
+        self.require_single_writer()
+
+    def its_host_loses_power_and_it_runs_elsewhere(self) -> None:
+        self.make_primary("n1")
+        self.make_zookeeper_leader("n1")
+        before = self.cluster.guests.disk_state(IMAGE)
+        self.event("power cut of n1: it is the primary, leads ZooKeeper and runs web1")
+        self.cluster.host("n1").power_cut()
+        self.wait_running_elsewhere("n1")
+        target = self.owner()
+        self.note(f"web1 runs on {target}")
+        self.wait_new_run(before)
+        self.require_off_was_sent("n1")
+        self.require_single_writer()
+        self.event("n1 gets power again")
+        generation = self.generation()
+        old_boot = self.node("n2", "n1", "BootId")
+        self.cluster.bmc("n1").ipmi("chassis", "power", "on")
+        self.cluster.host("n1").wait_up()
+        wait_for("n1 to join in a new boot", lambda: self.node("n2", "n1", "BootId") != old_boot and self.node("n2", "n1", "DaemonState") == "run",
+                 PATIENCE)
+        self.note(f"n1 joined as incarnation {self.node('n2', 'n1', 'Incarnation')}")
+        require(self.owner() == target and self.generation() == generation, "n1's return moved web1")
+        require(not self.cluster.host("n1").qemu_pids(), "n1 runs a QEMU that it does not own")
+        self.require_single_writer()
+
+    # ---------------------------------------------------------------------------------------------------------- telling
+
+    def event(self, text: str) -> None:
+        """Something is done to the cluster: seconds are counted from here."""
+        self._event = time.time()
+        self._tell(None, text)
+
+    def note(self, text: str) -> None:
+        self._tell(time.time() - self._event, text)
+
+    def take_evidence(self) -> list[str]:
+        """The decisions since the last event, from the journals of all hosts, in order."""
+        decisions = []
+        for host in self.cluster.hosts:
+            if not host.is_up():
+                continue
+            for entry in host.journal(unit="pvcd.service"):
+                cursor, text = entry.get("__CURSOR", ""), entry.get("MESSAGE", "")
+                if "PVCD_DECISION" in entry and cursor not in self._told and entry.get("PRIORITY") in ("4", "5"):
+                    self._told.add(cursor)
+                    decisions.append((int(entry["__REALTIME_TIMESTAMP"]) / 1e6, f"{host.name}: {text}"))
+        return [f"{seconds - self._event:+.2f} s {text}" for seconds, text in sorted(decisions) if seconds >= self._event - 60]
+
+    # --------------------------------------------------------------------------------------------------------- the parts
+
+    def bus(self, host: str, user: str | None = None) -> Bus:
+        return Bus(self.cluster.host(host), user)
+
+    def any_bus(self) -> Bus:
+        for host in self.cluster.hosts:
+            if host.is_up() and not host.is_frozen():
+                return Bus(host)
+        raise StepFailed("no host is up")
+
+    def node(self, asked: str, name: str, prop: str):
+        return self.bus(asked).peek(node_path(name), "Node", prop)
+
+    def vm(self, prop: str):
+        return self.any_bus().vm(self.uuid, prop)
+
+    def owner(self) -> str:
+        return self.vm("Node") or ""
+
+    def generation(self) -> int:
+        return self.vm("Generation") or 0
+
+    def qemu(self, host: str, name: str = "web1"):
+        return next((qemu for qemu in self.cluster.host(host).qemu_pids() if qemu.name == name), None)
+
+    def define(self, name: str, home: str) -> None:
+        self.uuid = str(uuids.uuid4())
+        self.cluster.ceph.create_image(name)
+        self.bus("n3").define(self.cluster.guests.xml(name, self.uuid, name), home_node=home)
+
+    def wait_cluster_ready(self) -> None:
+        def ready() -> bool:
+            bus = self.any_bus()
+            return bool(bus.primary()) and all(
+                bus.peek(node_path(host.name), "Node", "DaemonState") == "run"
+                and bus.peek(node_path(host.name), "Node", "FenceReady") for host in self.cluster.hosts)
+        wait_for("a primary, and every host to run and to be ready for fencing", ready, PATIENCE)
+
+    def wait_counting(self, host: str, count: int) -> None:
+        self.cluster.guests.wait_count(IMAGE, count, PATIENCE)
+        console = self.cluster.guests.console(self.cluster.host(host), "web1")
+        require(re.search(r"n=\d+", console), f"nothing counts on the console of web1 on {host}")
+        self.note(f"the guest counts, {self.cluster.guests.disk_state(IMAGE).count} on its disk")
+
+    def wait_new_run(self, before) -> None:
+        """A new guest run goes on from what was on the disk."""
+        def newer():
+            state = self.cluster.guests.disk_state(IMAGE)
+            run = next((run for run in state.runs if run.run == state.run), None)       # written after the count
+            return (state, run) if run and state.run != before.run and state.count > before.count else None
+        state, run = wait_for("the guest to count on in a new run", newer, PATIENCE)
+        self.note(f"the guest counts on: {before.count} before, {state.count} now")
+        require(run.first > before.count, f"the new run began at {run.first}, but {before.count} was on the disk")
+
+    def wait_running_elsewhere(self, victim: str) -> None:
+        def moved() -> bool:
+            return self.owner() not in ("", victim) and self.vm("State") == "running"
+        wait_for(f"web1 to run on another host than {victim}", moved, PATIENCE)
+
+    def require_single_writer(self) -> None:
+        state = self.cluster.guests.disk_state(IMAGE)
+        require(not state.foreign and not state.overlap, f"two writers on {IMAGE}: {state}")
+        running = [host.name for host in self.cluster.hosts if host.is_up() and self.qemu(host.name)]
+        require(len(running) <= 1, f"web1 has a QEMU on {running}")
+
+    def require_blocklisted(self, lockers: list[dict]) -> None:
+        listed = {entry["addr"] for entry in self.cluster.ceph.blocklist()}
+        require(all(locker["address"] in listed for locker in lockers), f"{lockers} were broken without a blocklist entry: {listed}")
+
+    def require_off_was_sent(self, victim: str) -> None:
+        require(any(act.command == "off" and act.outcome == "done" for act in self.cluster.bmc(victim).acts()),
+                f"nobody sent an off to the BMC of {victim}: reading off is not proof")
+
+    def make_primary(self, name: str) -> None:
+        bus = self.bus("n2")
+        if bus.primary() == name:
+            return
+        result, message = bus.wait_job(bus.job(node_path(name), "Node", "BecomePrimary"), PATIENCE)
+        require(result in ("done", "skipped"), f"BecomePrimary of {name} ended {result}: {message}")
+        wait_for(f"{name} to be primary", lambda: self.node("n2", name, "CoordinatorState") == "primary", PATIENCE)
+
+    def make_zookeeper_leader(self, name: str) -> None:
+        zookeeper = self.cluster.zookeeper
+        for _ in range(5):
+            leader = zookeeper.leader()
+            if leader == name:
+                return
+            if leader:
+                self.cluster.host(leader).run("systemctl", "restart", "zookeeper.service")
+            zookeeper.wait_serving(timeout=PATIENCE)
+        require(zookeeper.leader() == name, f"{zookeeper.leader()} leads ZooKeeper, not {name}")
+
+
+STEPS = [
+    ("1 define on n3, start on n1", Story.a_vm_is_defined_on_n3_and_runs_on_n1),
+    ("2 QEMU killed on n1", Story.its_qemu_is_killed_and_it_runs_again_on_n1),
+    ("3 power cut of n1", Story.its_host_loses_power_and_it_runs_elsewhere),
+]
+
+
+def play(story: Story, steps=None, begin=lambda name: None) -> list[Step]:
+    """Plays the steps until one fails; what it then raises is kept in its evidence."""
+    played = []
+    for name, action in steps or STEPS:
+        begin(name)
+        step = Step(name)
+        started = time.monotonic()
+        try:
+            action(story)
+        except (StepFailed, LabError, BusError) as problem:
+            step.ok = False
+            step.evidence.append(f"FAILED: {problem}")
+        step.seconds = round(time.monotonic() - started, 2)
+        step.evidence += story.take_evidence()
+        played.append(step)
+        if not step.ok:
+            break
+    return played

@@ -1,0 +1,266 @@
+// Requests against the local store: what is written, what is refused, and what happens when the leadership moves
+// meanwhile.
+#include "core/requests.hpp"
+
+#include <systemd/sd-event.h>
+
+#include <catch2/catch.hpp>
+
+#include "runtime/clock.hpp"
+#include "runtime/loop.hpp"
+#include "store/codec.hpp"
+#include "store/paths.hpp"
+
+using namespace pvcd;
+using namespace pvcd::core;
+namespace paths = store::paths;
+
+namespace {
+
+const std::string xml =
+    "<domain "
+    "type='qemu'><name>web1</name><uuid>aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee</uuid><memory>1024</memory><devices>"
+    "<disk type='network'><source protocol='rbd' name='vms/web1'/><target dev='vda'/></disk></devices></domain>";
+const VmUuid uuid = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
+
+constexpr Microseconds deadline = seconds(20);
+
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  return text.replace(text.find(from), from.size(), to);
+}
+
+struct World {
+  World()
+      : local(store::Local::make()), opened(local->open(loop.get())), cluster(*opened, loop), requests(cluster, "n1") {
+    for (const auto& directory : {paths::nodes, paths::live, paths::readiness, paths::roles, paths::vms, paths::names,
+                                  paths::owners, paths::runs, paths::fences, paths::evidence, paths::jobs})
+      opened->commit({store::Create{directory, ""}}, [](const store::CommitResult&) {});
+    put(paths::cluster, store::encode(ClusterRecord{"id", "lab", false}));
+    put(paths::leader, store::encode(LeaderRecord{1, "n1", 1}));
+    join("n1");
+    join("n2");
+    until([this] { return cluster.view().complete && cluster.view().leader && cluster.view().live.size() == 2; });
+  }
+  void put(const std::string& path, const std::string& data) {
+    opened->commit({store::Create{path, data}},
+                   [](const store::CommitResult& result) { REQUIRE(result.code == store::CommitCode::Ok); });
+  }
+  void join(const NodeName& name) {
+    NodeRecord node;
+    node.name = name;
+    node.boot = "boot-" + name;
+    node.incarnation = 1;
+    put(paths::under(paths::nodes, name), store::encode(node));
+    LiveRecord live;
+    live.node = name;
+    live.boot = node.boot;
+    live.incarnation = 1;
+    put(paths::live_entry(name, 1), store::encode(live));
+    opened->commit({store::Create{paths::live_session(name, 1), "", true}}, [](const store::CommitResult&) {});
+  }
+  // A write that the view does not know of yet when the next request is made.
+  void move_leadership() {
+    opened->commit({store::Set{paths::leader, store::encode(LeaderRecord{2, "n2", 1})}},
+                   [](const store::CommitResult&) {});
+  }
+
+  template <class Condition>
+  void until(Condition condition) {
+    const Instant not_after = runtime::boottime_us() + deadline;
+    while (!condition()) {
+      REQUIRE(runtime::boottime_us() < not_after);
+      REQUIRE(sd_event_run(loop.get(), milliseconds(10)) >= 0);
+    }
+  }
+  template <class T>
+  std::variant<T, RequestError> wait(std::function<void(Reply<T>)> ask) {
+    std::optional<std::variant<T, RequestError>> answer;
+    ask([&](const std::variant<T, RequestError>& given) { answer = given; });
+    until([&] { return answer.has_value(); });
+    return *answer;
+  }
+  auto define(const std::string& text, const NodeName& home = {}, const VmSettings& settings = {}) {
+    return wait<VmUuid>([&](Reply<VmUuid> reply) { requests.define_vm(text, home, settings, reply); });
+  }
+  auto configure(const VmSettings& settings) {
+    return wait<std::monostate>([&](Reply<std::monostate> reply) { requests.configure_vm(uuid, settings, reply); });
+  }
+  auto submit(const std::string& type, const std::string& object,
+              const std::map<std::string, std::string>& arguments = {}) {
+    return wait<std::uint64_t>([&](Reply<std::uint64_t> reply) {
+      requests.submit(type, object, arguments, Caller{1000, ":1.7"}, reply);
+    });
+  }
+  void define_and_see() {
+    REQUIRE(std::holds_alternative<VmUuid>(define(xml)));
+    until([this] { return cluster.view().vms.contains(uuid); });
+  }
+
+  runtime::Loop loop;
+  std::shared_ptr<store::Local> local;
+  std::unique_ptr<store::Store> opened;
+  Cluster cluster;
+  Requests requests;
+};
+
+template <class T>
+ErrorKind kind(const std::variant<T, RequestError>& answer) {
+  REQUIRE(std::holds_alternative<RequestError>(answer));
+  UNSCOPED_INFO(std::get<RequestError>(answer).text);
+  return std::get<RequestError>(answer).kind;
+}
+
+}  // namespace
+
+TEST_CASE("a VM is defined with its name in one transaction") {
+  World world;
+  VmSettings settings;
+  settings.priority = 5;
+  settings.node_limit = {"n1", "n2"};
+  CHECK(std::get<VmUuid>(world.define(xml, "n2", settings)) == uuid);
+  world.until([&] { return world.cluster.view().vms.contains(uuid); });
+  const VmRecord& vm = world.cluster.view().vms.at(uuid).value;
+  CHECK(vm.name == "web1");
+  CHECK(vm.home == "n2");
+  CHECK(vm.priority == 5);
+  CHECK(vm.wanted == WantedState::Stopped);
+  CHECK(vm.memory == 1024 * 1024);
+  std::string name;
+  world.opened->get(paths::under(paths::names, "web1"), [&](const store::ReadResult& read) { name = read.entry.data; });
+  world.until([&] { return !name.empty(); });
+  CHECK(name == uuid);
+}
+
+TEST_CASE("a name that somebody took a moment ago is refused whole") {
+  World world;
+  world.put(paths::under(paths::names, "web1"), "another");
+  CHECK(kind(world.define(xml)) == ErrorKind::AlreadyExists);
+  store::ReadCode code = store::ReadCode::Unknown;
+  world.opened->get(paths::under(paths::vms, uuid), [&](const store::ReadResult& read) { code = read.code; });
+  world.until([&] { return code != store::ReadCode::Unknown; });
+  CHECK(code == store::ReadCode::NoEntry);
+}
+
+TEST_CASE("what is wrong with a definition is refused") {
+  World world;
+  VmSettings limited;
+  limited.node_limit = {"n2"};
+  CHECK(kind(world.define("<domain/>")) == ErrorKind::InvalidArgument);
+  CHECK(kind(world.define(xml, "n9")) == ErrorKind::InvalidArgument);
+  CHECK(kind(world.define(xml, "n1", limited)) == ErrorKind::InvalidArgument);
+  limited.node_limit = {"n2", "n2"};
+  CHECK(kind(world.define(xml, "", limited)) == ErrorKind::InvalidArgument);
+  world.define_and_see();
+  const std::string other = replaced(xml, "aaaaaaaa", "bbbbbbbb");
+  CHECK(kind(world.define(xml)) == ErrorKind::AlreadyExists);
+  CHECK(kind(world.define(other)) == ErrorKind::AlreadyExists);
+  CHECK(kind(world.define(replaced(other, ">web1<", ">web2<"))) == ErrorKind::Refused);
+  const std::string third = replaced(replaced(other, ">web1<", ">web2<"), "vms/web1", "vms/web2");
+  CHECK(std::holds_alternative<VmUuid>(world.define(third)));
+}
+
+TEST_CASE("a leadership that moved meanwhile is read again once") {
+  World world;
+  world.move_leadership();
+  CHECK(std::holds_alternative<VmUuid>(world.define(xml)));
+}
+
+TEST_CASE("a VM that changed meanwhile is busy, with or without a new leadership") {
+  World world;
+  world.define_and_see();
+  VmSettings settings;
+  settings.autostart = true;
+  const bool leadership_moves = GENERATE(false, true);
+  if (leadership_moves) world.move_leadership();
+  VmRecord changed = world.cluster.view().vms.at(uuid).value;
+  changed.profile = "theirs";
+  world.opened->commit({store::Set{paths::under(paths::vms, uuid), store::encode(changed)}},
+                       [](const store::CommitResult&) {});
+  CHECK(kind(world.configure(settings)) == ErrorKind::Busy);
+  world.until([&] { return world.cluster.view().vms.at(uuid).value.profile == "theirs"; });
+  CHECK(std::holds_alternative<std::monostate>(world.configure(settings)));
+  world.until([&] { return world.cluster.view().vms.at(uuid).value.autostart; });
+  CHECK(world.cluster.view().vms.at(uuid).value.profile == "theirs");
+}
+
+TEST_CASE("a job records who asked for what and where") {
+  World world;
+  world.define_and_see();
+  const auto id = std::get<std::uint64_t>(world.submit("vm-move", uuid, {{"node", "n2"}}));
+  world.until([&] { return world.cluster.view().jobs.contains(id); });
+  const JobRecord& job = world.cluster.view().jobs.at(id).value;
+  CHECK(job.type == "vm-move");
+  CHECK(job.object == uuid);
+  CHECK(job.arguments.at("node") == "n2");
+  CHECK(job.started_by_uid == 1000);
+  CHECK(job.started_on == "n1");
+  CHECK(job.state == JobState::Queued);
+}
+
+TEST_CASE("a job is an intent: no primary is needed") {
+  World world;
+  world.define_and_see();
+  world.opened->commit({store::Remove{paths::live_session("n1", 1)}}, [](const store::CommitResult&) {});
+  world.until([&] { return primary_of(world.cluster.view()) == nullptr; });
+  CHECK(std::holds_alternative<std::uint64_t>(world.submit("vm-start", uuid)));
+}
+
+TEST_CASE("a job that cannot be is refused at once") {
+  World world;
+  world.define_and_see();
+  CHECK(kind(world.submit("vm-start", "nobody")) == ErrorKind::NotFound);
+  CHECK(kind(world.submit("node-fence", "n9")) == ErrorKind::NotFound);
+  CHECK(kind(world.submit("vm-move", uuid, {{"node", "n9"}})) == ErrorKind::NotFound);
+  CHECK(kind(world.submit("vm-move", uuid, {{"node", ""}})) == ErrorKind::InvalidArgument);
+  CHECK(kind(world.submit("node-step-down", "n2")) == ErrorKind::NotPrimary);
+  CHECK(std::holds_alternative<std::uint64_t>(world.submit("node-step-down", "n1")));
+}
+
+TEST_CASE("nobody vouches for a boot that lives, or for one that is not the last") {
+  World world;
+  CHECK(kind(world.submit("node-confirm-off", "n2", {{"boot_id", ""}})) == ErrorKind::InvalidArgument);
+  CHECK(kind(world.submit("node-confirm-off", "n2", {{"boot_id", "older"}})) == ErrorKind::InvalidArgument);
+  CHECK(kind(world.submit("node-confirm-off", "n2", {{"boot_id", "boot-n2"}})) == ErrorKind::Unsafe);
+  world.opened->commit({store::Remove{paths::live_session("n2", 1)}}, [](const store::CommitResult&) {});
+  world.until([&] { return !world.cluster.view().live.at({"n2", 1}).session; });
+  CHECK(std::holds_alternative<std::uint64_t>(world.submit("node-confirm-off", "n2", {{"boot_id", "boot-n2"}})));
+}
+
+TEST_CASE("a job is canceled while it is queued, not later") {
+  World world;
+  world.define_and_see();
+  const auto id = std::get<std::uint64_t>(world.submit("vm-start", uuid));
+  world.until([&] { return world.cluster.view().jobs.contains(id); });
+  const auto cancel = [&] {
+    return world.wait<std::monostate>([&](Reply<std::monostate> reply) { world.requests.cancel_job(id, reply); });
+  };
+  CHECK(std::holds_alternative<std::monostate>(cancel()));
+  world.until([&] { return world.cluster.view().jobs.at(id).value.state == JobState::Finished; });
+  CHECK(world.cluster.view().jobs.at(id).value.result == JobResult::Canceled);
+  CHECK(kind(cancel()) == ErrorKind::Refused);
+}
+
+TEST_CASE("maintenance is written to the cluster's record") {
+  World world;
+  CHECK(std::holds_alternative<std::monostate>(
+      world.wait<std::monostate>([&](Reply<std::monostate> reply) { world.requests.set_maintenance(true, reply); })));
+  world.until([&] { return world.cluster.view().cluster->value.maintenance; });
+}
+
+TEST_CASE("without the store everything is unavailable, and a lost answer is no failure") {
+  World world;
+  world.define_and_see();
+  SECTION("not connected") {
+    world.local->disconnect(world.opened->session(), false);
+    world.until([&] { return world.opened->state() != store::SessionState::Connected; });
+    CHECK(kind(world.submit("vm-start", uuid)) == ErrorKind::Unavailable);
+    CHECK(kind(world.define(xml)) == ErrorKind::Unavailable);
+  }
+  SECTION("lost while under way") {
+    std::optional<ErrorKind> told;
+    world.requests.submit("vm-start", uuid, {}, {}, [&](const auto& answer) { told = kind(answer); });
+    world.local->disconnect(world.opened->session(), true);
+    world.until([&] { return told.has_value(); });
+    CHECK(*told == ErrorKind::Timeout);
+  }
+}
