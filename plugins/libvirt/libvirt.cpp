@@ -140,9 +140,9 @@ CreateAnswer Libvirt::create(const CreateRequest& request) {
 // libvirt knows a domain by its UUID, so an act on it is exact only while this UUID has one process.
 bool Libvirt::is_the_only_one(const DomainRequest& request, std::string& why_not) const {
   const Living found = living(request.uuid, {request.process});
-  if (!found.certain) why_not = found.note;
-  if (found.processes.size() > 1) why_not = std::to_string(found.processes.size()) + " of its processes live here";
   if (!contains(found.processes, request.process)) why_not = name(request.process) + " is gone";
+  if (found.processes.size() > 1) why_not = std::to_string(found.processes.size()) + " of its processes live here";
+  if (!found.certain) why_not = found.note;
   return why_not.empty();
 }
 

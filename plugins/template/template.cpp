@@ -1,4 +1,4 @@
-// The smallest plugin: an observer that counts its rounds. It fills no role; derive from one of sdk/roles.hpp to fill it.
+// The smallest plugin: an observer that counts its rounds. To fill a role, derive also from its class in sdk/roles.hpp.
 #include "sdk/plugin.hpp"
 
 namespace pvcd::template_plugin {

@@ -25,6 +25,13 @@ bool fence_is_open(const ClusterView& view, const NodeRecord& node) {
          fence->second.value.phase != FencePhase::Confirmed;
 }
 
+// Its evidence was committed with it and is only not seen yet: entries of one transaction may become visible one by one.
+bool fence_is_confirmed(const ClusterView& view, const NodeRecord& node) {
+  auto fence = view.fences.find(node.name);
+  return fence != view.fences.end() && fence->second.value.victim == Life{node.name, node.boot, node.incarnation} &&
+         fence->second.value.phase == FencePhase::Confirmed;
+}
+
 // A node that left with VMs, or that never got as far as running in this boot, is not switched off while it reads on
 // (rule 11, finding F10); a power loss of it is still noticed.
 bool off_is_out_of_place(const ClusterView& view, const NodeRecord& node) {
@@ -160,7 +167,7 @@ void gather_about(Round& round, const NodeRecord& node) {
   const bool asked = fence_is_open(round.view(), node);
   const bool matters = owns_anything(round.view(), node) || holds_leadership(round.view(), node);
   const bool judged = state == Health::Suspect || state == Health::Lost;
-  if (state == Health::Dead || (!asked && !(judged && matters))) {
+  if (state == Health::Dead || fence_is_confirmed(round.view(), node) || (!asked && !(judged && matters))) {
     round.next.power.erase(node.name);
     return;
   }

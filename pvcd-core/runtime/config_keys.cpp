@@ -102,7 +102,7 @@ const Key keys[] = {
     text("libvirt", "", "uri", Need::Default, "qemu:///system", "The libvirt daemon of this node."),
     number("libvirt", "", "timeout_ms", 10000, 500, 10 * minute_ms, ms, "Limit of one call to libvirt."),
 
-    text("fake", "", "script", Need::Optional, "", "File that says what the fake plugin answers."),
+    text("fake", "", "script", Need::Optional, "", "Folder with the files that say what the fake plugin answers."),
 };
 
 constexpr std::string_view plugins[] = {"ceph-osd",  "election", "fake",      "ipmi",

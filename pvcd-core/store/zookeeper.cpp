@@ -425,8 +425,8 @@ void Zookeeper::fire(WatchId watch) {
 }  // namespace
 
 std::unique_ptr<Store> open_zookeeper(sd_event* loop, const ZookeeperOptions& options) {
-  zoo_set_debug_level(
-      static_cast<ZooLogLevel>(0));  // on stderr, a line for every try of every server; on_state() tells what matters
+  // Its log on stderr has a line for every try of every server; on_state() tells what matters.
+  zoo_set_debug_level(static_cast<ZooLogLevel>(0));
   return std::make_unique<Zookeeper>(loop, options);
 }
 

@@ -8,7 +8,7 @@ import time
 import uuid as uuids
 from dataclasses import dataclass, field
 
-from .bus import Bus, BusError, node_path, vm_path
+from .bus import ROOT, Bus, BusError, node_path
 from .lab.cluster import Cluster
 from .lab.process import LabError, wait_for
 
@@ -123,10 +123,11 @@ class Story:
         return Bus(self.cluster.host(host), user)
 
     def any_bus(self) -> Bus:
+        """Of a host that sees the cluster; one that has just booted does not yet."""
         for host in self.cluster.hosts:
-            if host.is_up() and not host.is_frozen():
+            if host.is_up() and not host.is_frozen() and Bus(host).peek(ROOT, "Manager", "Quorate"):
                 return Bus(host)
-        raise StepFailed("no host is up")
+        raise StepFailed("no host sees the cluster")
 
     def node(self, asked: str, name: str, prop: str):
         return self.bus(asked).peek(node_path(name), "Node", prop)
@@ -184,7 +185,7 @@ class Story:
         require(len(running) <= 1, f"web1 has a QEMU on {running}")
 
     def require_blocklisted(self, lockers: list[dict]) -> None:
-        listed = {entry["addr"] for entry in self.cluster.ceph.blocklist()}
+        listed = {entry["address"] for entry in self.cluster.ceph.blocklist()}
         require(all(locker["address"] in listed for locker in lockers), f"{lockers} were broken without a blocklist entry: {listed}")
 
     def require_off_was_sent(self, victim: str) -> None:

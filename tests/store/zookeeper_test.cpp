@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <optional>
 
 #include "backend_zookeeper.hpp"
@@ -49,9 +51,22 @@ bool leads(const Server& server) {
   return answer.find("Mode: leader") != std::string::npos;
 }
 
+bool all_threads_stopped(pid_t pid) {
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
+    std::ifstream file(thread.path() / "stat");
+    std::string text((std::istreambuf_iterator<char>(file)), {});
+    if (text.substr(text.rfind(')') + 2, 1) != "T") return false;
+  }
+  return true;
+}
+
+// The signal takes a moment to reach every thread, in which a server can still answer.
 class Stopped {
  public:
-  explicit Stopped(const Server& server) : pid_(server.pid) { REQUIRE(kill(pid_, SIGSTOP) == 0); }
+  explicit Stopped(const Server& server) : pid_(server.pid) {
+    REQUIRE(kill(pid_, SIGSTOP) == 0);
+    while (!all_threads_stopped(pid_)) usleep(1000);
+  }
   ~Stopped() { kill(pid_, SIGCONT); }
   Stopped(const Stopped&) = delete;
   Stopped& operator=(const Stopped&) = delete;

@@ -56,8 +56,14 @@ def install(spec: Spec, name: str) -> None:
         _install_pvcd(spec, name, disk)
 
 
+# The boot id of a container is a mount below /proc/sys, which these two would uncover: every host of the lab would have the
+# machine's. A real host has no such mount.
+_OWN_BOOT_ID = File("[Service]\nProtectControlGroups=no\nProtectKernelTunables=no\n")
+
+
 def _install_pvcd(spec: Spec, name: str, disk: Disk) -> None:
     disk.write_all(pvcd.pvcd_config(spec, name, **spec.config))
+    disk.write_all({f"/etc/systemd/system/{unit}.d/lab.conf": _OWN_BOOT_ID for unit in ("pvcd.service", "pvcd-.service")})
     for fragment in disk.glob("/usr/lib/sysusers.d/pvcd*.conf"):
         run(["systemd-sysusers", f"--root={disk.root}", f"{disk.root}{fragment}"])
     _enable(disk, spec.pvcd_units)
