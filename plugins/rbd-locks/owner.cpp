@@ -33,8 +33,13 @@ const char* text_of(CoverKind cover) {
 
 std::string life_text(const Life& life) { return life.node + " (boot " + life.boot + ")"; }
 
-// Ends every process of the host, not only those that were recorded. A release speaks for the recorded ones only, and
-// after a later boot the same address may belong to something that lives.
+// A release is the owner's word that nothing of it is left; an instance that is still listed contradicts it.
+bool is_evidence(CoverKind cover) {
+  return cover == CoverKind::Power || cover == CoverKind::LaterBoot || cover == CoverKind::Operator;
+}
+
+// Ends every process of the host, not only those that were recorded: after a later boot the same address may belong to
+// something that lives.
 bool ends_whole_host(CoverKind cover) { return cover == CoverKind::Power || cover == CoverKind::Operator; }
 
 std::optional<Owner> recorded_as_dead(const Address& address, const VmStart& start) {
@@ -42,7 +47,7 @@ std::optional<Owner> recorded_as_dead(const Address& address, const VmStart& sta
     return Owner{Standing::Dead, start.self.node, false, "recorded by this node, its process is gone"};
   }
   for (const Writer& writer : start.covered) {
-    if (writer.cover == CoverKind::None || !has_instance(writer.instances, address)) continue;
+    if (!is_evidence(writer.cover) || !has_instance(writer.instances, address)) continue;
     return Owner{Standing::Dead, writer.life.node, false,
                  "recorded by " + life_text(writer.life) + ", covered by " + text_of(writer.cover)};
   }

@@ -4,7 +4,8 @@
 
 #include "core/test_switches.hpp"
 #include "core/transactions.hpp"
-#include "runtime/clock.hpp"
+#include "runtime/journal.hpp"
+#include "runtime/names.hpp"
 
 namespace pvcd::core {
 namespace {
@@ -28,6 +29,16 @@ std::string describe(const store::CommitResult& result) {
     case store::CommitCode::Invalid: return "the store called it invalid";
     case store::CommitCode::Unknown: return "the store did not answer: it may have happened";
   }
+  return {};
+}
+
+// What a person should know of an answer that was not the hoped-for one; refusals of hooks are recorded with the VM.
+std::string complaint(const logic::AgentResult& result) {
+  if (const auto* probe = std::get_if<DomainProbe>(&result)) return probe->state == DomainState::Unknown ? probe->note : "";
+  if (const auto* created = std::get_if<CreateAnswer>(&result)) return created->outcome == Outcome::Done ? "" : created->note;
+  if (const auto* identified = std::get_if<Identified>(&result)) return identified->outcome == Outcome::Done ? "" : identified->note;
+  if (const auto* answer = std::get_if<Answer>(&result)) return answer->outcome == Outcome::Done ? "" : answer->note;
+  if (const auto* written = std::get_if<logic::Written>(&result)) return written->ok ? "" : written->note;
   return {};
 }
 
@@ -73,21 +84,27 @@ void AgentDriver::round(const Right& right, Instant now, bool stopping) {
 
 // Renewed with each proof: what is asked for now may be done until the proof that permits it is too old (rule 5).
 Permit AgentDriver::permit(const Right& right, Instant now) const {
+  return {std::min(right.not_after, now + hook_deadline_), epoch()};
+}
+
+Epoch AgentDriver::epoch() const {
   const auto& leader = cluster_.view().leader;
-  return {std::min(right.not_after, now + hook_deadline_), leader ? leader->value.epoch : 0};
+  return leader ? leader->value.epoch : 0;
 }
 
 void AgentDriver::answer(const VmUuid& uuid, logic::AgentResult result) {
+  if (const std::string why = complaint(result); !why.empty())
+    runtime::log(Level::Warning, "VM " + uuid + ": " + why, {{runtime::names::field::vm, uuid}});
   answers_.push_back({uuid, std::move(result)});
   wake_();
 }
 
 void AgentDriver::commit(const logic::AgentAction& action, std::vector<store::Operation> transaction, bool answered) {
-  const Epoch epoch = cluster_.view().leader ? cluster_.view().leader->value.epoch : 0;
-  add_decision(transaction, decisions_.record(action.why, epoch));
-  cluster_.store().commit(std::move(transaction), [this, action, epoch, answered](const store::CommitResult& result) {
+  const Epoch at = epoch();
+  add_decision(transaction, decisions_.record(action.why, at));
+  cluster_.store().commit(std::move(transaction), [this, action, at, answered](const store::CommitResult& result) {
     const bool ok = result.code == store::CommitCode::Ok;
-    if (ok) decisions_.announce(action.why, epoch, result.created.empty() ? "" : result.created.back(), action.uuid);
+    if (ok) decisions_.announce(action.why, at, result.created.empty() ? "" : result.created.back(), action.uuid);
     if (answered) answer(action.uuid, logic::Written{ok, describe(result)});
   });
 }
@@ -95,6 +112,7 @@ void AgentDriver::commit(const logic::AgentAction& action, std::vector<store::Op
 void AgentDriver::execute(const logic::AgentAction& action, const Right& right, Instant now) {
   const VmUuid& uuid = action.uuid;
   const auto reply = [this, uuid](auto result) { answer(uuid, std::move(result)); };
+  if (!std::holds_alternative<logic::WriteRun>(action.act)) decisions_.announce(action.why, epoch(), {}, uuid);
   const auto act = [&]<class Act>(const Act& one) {
     if constexpr (std::is_same_v<Act, logic::Probe>) {
       plugins_.probe(hypervisor_, one.request, reply);

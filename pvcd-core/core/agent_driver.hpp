@@ -26,6 +26,7 @@ class AgentDriver {
   void answer(const VmUuid&, logic::AgentResult);
   void take_fact(const std::string& key, const std::string& value);
   Permit permit(const Right&, Instant now) const;
+  Epoch epoch() const;
   void commit(const logic::AgentAction&, std::vector<store::Operation>, bool answered);
 
   Cluster& cluster_;

@@ -38,6 +38,11 @@ Microseconds limit_of(const Settings& settings, std::string_view key) {
   return milliseconds(static_cast<std::uint64_t>(settings.number(key)));
 }
 
+Microseconds stall_limit(const Settings& shared, const Settings& own) {
+  const Microseconds limit = limit_of(own, "stall_limit_ms");
+  return limit > 0 ? limit : limit_of(shared, "timings.plugin_stall_limit_ms");
+}
+
 }  // namespace
 
 PluginProcess::PluginProcess(LoadedPlugin loaded, std::unique_ptr<Settings> shared, std::unique_ptr<Settings> settings)
@@ -45,7 +50,7 @@ PluginProcess::PluginProcess(LoadedPlugin loaded, std::unique_ptr<Settings> shar
       needs_bus_(loaded.needs_bus),
       shared_(std::move(shared)),
       settings_(std::move(settings)),
-      stall_limit_(limit_of(*shared_, "timings.plugin_stall_limit_ms")),
+      stall_limit_(stall_limit(*shared_, *settings_)),
       ages_(loop_, loaded.name),
       methods_(role_methods(*loaded.plugin)) {
   status_.name = name_;

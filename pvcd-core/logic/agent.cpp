@@ -18,7 +18,10 @@ std::set<VmUuid> concerned(const AgentInput& in) {
     if (in.view.vms.contains(uuid) && state != DomainState::Gone) uuids.insert(uuid);
   for (const auto& [id, job] : in.view.jobs)
     if (is_release_for(job.value, in.self.node)) uuids.insert(job.value.arguments.at("vm"));
-  std::erase_if(uuids, [&](const VmUuid& uuid) { return !in.view.vms.contains(uuid); });
+  // A VM with a record that cannot be read is left alone: what is missing in the view may be what forbids the act.
+  std::erase_if(uuids, [&](const VmUuid& uuid) {
+    return !in.view.vms.contains(uuid) || in.view.broken.contains("/owners/" + uuid) || in.view.broken.contains("/runs/" + uuid);
+  });
   return uuids;
 }
 

@@ -75,8 +75,18 @@ enum class Step {
   Report,          // to the node that asked for a release
 };
 
+// What this node has to do about a VM now; told by the records alone.
+enum class Goal {
+  Nothing,
+  Run,           // owned and wanted
+  Stop,          // owned, not wanted: stop, then release
+  DestroyStale,  // this boot was taken for over, with evidence: what still runs here is of the past (no merging)
+  HelpRelease,   // another node's start waits for a dead instance of ours
+};
+
 struct VmMemory {
   Step step = Step::Look;
+  Goal goal = Goal::Nothing;              // that the step is taken for
   bool under_way = false;
   Generation generation = 0;              // the steps are about this one
   std::size_t hook = 0;

@@ -1,6 +1,7 @@
 #include "logic/agent_vm.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "logic/liveness.hpp"
 
@@ -11,12 +12,6 @@ template <class Map>
 auto* find(const Map& map, const VmUuid& uuid) {
   auto found = map.find(uuid);
   return found == map.end() ? nullptr : &found->second;
-}
-
-// Between create and running: what is under way belongs to one generation.
-bool is_starting(Step step) {
-  return step == Step::Hooks || step == Step::Create || step == Step::Identify || step == Step::RecordStart || step == Step::Resume ||
-         step == Step::RecordRunning;
 }
 
 }  // namespace
@@ -39,7 +34,7 @@ const Seen<JobRecord>* AgentVm::release_job() const {
   return nullptr;
 }
 
-AgentVm::Goal AgentVm::goal() const {
+Goal AgentVm::goal() const {
   if (!vm_) return Goal::Nothing;
   if (evidence_about(in_.view, in_.self.boot)) return Goal::DestroyStale;
   // A QEMU that lives here while the records call this life *released* contradicts them: it is left alone, its watcher
@@ -52,9 +47,36 @@ AgentVm::Goal AgentVm::goal() const {
 
 void AgentVm::advance() {
   if (!vm_ || memory_.under_way) return;
-  if (goal() != Goal::DestroyStale && owns() && owner_->value.owner.incarnation != in_.self.incarnation && memory_.step != Step::Readopt)
-    go(Step::Readopt);
-  if (is_starting(memory_.step) && goal() != Goal::HelpRelease && (!owns() || owner_->value.generation != memory_.generation)) start_over();
+  notice_goal();
+  notice_releases();
+  const bool own = memory_.goal == Goal::Run || memory_.goal == Goal::Stop;
+  if (own && owner_->value.owner.incarnation != in_.self.incarnation) go(Step::Readopt);
+  if (has_to_wait()) return;
+  if (memory_.step == Step::Running && may_be_gone()) start_over();
+  if (memory_.step == Step::AwaitShutdown) await_shutdown();
+  if (memory_.step == Step::Idle) choose();
+  plan_step();
+}
+
+// What was begun for another goal, or another generation, ends where it is; what to do next is taken from what is seen then.
+// A guest that has been asked to shut down is waited for even when it is wanted again: it may be half-way.
+void AgentVm::notice_goal() {
+  const Goal now = goal();
+  const bool shutting_down = memory_.step == Step::AwaitShutdown && now == Goal::Run;
+  if (now != memory_.goal) {
+    memory_.goal = now;
+    memory_.not_before = 0;
+    memory_.failures = 0;
+    if (shutting_down) return;
+    memory_.shutdown_asked.reset();
+    return start_over();
+  }
+  const bool begun = memory_.step != Step::Look && memory_.step != Step::Idle && !shutting_down;
+  if (now == Goal::Run && begun && owner_->value.generation != memory_.generation) start_over();
+  if (in_.stopping && (memory_.step == Step::Hooks || memory_.step == Step::Create)) start_over();
+}
+
+void AgentVm::notice_releases() {
   const auto releases = static_cast<std::size_t>(std::count_if(in_.view.jobs.begin(), in_.view.jobs.end(), [&](const auto& job) {
     auto vm = job.second.value.arguments.find("vm");
     return job.second.value.type == "node-release-images" && job.second.value.state == JobState::Finished &&
@@ -62,70 +84,67 @@ void AgentVm::advance() {
   }));
   if (releases > memory_.releases_seen) memory_.not_before = 0;
   memory_.releases_seen = releases;
-  if (in_.now < memory_.not_before) return;
-  if (memory_.step == Step::Idle) choose();
-  if (memory_.step == Step::Running) watch_running();
-  if (memory_.step == Step::AwaitShutdown) await_shutdown();
-  plan_step();
+}
+
+// What tells people or undoes something is never put off.
+bool AgentVm::has_to_wait() const {
+  const bool at_once = memory_.step == Step::RecordRefusal || memory_.step == Step::Destroy || memory_.step == Step::Report;
+  return !at_once && in_.now < memory_.not_before;
 }
 
 void AgentVm::choose() {
-  switch (goal()) {
-    case Goal::Run:
-      if (!in_.stopping) choose_run();
-      return;
-    case Goal::Stop:
-      if (in_.stopping) return;
-      if (!memory_.process) return go(Step::BreakInstances);
-      return go(vm_->off_at_once || memory_.domain == DomainState::Paused ? Step::Destroy : Step::AskShutdown);
+  switch (memory_.goal) {
+    case Goal::Run: return choose_run();
+    case Goal::Stop: return choose_stop();
     case Goal::DestroyStale:
       if (memory_.process) go(Step::Destroy);
       return;
     case Goal::HelpRelease:
+      if (in_.stopping) return;
       if (!memory_.process) return go(Step::Hooks);
       memory_.refused = true;
       memory_.reason = "QEMU " + std::to_string(memory_.process->pid) + " of " + vm_->name + " lives on " + in_.self.node;
       return go(Step::Report);
-    case Goal::Nothing:
-      return;
+    case Goal::Nothing: return;
   }
 }
 
 void AgentVm::choose_run() {
+  if (in_.stopping) return;
+  // Whatever was waited for stays remembered; the rest of a former start does not.
   memory_.generation = owner_->value.generation;
-  if (!memory_.process) {
-    // Whatever was waited for stays remembered; the rest of a former start does not.
-    memory_.hook = 0;
-    memory_.present.clear();
-    memory_.instances.clear();
-    return go(Step::Hooks);
-  }
+  memory_.present.clear();
+  memory_.instances.clear();
+  if (!memory_.process) return go(Step::Hooks);
+  const bool recorded = is_own_run() && run_->value.process == memory_.process;
+  const bool recorded_running = recorded && run_->value.state == VmState::Running;
   // A paused domain is one whose start was interrupted: its CPUs never ran, so nothing is lost by starting it again
   // through the hooks.
-  if (memory_.domain == DomainState::Paused && !(run_ && run_->value.state == VmState::Running)) return go(Step::Destroy);
-  const bool recorded = run_ && run_->value.generation == memory_.generation && run_->value.process == memory_.process;
-  if (recorded && run_->value.state == VmState::Running) return go(Step::Running);
-  memory_.instances = recorded ? run_->value.instances : std::vector<ClientInstance>{};
-  go(recorded && !run_->value.instances.empty() ? Step::RecordRunning : Step::Identify);
+  if (memory_.domain == DomainState::Paused && !recorded_running) return go(Step::Destroy);
+  if (recorded_running && run_->value.reason.empty()) return go(Step::Running);
+  if (recorded) memory_.instances = run_->value.instances;
+  go(recorded_running || !memory_.instances.empty() ? Step::RecordRunning : Step::Identify);
 }
 
-void AgentVm::watch_running() {
-  const Goal now = goal();
-  if (now != Goal::Run) return go(Step::Idle);
+void AgentVm::choose_stop() {
+  if (in_.stopping) return;
+  if (!memory_.process) return go(Step::BreakInstances);
+  if (vm_->off_at_once || memory_.domain == DomainState::Paused) return go(Step::Destroy);
+  go(memory_.shutdown_asked ? Step::AwaitShutdown : Step::AskShutdown);
+}
+
+// The hypervisor's list is complete: what is not on it is not there as far as it knows. Only a probe decides.
+bool AgentVm::may_be_gone() {
   auto fact = in_.domains.find(uuid_);
-  const bool gone = fact != in_.domains.end() && fact->second == DomainState::Gone;
-  if (gone && !memory_.doubted) {
-    memory_.doubted = true;
-    return start_over();
-  }
-  if (!gone) memory_.doubted = false;
+  const bool gone = fact == in_.domains.end() || fact->second == DomainState::Gone;
+  const bool doubted = std::exchange(memory_.doubted, gone);
+  return gone && !doubted;
 }
 
 void AgentVm::await_shutdown() {
-  auto fact = in_.domains.find(uuid_);
-  if (fact != in_.domains.end() && fact->second == DomainState::Gone) return start_over();
   const bool overdue = memory_.shutdown_asked && in_.now - *memory_.shutdown_asked > settings_.shutdown_timeout;
-  if (vm_->off_at_once || overdue) go(Step::Destroy);
+  if (memory_.goal == Goal::Stop && (vm_->off_at_once || overdue)) return go(Step::Destroy);
+  if (overdue || may_be_gone()) start_over();
 }
 
 void AgentVm::plan_step() {
@@ -140,18 +159,17 @@ void AgentVm::plan_step() {
       if (memory_.hook < settings_.hooks.size())
         return plan(RunHook{settings_.hooks[memory_.hook], start_request()}, "ask " + settings_.hooks[memory_.hook] + " about " + vm_->name,
                     "every hook must say Proceed before it starts");
-      go(goal() == Goal::HelpRelease ? Step::Report : Step::Create);
+      go(memory_.goal == Goal::HelpRelease ? Step::Report : Step::Create);
       return plan_step();
     case Step::Create:
       return plan(CreateDomain{{{}, uuid_, vm_->xml, memory_.generation}}, "create " + vm_->name + " paused",
                   "owned here at generation " + std::to_string(memory_.generation) + ", and every hook said Proceed");
     case Step::Identify:
-      if (!needs_storage_guard()) {
-        go(Step::RecordStart);
-        return plan_step();
-      }
-      return plan(IdentifyInstances{settings_.hooks.front(), {vm_->disks, memory_.present, in_.storage_addresses}},
-                  "read the Ceph client instances of " + vm_->name, "they must be on record before its CPUs run");
+      if (memory_.hook < settings_.hooks.size() && needs_storage_guard())
+        return plan(IdentifyInstances{settings_.hooks[memory_.hook], {vm_->disks, memory_.present, in_.storage_addresses}},
+                    "read the Ceph client instances of " + vm_->name, "they must be on record before its CPUs run");
+      go(Step::RecordStart);
+      return plan_step();
     case Step::RecordStart:
       return plan(write(run_record(VmState::Starting)), "record the start of " + vm_->name, "intent before act");
     case Step::Resume:
@@ -164,14 +182,14 @@ void AgentVm::plan_step() {
       return plan(act, "record " + vm_->name + " running", "its CPUs run");
     }
     case Step::RecordRefusal:
-      return plan(write(run_record(VmState::Starting)), "do not start " + vm_->name, memory_.reason);
+      return plan(write(refusal_record()), (memory_.goal == Goal::Run ? "do not start " : "do not stop ") + vm_->name + " now", memory_.reason);
     case Step::AskShutdown:
       return plan(ShutdownDomain{domain}, "ask the guest of " + vm_->name + " to shut down", "it is not wanted any more");
     case Step::Destroy:
       return plan(DestroyDomain{domain}, "destroy the domain of " + vm_->name,
-                  goal() == Goal::DestroyStale ? "this boot was taken for over, with evidence: whatever runs here is of the past" : "it must not run now");
+                  memory_.goal == Goal::DestroyStale ? "this boot was taken for over, with evidence: whatever runs here is of the past" : "it must not run now");
     case Step::BreakInstances:
-      if (memory_.hook < settings_.hooks.size() && needs_storage_guard() && !own_dead().empty())
+      if (memory_.hook < settings_.hooks.size() && !own_dead().empty())
         return plan(AfterStop{settings_.hooks[memory_.hook], {{}, uuid_, vm_->disks, own_dead(), in_.storage_addresses}},
                     "break what the stopped QEMU of " + vm_->name + " left behind", "a release leaves nothing behind");
       go(Step::RecordRelease);
@@ -183,7 +201,7 @@ void AgentVm::plan_step() {
       return plan(act, "release " + vm_->name, "its QEMU is gone and nothing of it is left in Ceph");
     }
     case Step::Readopt: {
-      RunRecord record = run_ ? run_->value : run_record(VmState::Unknown);
+      RunRecord record = is_own_run() ? run_->value : unstarted_record();
       record.life = in_.self;
       WriteRun act = write(record);
       act.owner = owner_->value;
@@ -220,14 +238,11 @@ void AgentVm::take(const AgentResult& result) {
 }
 
 void AgentVm::take_probe(const DomainProbe& probe) {
-  if (probe.state == DomainState::Unknown) {
-    memory_.reason = "it is not known whether it runs here: " + probe.note;
-    return retry_later();
-  }
   memory_.domain = probe.state;
-  memory_.process = probe.state == DomainState::Gone ? std::nullopt : probe.process;
-  memory_.hook = 0;
-  memory_.shutdown_asked.reset();
+  if (probe.state == DomainState::Unknown) return refuse("it is not known whether it runs here: " + probe.note);
+  const bool gone = probe.state == DomainState::Gone;
+  memory_.process = gone ? std::nullopt : probe.process;
+  if (gone) memory_.shutdown_asked.reset();
   go(Step::Idle);
 }
 
@@ -240,7 +255,10 @@ void AgentVm::take_verdict(const HookVerdict& verdict) {
       return;
     case Verdict::Wait: {
       const Instant first = memory_.first_seen.emplace(verdict.wait_for, in_.now).first->second;
-      refuse("waiting for " + verdict.wait_for + ": " + verdict.reason);
+      if (goal() == Goal::HelpRelease)
+        go(Step::Look);
+      else
+        refuse("waiting for " + verdict.wait_for + ": " + verdict.reason);
       memory_.failures = 0;
       memory_.not_before = std::max(first + verdict.wait, in_.now + settings_.retry_min);
       return;
@@ -257,20 +275,18 @@ void AgentVm::take_created(const CreateAnswer& created) {
     return go(Step::Identify);
   }
   if (created.outcome == Outcome::Refused) return refuse("libvirt did not create it: " + created.note);
-  memory_.reason = "the hypervisor gave no answer: " + created.note;
-  retry_later();
-  go(Step::Look);
+  refuse("the hypervisor gave no answer: " + created.note);
 }
 
 void AgentVm::take_identified(const Identified& identified) {
   if (identified.outcome == Outcome::Done) {
-    memory_.instances = identified.instances;
-    return go(Step::RecordStart);
+    memory_.instances.insert(memory_.instances.end(), identified.instances.begin(), identified.instances.end());
+    memory_.hook++;
+    return;
   }
-  memory_.reason = "its Ceph client instances are not known: " + identified.note;
-  retry_later();
-  // Without a record of its instances its CPUs must not run; one that runs already (adopted) is only looked at again.
-  go(memory_.domain == DomainState::Paused ? Step::Destroy : Step::Look);
+  // Without a record of its instances its CPUs must not run. The next look destroys it; one that runs already (adopted) is
+  // only asked about again.
+  refuse("its Ceph client instances are not known: " + identified.note);
 }
 
 void AgentVm::take_answer(const Answer& answer) {
@@ -293,13 +309,10 @@ void AgentVm::take_answer(const Answer& answer) {
         memory_.hook++;
         return;
       }
-      memory_.reason = "the release is pending: " + answer.note;
-      return retry_later();
+      return refuse("the release is pending: " + answer.note);
     default: break;
   }
-  memory_.reason = answer.note;
-  retry_later();
-  go(Step::Look);
+  refuse(answer.note);
 }
 
 void AgentVm::take_written(const Written& written) {
@@ -330,7 +343,7 @@ void AgentVm::plan(AgentAct act, std::string what, std::string because, std::vec
 }
 
 void AgentVm::go(Step step) {
-  if (step == Step::BreakInstances) memory_.hook = 0;
+  if (step == Step::Hooks || step == Step::Identify || step == Step::BreakInstances) memory_.hook = 0;
   memory_.step = step;
 }
 
@@ -341,15 +354,20 @@ void AgentVm::retry_later() {
   memory_.not_before = in_.now + std::min(wait, settings_.retry_max);
 }
 
+// It cannot be done now: told, and tried again later. Nothing but an owner records anything about its VM.
 void AgentVm::refuse(std::string reason, NodeName ask) {
   memory_.reason = std::move(reason);
   memory_.ask = std::move(ask);
-  if (goal() == Goal::HelpRelease) {
-    memory_.refused = true;
-    return go(Step::Report);
-  }
   retry_later();
-  go(Step::RecordRefusal);
+  switch (goal()) {
+    case Goal::Run:
+    case Goal::Stop: return go(Step::RecordRefusal);
+    case Goal::HelpRelease:
+      memory_.refused = true;
+      return go(Step::Report);
+    case Goal::DestroyStale:
+    case Goal::Nothing: return start_over();
+  }
 }
 
 // A refusal that names a living node's dead instance becomes a request to that node.
@@ -395,22 +413,40 @@ VmStart AgentVm::start_request() const {
   return request;
 }
 
+bool AgentVm::is_own_run() const {
+  return run_ && owner_ && run_->value.generation == owner_->value.generation && run_->value.life.node == in_.self.node &&
+         run_->value.life.boot == in_.self.boot;
+}
+
 RunRecord AgentVm::run_record(VmState state) const {
   RunRecord record;
-  record.generation = owner_ ? owner_->value.generation : 0;
+  record.generation = owner_->value.generation;
   record.life = in_.self;
   record.state = state;
   record.attempt = run_ ? run_->value.attempt : 0;
-  if (memory_.step == Step::RecordRefusal) {
-    // What an earlier QEMU left behind stays on record until it is seen gone.
-    record.instances = run_ && run_->value.life.node == in_.self.node ? run_->value.instances : std::vector<ClientInstance>{};
-    record.reason = memory_.reason;
-    record.attempt++;
-  } else if (state != VmState::Stopped) {
-    record.process = memory_.process;
-    record.instances = memory_.instances;
-    record.instances.insert(record.instances.end(), memory_.present.begin(), memory_.present.end());
-  }
+  if (state == VmState::Stopped) return record;
+  record.process = memory_.process;
+  record.instances = memory_.instances;
+  record.instances.insert(record.instances.end(), memory_.present.begin(), memory_.present.end());
+  return record;
+}
+
+// No QEMU of this generation is known. What an earlier one left behind stays on record until it is seen gone.
+RunRecord AgentVm::unstarted_record() const {
+  RunRecord record;
+  record.generation = owner_->value.generation;
+  record.life = in_.self;
+  record.state = memory_.goal == Goal::Stop ? VmState::Stopped : VmState::Starting;
+  record.attempt = run_ ? run_->value.attempt : 0;
+  if (run_ && run_->value.life.node == in_.self.node) record.instances = run_->value.instances;
+  return record;
+}
+
+RunRecord AgentVm::refusal_record() const {
+  RunRecord record = is_own_run() && memory_.domain != DomainState::Gone ? run_->value : unstarted_record();
+  record.life = in_.self;
+  record.reason = memory_.reason;
+  record.attempt++;
   return record;
 }
 

@@ -18,19 +18,16 @@ class AgentVm {
   void advance();                 // plans the act of the step, if nothing is under way and its time has come
 
  private:
-  enum class Goal {
-    Nothing,
-    Run,          // owned and wanted
-    Stop,         // owned, not wanted: stop, then release
-    DestroyStale, // this boot was taken for over, with evidence: what still runs here is of the past (no merging)
-    HelpRelease,  // another node's start waits for a dead instance of ours
-  };
   Goal goal() const;
   bool owns() const;
   const Seen<JobRecord>* release_job() const;
 
-  void choose();        // at Idle: which way to go
+  void notice_goal();      // a new goal begins with a look
+  void notice_releases();  // an answered release request is a reason to try at once
+  bool has_to_wait() const;
+  void choose();           // at Idle: which way to go
   void choose_run();
+  void choose_stop();
   void watch_running();
   void await_shutdown();
   void plan_step();
@@ -48,10 +45,14 @@ class AgentVm {
   void retry_later();
   void start_over() { go(Step::Look); }
 
+  bool may_be_gone();  // the facts say so, and no probe since has said otherwise
   bool needs_storage_guard() const;  // has RBD disks and a hook that guards them
   VmStart start_request() const;
   std::vector<ClientInstance> own_dead() const;
+  bool is_own_run() const;  // the run record is about this boot and the present generation
   RunRecord run_record(VmState) const;
+  RunRecord unstarted_record() const;
+  RunRecord refusal_record() const;
   WriteRun write(RunRecord) const;
   void ask_for_release();
 

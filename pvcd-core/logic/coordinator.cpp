@@ -14,13 +14,14 @@ void note_power_read(CoordinatorMemory& memory, const PowerRead& read) {
   history.read_at = read.asked_at;
   history.answers = read.reading.state != PowerState::Unknown;
   if (read.reading.state == PowerState::Off) {
+    if (read.asked_at < history.began) return;  // the node showed life since
     if (!history.first_off) history.first_off = read.asked_at;
     history.latest_off = read.asked_at;
     history.facts.push_back("the BMC of " + read.node + " read off" + (history.off_accepted ? " after our off" : ""));
   } else {
     history.first_off.reset();
     history.latest_off.reset();
-    history.note = read.reading.state == PowerState::On ? "the BMC reads on" : read.reading.note;
+    history.note = read.reading.state == PowerState::On ? "the BMC reads on" : "the BMC gives no answer: " + read.reading.note;
   }
 }
 
@@ -28,6 +29,7 @@ void note_power_act(Round& round, const PowerActed& acted) {
   auto found = round.next.power.find(acted.node);
   if (found == round.next.power.end()) return;
   PowerHistory& history = found->second;
+  if (acted.at < history.began) return;
   if (acted.answer.outcome == Outcome::Done) {
     history.off_accepted = acted.at;
     history.facts.push_back("off sent to the BMC of " + acted.node + " and accepted");
@@ -69,7 +71,7 @@ CoordinatorPlan decide_coordinator(const CoordinatorInput& in, const Coordinator
   Round round{in, settings, memory, {}};
   take_answers(round);
   round.next.sights = look(in.view, memory.sights, in.now);
-  if (in.view.complete && in.may_act) {
+  if (in.view.complete && in.may_act && !evidence_about(in.view, in.self.boot)) {
     gather_evidence(round);
     if (in.primary) {
       keep_readiness(round);

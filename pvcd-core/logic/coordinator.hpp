@@ -88,6 +88,7 @@ using CoordinatorAnswer = std::variant<PowerRead, PowerActed, Done>;
 // About one victim while evidence is gathered. Thrown away when its reason ends.
 struct PowerHistory {
   Life victim;
+  Instant began = 0;                    // what was asked before is about an earlier sign of life
   std::optional<Version> live_version;  // when gathering began: evidence fails if the counter moved since
   std::uint64_t live_counter = 0;
   std::optional<Instant> first_off;     // first of an unbroken row of reads that say off
@@ -108,7 +109,12 @@ struct CoordinatorMemory {
   std::map<NodeName, PowerHistory> power;
   std::map<NodeName, Instant> readiness_read;     // when it was last asked for
   std::map<std::uint64_t, Instant> job_finished;  // when it was first seen finished
-  std::map<VmUuid, std::string> waiting;          // why a VM has no place; told once per change
+  std::map<VmUuid, std::string> waiting;          // why a VM that is wanted has no place now
+  struct Promise {
+    NodeName node;
+    Generation generation = 0;
+  };
+  std::map<VmUuid, Promise> assigning;            // under way: their memory is promised already (finding F24)
 };
 
 struct CoordinatorInput {

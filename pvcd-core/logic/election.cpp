@@ -17,24 +17,26 @@ bool holder_is_stale(const ClusterView& view, const LeaderRecord& leader, Micros
   return core != live->second.value.units.end() && core->second.age > 2 * decision_limit;
 }
 
-bool own_core_is_fit(const ClusterView& view, const Life& self, Microseconds decision_limit) {
-  auto live = view.live.find({self.node, self.incarnation});
+// Its session is there and its core decides.
+bool is_fit(const ClusterView& view, const NodeName& node, Incarnation incarnation, Microseconds decision_limit) {
+  auto live = view.live.find({node, incarnation});
   if (live == view.live.end() || !live->second.session) return false;
   if (live->second.value.daemon_state != DaemonState::Run) return false;
   auto core = live->second.value.units.find("core");
   return core != live->second.value.units.end() && core->second.age <= decision_limit;
 }
 
-// A node that an administrator asked to become primary, if it is there to do it.
-NodeName preferred(const ClusterView& view) {
+// An administrator asked for another node that can do it, or asked this one to step down.
+bool others_are_preferred(const ClusterView& view, const ElectionSettings& settings, const NodeName& self) {
   for (const auto& [id, job] : view.jobs) {
-    if (job.value.type != "node-become-primary" || job.value.state == JobState::Finished) continue;
+    if (job.value.state == JobState::Finished) continue;
+    if (job.value.type == "node-step-down" && job.value.object == self) return true;
+    if (job.value.type != "node-become-primary") continue;
     auto node = view.nodes.find(job.value.object);
-    if (node == view.nodes.end()) continue;
-    const Live* live = live_of(view, node->second.value);
-    if (live && live->session) return job.value.object;
+    if (node == view.nodes.end() || !is_coordinator(settings, node->first)) continue;
+    if (is_fit(view, node->first, node->second.value.incarnation, settings.decision_limit)) return node->first != self;
   }
-  return {};
+  return false;
 }
 
 }  // namespace
@@ -48,10 +50,9 @@ ElectionPlan decide_election(const ClusterView& view, const ElectionSettings& se
   const bool vacant = !primary || stale;
   if (vacant && !memory.vacant) plan.next.vacant_since = now;
   plan.next.vacant = vacant;
-  if (!vacant || !is_coordinator(settings, self.node) || !own_core_is_fit(view, self, settings.decision_limit)) return plan;
-
-  const NodeName first = preferred(view);
-  if (!first.empty() && first != self.node && now - plan.next.vacant_since < settings.preference_wait) return plan;
+  if (!vacant || !is_coordinator(settings, self.node) || !is_fit(view, self.node, self.incarnation, settings.decision_limit))
+    return plan;
+  if (others_are_preferred(view, settings, self.node) && now - plan.next.vacant_since < settings.preference_wait) return plan;
 
   ClaimRequest claim;
   claim.self = self;

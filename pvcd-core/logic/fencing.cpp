@@ -1,7 +1,9 @@
-// From a missed counter to evidence. A timeout only ever starts looking; an off is sent to a lost node, or to a suspect
-// whose BMC has read off twice (rule 9); and only a read of off after our own off is evidence (design, kind 1).
+// From a missed counter to evidence. A timeout only ever starts looking; an off is sent to a lost node, to a suspect whose
+// BMC has read off twice (rule 9), or on request; and only a read of off after our own off is evidence (design, kind 1).
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 
 #include "logic/round.hpp"
 
@@ -18,7 +20,7 @@ bool holds_leadership(const ClusterView& view, const NodeRecord& node) {
   return view.leader && view.leader->value.node == node.name && view.leader->value.incarnation == node.incarnation;
 }
 
-// Somebody asked for it, or a former attempt has not ended.
+// Somebody meant to and has not ended.
 bool fence_is_open(const ClusterView& view, const NodeRecord& node) {
   auto fence = view.fences.find(node.name);
   return fence != view.fences.end() && fence->second.value.victim == Life{node.name, node.boot, node.incarnation} &&
@@ -32,11 +34,26 @@ bool fence_is_confirmed(const ClusterView& view, const NodeRecord& node) {
          fence->second.value.phase == FencePhase::Confirmed;
 }
 
-// A node that left with VMs, or that never got as far as running in this boot, is not switched off while it reads on
-// (rule 11, finding F10); a power loss of it is still noticed.
-bool off_is_out_of_place(const ClusterView& view, const NodeRecord& node) {
-  const DaemonState word = last_word(view, node.name);
+// A node that left with VMs is not switched off while it reads on (rule 11); a power loss of it is still noticed. A node
+// that is only starting up (finding F10) needs no exception: it owns nothing in this boot unless it ran in it before.
+bool left(const Round& round, const NodeRecord& node) {
+  const DaemonState word = last_word(round.next.sights, node.name);
   return word == DaemonState::Left || word == DaemonState::Stop;
+}
+
+// No sign of life lies between the two reads: it would have thrown the history away.
+bool read_off_twice(const Round& round, const PowerHistory& history) {
+  return history.first_off && history.latest_off && *history.latest_off - *history.first_off >= round.settings.off_confirm_gap;
+}
+
+bool reads_on(const PowerHistory& history) { return history.answers && !history.latest_off; }
+
+// Asked again before each off: the reason for it must hold now, not when the fence began (rule 4).
+bool may_send_off(const Round& round, const NodeRecord& node, const PowerHistory& history, Health state) {
+  if (is_asked_off(round.view(), node)) return true;
+  if (in_maintenance(round.view())) return false;
+  if (state == Health::Lost && round.in.primary && !left(round, node)) return true;
+  return read_off_twice(round, history);
 }
 
 // May evidence about this node be gathered by us at all? The primary looks after everybody else; the primary itself is
@@ -52,6 +69,7 @@ bool is_ours_to_judge(const Round& round, const NodeRecord& node) {
 PowerHistory begin_history(const Round& round, const NodeRecord& node) {
   PowerHistory history;
   history.victim = {node.name, node.boot, node.incarnation};
+  history.began = round.in.now;
   if (const Live* live = live_of(round.view(), node)) {
     history.live_version = live->version;
     history.live_counter = live->value.counter;
@@ -74,7 +92,7 @@ void plan_read(Round& round, const NodeRecord& node, PowerHistory& history, cons
              {"read the power state of " + node.name, because, {}, {}});
 }
 
-void put_fence(Round& round, const NodeRecord& node, FencePhase phase, const std::string& reason) {
+void put_fence(Round& round, const NodeRecord& node, const PowerHistory& history, FencePhase phase, const std::string& reason) {
   FenceRecord record;
   record.victim = {node.name, node.boot, node.incarnation};
   std::optional<Version> replaces;
@@ -86,6 +104,8 @@ void put_fence(Round& round, const NodeRecord& node, FencePhase phase, const std
   record.phase = phase;
   record.by = round.in.self.node;
   record.epoch = round.view().leader ? round.view().leader->value.epoch : 0;
+  record.attempt = std::max<std::uint64_t>(record.attempt, history.failures);
+  record.note = history.note;
   if (!reason.empty()) record.reason = reason;
   round.plan(PutFence{"fence/" + node.name, record, replaces, round.view().nodes.at(node.name).version},
              {(phase == FencePhase::Intent ? "mean to fence " : "fence ") + node.name, record.reason, {}, {}});
@@ -111,63 +131,78 @@ void plan_evidence(Round& round, const NodeRecord& node, const PowerHistory& his
   round.plan(commit, {"take " + node.name + " for off", "its BMC reads off after our own off", history.facts, {}});
 }
 
+// A failed fence is shown while it is retried (finding F14). Not during an attempt: a write would race with its evidence.
+void tell_why_not_yet(Round& round, const NodeRecord& node, const PowerHistory& history) {
+  const FenceRecord& record = round.view().fences.at(node.name).value;
+  const bool trying = history.attempt_began.has_value();
+  const bool failed = history.failures > 0 || (history.read_at && !history.answers);
+  if (!trying && failed && record.note != history.note) put_fence(round, node, history, record.phase, {});
+}
+
+// Nothing may be sent now. A fence whose victim reads on has no reason any more.
+void stand_back(Round& round, const NodeRecord& node, PowerHistory& history) {
+  if (reads_on(history))
+    round.plan(DropFence{"drop-fence/" + node.name, node.name, round.view().fences.at(node.name).version},
+               {"close the fence of " + node.name, "it reads on, and it may be switched off only when it reads off", history.facts, {}});
+  else
+    plan_read(round, node, history, "whether it is off must be seen before anything is sent");
+}
+
 // An open fence. Before anything is sent a join cancels it, so Acting is written only once the BMC answers. Then off, then
-// reads until one says off; after the deadline again, for ever, because a failed fence must be retried (findings F14, 3).
-void carry_on_fence(Round& round, const NodeRecord& node, PowerHistory& history) {
+// reads until one says off; after the deadline again, for ever, because a failed fence must be retried (finding F14).
+void carry_on_fence(Round& round, const NodeRecord& node, PowerHistory& history, Health state) {
   const Instant now = round.in.now;
   if (history.attempt_began && now - *history.attempt_began > round.settings.fence_deadline)
-    fail_attempt(history, round.settings, now, "the BMC accepted off but did not read off in time");
+    fail_attempt(history, round.settings, now, "the BMC did not read off in time after the off");
+  tell_why_not_yet(round, node, history);
+  if (history.off_accepted && history.latest_off && *history.latest_off > *history.off_accepted)
+    return plan_evidence(round, node, history);
+  if (!may_send_off(round, node, history, state)) return stand_back(round, node, history);
   if (now < history.not_before) return;
-  if (round.view().fences.at(node.name).value.phase == FencePhase::Intent) {
-    if (history.answers)
-      put_fence(round, node, FencePhase::Acting, {});
-    else
-      plan_read(round, node, history, "the BMC has to answer before an off is announced");
-    return;
+  const FenceRecord& fence = round.view().fences.at(node.name).value;
+  if (fence.phase == FencePhase::Intent) {
+    if (history.answers) return put_fence(round, node, history, FencePhase::Acting, {});
+    return plan_read(round, node, history, "the BMC has to answer before an off is announced");
   }
-  if (!history.off_accepted) {
-    if (round.is_under_way("off/" + node.name)) return;
-    history.attempt_began = now;
-    round.plan(PowerOff{"off/" + node.name, history.victim, node.system_uuid},
-               {"switch " + node.name + " off", round.view().fences.at(node.name).value.reason, history.facts, {}});
-    return;
-  }
-  if (history.latest_off && *history.latest_off > *history.off_accepted)
-    plan_evidence(round, node, history);
-  else
-    plan_read(round, node, history, "only a read of off after our own off proves it");
+  if (history.off_accepted) return plan_read(round, node, history, "only a read of off after our own off proves it");
+  if (round.is_under_way("off/" + node.name)) return;
+  history.attempt_began = now;
+  round.plan(PowerOff{"off/" + node.name, history.victim, node.system_uuid},
+             {"switch " + node.name + " off", fence.reason, history.facts, {}});
 }
 
 void judge_suspect(Round& round, const NodeRecord& node, PowerHistory& history) {
-  if (history.first_off && history.latest_off &&
-      *history.latest_off - *history.first_off >= round.settings.off_confirm_gap) {
-    put_fence(round, node, FencePhase::Acting, "its heartbeat stopped and its BMC reads off");
-    return;
-  }
-  plan_read(round, node, history, "its heartbeat is missing");
+  if (read_off_twice(round, history) && !in_maintenance(round.view()))
+    put_fence(round, node, history, FencePhase::Acting, "its heartbeat stopped and its BMC reads off");
+  else
+    plan_read(round, node, history, "its heartbeat is missing");
 }
 
-std::size_t open_fences(const ClusterView& view) {
-  return static_cast<std::size_t>(std::count_if(view.fences.begin(), view.fences.end(), [](const auto& fence) {
-    return fence.second.value.phase != FencePhase::Confirmed;
-  }));
+// Also those that this round or an earlier one has planned and that are not seen yet.
+std::size_t open_fences(const Round& round) {
+  static constexpr std::string_view fence_key = "fence/";
+  std::set<NodeName> open;
+  for (const auto& [name, fence] : round.view().fences)
+    if (fence.value.phase != FencePhase::Confirmed && !evidence_about(round.view(), fence.value.victim.boot)) open.insert(name);
+  for (const std::string& key : round.next.under_way)
+    if (key.starts_with(fence_key)) open.insert(key.substr(fence_key.size()));
+  return open.size();
 }
 
 void judge_lost(Round& round, const NodeRecord& node, PowerHistory& history) {
-  if (off_is_out_of_place(round.view(), node)) {
-    judge_suspect(round, node, history);  // acts only when it reads off
-    return;
-  }
-  if (open_fences(round.view()) >= round.settings.fences_at_once) return;
-  put_fence(round, node, history.answers ? FencePhase::Acting : FencePhase::Intent, "its session is gone and it may still write");
+  if (left(round, node)) return judge_suspect(round, node, history);  // acts only when it reads off
+  if (in_maintenance(round.view()) || open_fences(round) >= round.settings.fences_at_once) return;
+  put_fence(round, node, history, history.answers ? FencePhase::Acting : FencePhase::Intent,
+            "its session is gone and it may still write");
 }
 
 void gather_about(Round& round, const NodeRecord& node) {
   const Health state = health(round.view(), round.next.sights, node.name, round.in.now, round.settings.suspect_after);
-  const bool asked = fence_is_open(round.view(), node);
-  const bool matters = owns_anything(round.view(), node) || holds_leadership(round.view(), node);
-  const bool judged = state == Health::Suspect || state == Health::Lost;
-  if (state == Health::Dead || fence_is_confirmed(round.view(), node) || (!asked && !(judged && matters))) {
+  const bool open = fence_is_open(round.view(), node);
+  const bool matters = open || owns_anything(round.view(), node) || holds_leadership(round.view(), node);
+  const bool silent = state == Health::Suspect || state == Health::Lost;
+  const bool judged = (silent && matters) || (open && is_asked_off(round.view(), node));
+  if (state == Health::Dead || fence_is_confirmed(round.view(), node) || !judged) {
     round.next.power.erase(node.name);
     return;
   }
@@ -175,8 +210,8 @@ void gather_about(Round& round, const NodeRecord& node) {
   if (known == round.next.power.end() || showed_life(round, node, known->second))
     known = round.next.power.insert_or_assign(node.name, begin_history(round, node)).first;
   PowerHistory& history = known->second;
-  if (asked)
-    carry_on_fence(round, node, history);
+  if (open)
+    carry_on_fence(round, node, history, state);
   else if (state == Health::Suspect || !round.in.primary)
     judge_suspect(round, node, history);
   else
@@ -211,6 +246,15 @@ void note_later_boots(Round& round) {
 }
 
 }  // namespace
+
+bool is_asked_off(const ClusterView& view, const NodeRecord& node) {
+  return std::any_of(view.jobs.begin(), view.jobs.end(), [&](const auto& seen) {
+    const JobRecord& job = seen.second.value;
+    const auto boot = job.arguments.find("boot_id");
+    return job.type == "node-fence" && job.state == JobState::Running && job.object == node.name &&
+           boot != job.arguments.end() && boot->second == node.boot;
+  });
+}
 
 void gather_evidence(Round& round) {
   for (const auto& [name, node] : round.view().nodes)

@@ -1,10 +1,12 @@
 // Requests of people, one step a round. A job changes what is wanted and then waits for it to come true; it never acts
-// on a host itself, so a primary that dies half-way leaves nothing that the next one cannot carry on.
+// on a host itself, so a primary that dies half-way leaves nothing that the next one cannot carry on. Whatever changes
+// something is done only while the job is on record as running: one that is still queued can be canceled.
 
 #include "logic/jobs.hpp"
 
 #include <algorithm>
 
+#include "logic/placement.hpp"
 #include "logic/round.hpp"
 
 namespace pvcd::logic {
@@ -28,11 +30,19 @@ void finish(Round& round, const SeenJob& job, JobResult result, const std::strin
   put_job(round, job, record, message);
 }
 
-void mark_running(Round& round, const SeenJob& job, std::uint64_t mark, const std::string& phase = {}) {
+bool is_queued(const SeenJob& job) { return job.second.value.state == JobState::Queued; }
+
+std::string argument(const SeenJob& job, const std::string& key) {
+  const auto found = job.second.value.arguments.find(key);
+  return found == job.second.value.arguments.end() ? std::string() : found->second;
+}
+
+// `note` is one more argument that the next steps need.
+void mark_running(Round& round, const SeenJob& job, std::uint64_t mark, const std::string& note = {}, const std::string& value = {}) {
   JobRecord record = job.second.value;
   record.state = JobState::Running;
   record.mark = mark;
-  if (!phase.empty()) record.arguments["phase"] = phase;
+  if (!note.empty()) record.arguments[note] = value;
   put_job(round, job, record, "taken up");
 }
 
@@ -52,9 +62,14 @@ bool is_off(const VmAndJob& it) {
   return !it.owner || it.owner->released || evidence_about(it.round.view(), it.owner->owner.boot);
 }
 bool is_running(const VmAndJob& it) {
-  return it.owner && !it.owner->released && it.run && it.run->state == VmState::Running && it.run->life.boot == it.owner->owner.boot &&
-         !evidence_about(it.round.view(), it.owner->owner.boot);
+  return !is_off(it) && it.run && it.run->state == VmState::Running && it.run->life.boot == it.owner->owner.boot;
 }
+// Its node does not take part and nothing proves it off: the VM is being recovered, or it runs on where nobody can reach it.
+bool is_out_of_reach(const VmAndJob& it) {
+  return !is_off(it) && health(it.round.view(), it.round.next.sights, it.owner->owner.node, it.round.in.now,
+                               it.round.settings.suspect_after) == Health::Lost;
+}
+std::string out_of_reach(const VmAndJob& it) { return "its node " + it.owner->owner.node + " is lost and not proven off"; }
 // Whatever the generation: the count goes on when ownership moves.
 std::uint64_t answers_so_far(const VmAndJob& it) {
   auto run = it.round.view().runs.find(it.vm.value.uuid);
@@ -81,7 +96,7 @@ void await_running(const VmAndJob& it) {
 }
 
 void start(const VmAndJob& it) {
-  if (it.job.second.value.state == JobState::Queued) {
+  if (is_queued(it.job)) {
     if (it.vm.value.wanted == WantedState::Running && is_running(it))
       return finish(it.round, it.job, JobResult::Skipped, it.name() + " runs already on " + it.owner->owner.node);
     return mark_running(it.round, it.job, answers_so_far(it));
@@ -91,50 +106,84 @@ void start(const VmAndJob& it) {
 }
 
 void stop(const VmAndJob& it, WantedState wanted, bool at_once) {
-  if (it.job.second.value.state == JobState::Queued) {
+  const bool disable = wanted == WantedState::Disabled;
+  if (is_queued(it.job)) {
     if (it.vm.value.wanted == wanted && is_off(it))
       return finish(it.round, it.job, JobResult::Skipped, it.name() + " is stopped already");
+    if (!disable && is_out_of_reach(it))
+      return finish(it.round, it.job, JobResult::Refused, out_of_reach(it) + ": it cannot be stopped there; disable it to keep it from being recovered");
     return mark_running(it.round, it.job, answers_so_far(it));
   }
   if (it.vm.value.wanted != wanted || (at_once && !it.vm.value.off_at_once)) return want(it, wanted, at_once);
   if (is_off(it)) return finish(it.round, it.job, JobResult::Done, it.name() + " is stopped");
+  if (is_out_of_reach(it))
+    return finish(it.round, it.job, disable ? JobResult::Done : JobResult::Failed, "it will not be started again, but " + out_of_reach(it));
   if (it.run && it.run->attempt > it.job.second.value.mark && !it.run->reason.empty())
     finish(it.round, it.job, JobResult::Failed, it.run->reason);
 }
 
-// Stop, then start; in two phases kept in the job, so that a new primary goes on where the old one was.
+// The steps of a restart and of a move, kept in the job, so that a new primary goes on where the old one was.
+constexpr const char* step_key = "phase";
+constexpr const char* stop_step = "stop";
+constexpr const char* start_step = "start";
+constexpr const char* home_step = "home";
+
 void stop_then_start(const VmAndJob& it) {
-  const JobRecord& job = it.job.second.value;
-  if (job.state == JobState::Queued) return mark_running(it.round, it.job, answers_so_far(it), "stop");
-  const auto phase = job.arguments.find("phase");
-  if (phase != job.arguments.end() && phase->second == "start") {
+  if (argument(it.job, step_key) == start_step) {
     if (it.vm.value.wanted != WantedState::Running) return want(it, WantedState::Running, false);
     return await_running(it);
   }
   if (!is_off(it)) return want(it, WantedState::Stopped, false);
-  mark_running(it.round, it.job, answers_so_far(it), "start");
+  mark_running(it.round, it.job, answers_so_far(it), step_key, start_step);
+}
+
+void restart(const VmAndJob& it) {
+  if (!is_queued(it.job)) return stop_then_start(it);
+  if (is_out_of_reach(it)) return finish(it.round, it.job, JobResult::Refused, out_of_reach(it));
+  mark_running(it.round, it.job, answers_so_far(it), step_key, stop_step);
+}
+
+std::string objection_to(const VmAndJob& it, const NodeRecord& target) {
+  const NodeName pin = pinned_to(it.round.view(), it.vm.value);
+  if (it.owner && !pin.empty() && pin != target.name) return "its local disks are on " + pin;
+  if (it.vm.value.wanted != WantedState::Running) return {};
+  return objection(it.round.view(), it.vm.value, target, promised_memory(it.round.view()), it.round.next.sights, it.round.in.now,
+                   it.round.settings.suspect_after);
+}
+
+void take_up_move(const VmAndJob& it, const NodeRecord& target) {
+  const bool there = !is_off(it) && it.owner->owner.node == target.name;
+  const bool goes = it.vm.value.wanted == WantedState::Running && !there;
+  if (!goes && it.vm.value.home == target.name)
+    return finish(it.round, it.job, JobResult::Skipped, it.name() + " belongs to " + target.name + " already");
+  if (goes && is_out_of_reach(it)) return finish(it.round, it.job, JobResult::Refused, out_of_reach(it));
+  const std::string why_not = there ? std::string() : objection_to(it, target);
+  if (!why_not.empty()) return finish(it.round, it.job, JobResult::Refused, target.name + ": " + why_not);
+  mark_running(it.round, it.job, answers_so_far(it), step_key, goes ? stop_step : home_step);
 }
 
 void move(const VmAndJob& it) {
-  const JobRecord& job = it.job.second.value;
-  const auto target = job.arguments.find("node");
-  if (target == job.arguments.end() || !it.round.view().nodes.contains(target->second))
+  const NodeName target = argument(it.job, "node");
+  const auto node = it.round.view().nodes.find(target);
+  if (node == it.round.view().nodes.end())
     return finish(it.round, it.job, JobResult::Refused, "argument 'node': no such node; see the objects below /org/pvcd1/node");
-  if (it.vm.value.home != target->second) {
+  if (is_queued(it.job)) return take_up_move(it, node->second.value);
+  if (it.vm.value.home != target) {
     VmRecord record = it.vm.value;
-    record.home = target->second;
+    record.home = target;
     it.round.plan(UpdateVm{"vm/" + record.uuid, record, it.vm.version}, {"move " + record.name + " to " + record.home, "asked for", {}, {}});
     return;
   }
-  const bool there = it.owner && !it.owner->released && it.owner->owner.node == target->second;
-  if (job.state == JobState::Queued && (there || it.vm.value.wanted != WantedState::Running))
-    return finish(it.round, it.job, JobResult::Done, it.name() + " belongs to " + target->second);
+  if (argument(it.job, step_key) == home_step) return finish(it.round, it.job, JobResult::Done, it.name() + " belongs to " + target);
+  if (argument(it.job, step_key) == start_step && is_running(it) && it.owner->owner.node != target)
+    return finish(it.round, it.job, JobResult::Failed, target + " could not take it any more: it runs on " + it.owner->owner.node);
   stop_then_start(it);
 }
 
 void undefine(const VmAndJob& it) {
   if (it.vm.value.wanted == WantedState::Running || !is_off(it))
     return finish(it.round, it.job, JobResult::Refused, it.name() + " is not stopped: stop it first");
+  if (is_queued(it.job)) return mark_running(it.round, it.job, 0);
   RemoveVm remove{"vm/" + it.vm.value.uuid, it.vm.value, it.vm.version, std::nullopt, std::nullopt};
   auto owner = it.round.view().owners.find(it.vm.value.uuid);
   if (owner != it.round.view().owners.end()) remove.owner_version = owner->second.version;
@@ -143,13 +192,32 @@ void undefine(const VmAndJob& it) {
   it.round.plan(remove, {"undefine " + it.name(), "asked for; its disks are not touched", {}, {}});
 }
 
+// A newer wish about the same VM that has been taken up ends this one: two of them would undo each other for ever.
+const SeenJob* newer_wish(const ClusterView& view, const SeenJob& job) {
+  for (auto other = view.jobs.upper_bound(job.first); other != view.jobs.end(); ++other) {
+    const JobRecord& newer = other->second.value;
+    const JobType* type = find_job_type(newer.type);
+    const bool same_vm = type && type->target == Target::Vm && newer.object == job.second.value.object;
+    const bool same_wish = newer.type == job.second.value.type && newer.arguments == job.second.value.arguments;
+    if (same_vm && !same_wish && newer.state == JobState::Running) return &*other;
+  }
+  return nullptr;
+}
+
+// Without its VM there is nothing to do; for an undefine that was under way this is the aim.
+void finish_without_vm(Round& round, const SeenJob& job) {
+  auto broken = round.view().broken.find("/vms/" + job.second.value.object);
+  if (broken != round.view().broken.end()) return finish(round, job, JobResult::Failed, "its record cannot be read: " + broken->second);
+  if (job.second.value.type == "vm-undefine" && !is_queued(job)) return finish(round, job, JobResult::Done, "undefined");
+  finish(round, job, JobResult::Failed, "the VM is gone");
+}
+
 void carry_out_vm_job(Round& round, const SeenJob& job) {
   const std::string& type = job.second.value.type;
   auto vm = round.view().vms.find(job.second.value.object);
-  if (vm == round.view().vms.end()) {
-    const bool was_removed = type == "vm-undefine" && job.second.value.state == JobState::Queued;
-    return finish(round, job, was_removed ? JobResult::Done : JobResult::Failed, was_removed ? "undefined" : "the VM is gone");
-  }
+  if (vm == round.view().vms.end()) return finish_without_vm(round, job);
+  if (const SeenJob* newer = newer_wish(round.view(), job))
+    return finish(round, job, JobResult::Canceled, "overtaken by job " + std::to_string(newer->first) + " (" + newer->second.value.type + ")");
   VmAndJob it{round, job, vm->second};
   auto owner = round.view().owners.find(vm->first);
   if (owner != round.view().owners.end()) it.owner = &owner->second.value;
@@ -160,92 +228,117 @@ void carry_out_vm_job(Round& round, const SeenJob& job) {
   if (type == "vm-shutdown") stop(it, WantedState::Stopped, false);
   if (type == "vm-stop") stop(it, WantedState::Stopped, true);
   if (type == "vm-disable") stop(it, WantedState::Disabled, false);
-  if (type == "vm-restart") stop_then_start(it);
+  if (type == "vm-restart") restart(it);
   if (type == "vm-move") move(it);
   if (type == "vm-undefine") undefine(it);
 }
 
 // ---------------------------------------------------------------------------------------------------------------- nodes
 
+constexpr const char* boot_key = "boot_id";
+
+Epoch epoch_of(const Round& round) { return round.view().leader->value.epoch; }
+
 void confirm_off(Round& round, const SeenJob& job, const Seen<NodeRecord>& node) {
-  const auto boot = job.second.value.arguments.find("boot_id");
-  if (boot == job.second.value.arguments.end() || boot->second != node.value.boot)
+  const NodeName& name = node.value.name;
+  if (argument(job, boot_key) != node.value.boot)
     return finish(round, job, JobResult::Refused,
-                  "option 'boot_id' must name the boot that is confirmed off; the last known boot of " + node.value.name + " is " + node.value.boot);
+                  "option 'boot_id' must name the boot that is confirmed off; the last known boot of " + name + " is " + node.value.boot);
   if (evidence_about(round.view(), node.value.boot)) return finish(round, job, JobResult::Done, "this boot is known to be over");
   const Live* live = live_of(round.view(), node.value);
-  if (live && live->session)
-    return finish(round, job, JobResult::Refused, node.value.name + " shows life in this boot: it is not off");
+  if (live && live->session) return finish(round, job, JobResult::Refused, name + " shows life in this boot: it is not off");
+  if (is_queued(job)) return mark_running(round, job, 0);
   CommitEvidence commit;
   commit.key = "evidence/" + node.value.boot;
   commit.record.kind = EvidenceKind::Operator;
-  commit.record.life = {node.value.name, node.value.boot, node.value.incarnation};
+  commit.record.life = {name, node.value.boot, node.value.incarnation};
   commit.record.observer = round.in.self.node;
-  commit.record.epoch = round.view().leader->value.epoch;
+  commit.record.epoch = epoch_of(round);
   commit.record.facts = {"uid " + std::to_string(job.second.value.started_by_uid) + " confirmed on " + job.second.value.started_on +
-                         " that boot " + node.value.boot + " of " + node.value.name + " is off"};
+                         " that boot " + node.value.boot + " of " + name + " is off"};
   if (live) commit.live_version = live->version;
   commit.node_version = node.version;
-  round.plan(commit, {"take " + node.value.name + " for off", "an operator confirmed it", commit.record.facts, {}});
+  round.plan(commit, {"take " + name + " for off", "an operator confirmed it", commit.record.facts, {}});
 }
 
+// It is about the boot in which the node was when the job was taken up: a node that has rebooted since is not switched off.
 void fence_on_request(Round& round, const SeenJob& job, const Seen<NodeRecord>& node) {
-  if (evidence_about(round.view(), node.value.boot))
-    return finish(round, job, job.second.value.state == JobState::Queued ? JobResult::Skipped : JobResult::Done, node.value.name + " is off");
-  if (node.value.name == round.in.self.node)
+  const NodeName& name = node.value.name;
+  if (name == round.in.self.node)
     return finish(round, job, JobResult::Refused, "a node does not fence itself: make another node primary first");
-  auto fence = round.view().fences.find(node.value.name);
-  const Life victim{node.value.name, node.value.boot, node.value.incarnation};
-  if (fence != round.view().fences.end() && fence->second.value.victim == victim) {
-    if (job.second.value.state == JobState::Queued) return mark_running(round, job, 0);
-    return;  // gather_evidence carries it on; the job ends with the evidence
+  if (is_queued(job)) {
+    if (evidence_about(round.view(), node.value.boot)) return finish(round, job, JobResult::Skipped, name + " is off already");
+    return mark_running(round, job, 0, boot_key, node.value.boot);
   }
+  if (argument(job, boot_key) != node.value.boot)
+    return finish(round, job, JobResult::Done, "boot " + argument(job, boot_key) + " of " + name + " is over: it joined in a later one");
+  if (evidence_about(round.view(), node.value.boot)) return finish(round, job, JobResult::Done, name + " is off");
+  auto fence = round.view().fences.find(name);
+  const Life victim{name, node.value.boot, node.value.incarnation};
+  if (fence != round.view().fences.end() && fence->second.value.victim == victim) return;  // gather_evidence carries it on
   FenceRecord record;
   record.victim = victim;
   record.by = round.in.self.node;
-  record.epoch = round.view().leader->value.epoch;
+  record.epoch = epoch_of(round);
   record.reason = "asked for by uid " + std::to_string(job.second.value.started_by_uid);
   std::optional<Version> replaces;
   if (fence != round.view().fences.end()) replaces = fence->second.version;
-  round.plan(PutFence{"fence/" + node.value.name, record, replaces, node.version}, {"mean to fence " + node.value.name, record.reason, {}, {}});
+  round.plan(PutFence{"fence/" + name, record, replaces, node.version}, {"mean to fence " + name, record.reason, {}, {}});
+}
+
+void finish_verification(Round& round, const SeenJob& job, const PowerReading& reading, bool alive) {
+  switch (reading.state) {
+    case PowerState::On: return finish(round, job, JobResult::Done, "the BMC answers and reads on");
+    case PowerState::Unknown: return finish(round, job, JobResult::Failed, "fencing it would fail: " + reading.note);
+    case PowerState::Off:
+      if (alive) return finish(round, job, JobResult::Failed, "the BMC reads off while the node proves itself alive: it is the wrong BMC");
+      return finish(round, job, JobResult::Done, "the BMC answers and reads off");
+  }
 }
 
 void verify_fence(Round& round, const SeenJob& job, const Seen<NodeRecord>& node) {
-  if (job.second.value.state == JobState::Queued) {
-    round.next.readiness_read[node.value.name] = round.in.now;
-    round.plan(ReadPower{"ready/" + node.value.name, node.value.name, node.value.system_uuid},
-               {"ask the BMC of " + node.value.name, "asked for", {}, {}});
-    return mark_running(round, job, 0);
-  }
-  for (const CoordinatorAnswer& answer : round.in.answers) {
-    const auto* read = std::get_if<PowerRead>(&answer);
-    if (!read || read->node != node.value.name) continue;
-    const bool good = read->reading.state != PowerState::Unknown;
-    return finish(round, job, good ? JobResult::Done : JobResult::Failed,
-                  good ? std::string("the BMC answers and reads ") + (read->reading.state == PowerState::On ? "on" : "off")
-                       : "fencing it would fail: " + read->reading.note);
-  }
-  round.plan(ReadPower{"ready/" + node.value.name, node.value.name, node.value.system_uuid},
-             {"ask the BMC of " + node.value.name, "asked for", {}, {}});
+  if (is_queued(job)) return mark_running(round, job, 0);
+  const NodeName& name = node.value.name;
+  const bool alive = health(round.view(), round.next.sights, name, round.in.now, round.settings.suspect_after) == Health::Alive;
+  for (const CoordinatorAnswer& answer : round.in.answers)
+    if (const auto* read = std::get_if<PowerRead>(&answer); read && read->node == name)
+      return finish_verification(round, job, read->reading, alive);
+  round.plan(ReadPower{"ready/" + name, name, node.value.system_uuid}, {"ask the BMC of " + name, "asked for", {}, {}});
+}
+
+bool can_be_primary(const Round& round, const NodeName& node) {
+  const auto& coordinators = round.settings.coordinators;
+  return std::find(coordinators.begin(), coordinators.end(), node) != coordinators.end() &&
+         health(round.view(), round.next.sights, node, round.in.now, round.settings.suspect_after) == Health::Alive &&
+         last_word(round.next.sights, node) == DaemonState::Run;
+}
+
+// Once for each job: who has the role at a later epoch got it because the others did not take it.
+void give_up_role(Round& round, const SeenJob& job, const std::string& reason) {
+  if (is_queued(job)) return mark_running(round, job, epoch_of(round));
+  if (epoch_of(round) != job.second.value.mark)
+    return finish(round, job, JobResult::Failed, "the role was given up, but " + round.in.self.node + " is primary now");
+  round.plan(GiveUpRole{"role", reason}, {"give up the role", reason, {}, {}});
 }
 
 void become_primary(Round& round, const SeenJob& job, const Seen<NodeRecord>& node) {
-  const auto& coordinators = round.settings.coordinators;
-  if (std::find(coordinators.begin(), coordinators.end(), node.value.name) == coordinators.end())
-    return finish(round, job, JobResult::Refused, node.value.name + " is not one of the coordinators");
-  if (node.value.name == round.in.self.node) return finish(round, job, JobResult::Done, node.value.name + " is primary");
-  if (health(round.view(), round.next.sights, node.value.name, round.in.now, round.settings.suspect_after) != Health::Alive)
-    return finish(round, job, JobResult::Refused, node.value.name + " is not known to be alive");
-  if (job.second.value.state == JobState::Queued) return mark_running(round, job, 0);
-  round.plan(GiveUpRole{"role", "asked to make " + node.value.name + " primary"}, {"give up the role", "asked for", {}, {}});
+  const NodeName& name = node.value.name;
+  if (name == round.in.self.node)
+    return finish(round, job, is_queued(job) ? JobResult::Skipped : JobResult::Done, name + " is primary");
+  if (!can_be_primary(round, name))
+    return finish(round, job, JobResult::Refused, name + " is not a coordinator that is known to be alive and in state run");
+  give_up_role(round, job, "asked to make " + name + " primary");
 }
 
 void step_down(Round& round, const SeenJob& job, const Seen<NodeRecord>& node) {
-  if (node.value.name != round.in.self.node)
-    return finish(round, job, job.second.value.state == JobState::Queued ? JobResult::Skipped : JobResult::Done,
-                  node.value.name + " is not primary");
-  if (job.second.value.state == JobState::Queued) return mark_running(round, job, 0);
-  round.plan(GiveUpRole{"role", "asked to step down"}, {"give up the role", "asked for", {}, {}});
+  const NodeName& name = node.value.name;
+  if (name != round.in.self.node)
+    return finish(round, job, is_queued(job) ? JobResult::Skipped : JobResult::Done, name + " is not primary");
+  const auto& coordinators = round.settings.coordinators;
+  const bool successor = std::any_of(coordinators.begin(), coordinators.end(),
+                                     [&](const NodeName& other) { return other != name && can_be_primary(round, other); });
+  if (!successor) return finish(round, job, JobResult::Refused, "no other coordinator is known to be alive and in state run");
+  give_up_role(round, job, "asked to step down");
 }
 
 void carry_out_node_job(Round& round, const SeenJob& job) {
@@ -257,6 +350,16 @@ void carry_out_node_job(Round& round, const SeenJob& job) {
   if (type == "node-verify-fence") verify_fence(round, job, node->second);
   if (type == "node-become-primary") become_primary(round, job, node->second);
   if (type == "node-step-down") step_down(round, job, node->second);
+}
+
+// A job for a node that cannot answer any more, or about a VM that is gone, would stand in the way of the next one.
+void finish_unanswerable(Round& round, const SeenJob& job) {
+  const NodeName& node = job.second.value.object;
+  const Health state = health(round.view(), round.next.sights, node, round.in.now, round.settings.suspect_after);
+  if (!round.view().nodes.contains(node) || state == Health::Dead)
+    finish(round, job, JobResult::Failed, node + " does not exist any more or is off");
+  else if (!round.view().vms.contains(argument(job, "vm")))
+    finish(round, job, JobResult::Failed, "the VM is gone");
 }
 
 void remove_finished(Round& round) {
@@ -282,7 +385,9 @@ void carry_out_jobs(Round& round) {
     const JobType* type = find_job_type(job.second.value.type);
     if (!type) {
       finish(round, job, JobResult::Failed, "this version does not know jobs of type '" + job.second.value.type + "'");
-    } else if (type->executor == Executor::Primary) {
+    } else if (type->executor == Executor::ObjectNode) {
+      finish_unanswerable(round, job);
+    } else {
       type->target == Target::Vm ? carry_out_vm_job(round, job) : carry_out_node_job(round, job);
     }
   }

@@ -5,11 +5,14 @@ namespace pvcd::logic {
 Sights look(const ClusterView& view, const Sights& before, Instant now) {
   Sights sights;
   for (const auto& [name, node] : view.nodes) {
-    const Live* live = live_of(view, node.value);
-    Sight sight{node.value.incarnation, live ? live->value.counter : 0, now};
+    Sight sight{node.value.incarnation, 0, now, DaemonState::Unknown};
     auto known = before.find(name);
-    if (known != before.end() && known->second.incarnation == sight.incarnation && known->second.counter == sight.counter)
-      sight.first_seen = known->second.first_seen;
+    if (known != before.end() && known->second.incarnation == sight.incarnation) sight = known->second;
+    if (const Live* live = live_of(view, node.value)) {
+      if (live->value.counter != sight.counter) sight.first_seen = now;
+      sight.counter = live->value.counter;
+      sight.last_word = live->value.daemon_state;
+    }
     sights[name] = sight;
   }
   return sights;
@@ -24,16 +27,15 @@ Health health(const ClusterView& view, const Sights& sights, const NodeName& nam
   auto node = view.nodes.find(name);
   if (node == view.nodes.end()) return Health::Unknown;
   if (evidence_about(view, node->second.value.boot)) return Health::Dead;
+  if (view.broken.contains("/live/" + name + "." + std::to_string(node->second.value.incarnation))) return Health::Unknown;
   const Live* live = live_of(view, node->second.value);
   if (!live || !live->session) return Health::Lost;
   return silence(sights, name, now) > suspect_after ? Health::Suspect : Health::Alive;
 }
 
-DaemonState last_word(const ClusterView& view, const NodeName& name) {
-  auto node = view.nodes.find(name);
-  if (node == view.nodes.end()) return DaemonState::Unknown;
-  const Live* live = live_of(view, node->second.value);
-  return live ? live->value.daemon_state : DaemonState::Unknown;
+DaemonState last_word(const Sights& sights, const NodeName& name) {
+  auto found = sights.find(name);
+  return found == sights.end() ? DaemonState::Unknown : found->second.last_word;
 }
 
 const EvidenceRecord* evidence_about(const ClusterView& view, const BootId& boot) {

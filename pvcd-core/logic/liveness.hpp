@@ -22,6 +22,7 @@ struct Sight {
   Incarnation incarnation = 0;
   std::uint64_t counter = 0;
   Instant first_seen = 0;
+  DaemonState last_word = DaemonState::Unknown;  // outlives the entry: a claim removes that of the former primary
   bool operator==(const Sight&) const = default;
 };
 using Sights = std::map<NodeName, Sight>;
@@ -31,8 +32,8 @@ Sights look(const ClusterView&, const Sights& before, Instant now);
 Microseconds silence(const Sights&, const NodeName&, Instant now);
 Health health(const ClusterView&, const Sights&, const NodeName&, Instant now, Microseconds suspect_after);
 
-// The last thing the node said about itself; Unknown when its live entry is gone.
-DaemonState last_word(const ClusterView&, const NodeName&);
+// The last thing the node said about itself in this incarnation; Unknown when this observer never saw it.
+DaemonState last_word(const Sights&, const NodeName&);
 
 // Evidence about exactly this boot, or nullptr.
 const EvidenceRecord* evidence_about(const ClusterView&, const BootId&);

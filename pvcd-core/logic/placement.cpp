@@ -13,48 +13,72 @@ std::string gibibytes(std::uint64_t bytes) {
   return text;
 }
 
-// Why the node cannot take the VM; empty: it can.
-std::string objection(const ClusterView& view, const VmRecord& vm, const NodeRecord& node, std::uint64_t promised, const Sights& sights,
-                      Instant now, Microseconds suspect_after) {
-  if (!vm.node_limit.empty() && std::find(vm.node_limit.begin(), vm.node_limit.end(), node.name) == vm.node_limit.end())
-    return "not in the node limit of " + vm.name;
-  if (health(view, sights, node.name, now, suspect_after) != Health::Alive) return "not known to be alive";
-  if (last_word(view, node.name) != DaemonState::Run) return "not in state run";
-  if (view.fences.contains(node.name)) return "being fenced";
-  if (node.memory_total < promised || node.memory_total - promised < vm.memory)
-    return gibibytes(node.memory_total < promised ? 0 : node.memory_total - promised) + " not promised to others, " + vm.name + " needs " +
-           gibibytes(vm.memory);
-  const Live* live = live_of(view, node);
-  if (live->value.memory_free < vm.memory)
-    return gibibytes(live->value.memory_free) + " free, " + vm.name + " needs " + gibibytes(vm.memory);
-  return {};
+Promised promised_on(const Promises& promises, const NodeName& node) {
+  auto found = promises.find(node);
+  return found == promises.end() ? Promised{} : found->second;
 }
+
+std::string too_little(std::uint64_t bytes, const char* what, const VmRecord& vm) {
+  return gibibytes(bytes) + what + vm.name + " needs " + gibibytes(vm.memory);
+}
+
+std::uint64_t rest(std::uint64_t of, std::uint64_t without) { return of < without ? 0 : of - without; }
 
 }  // namespace
 
-std::map<NodeName, std::uint64_t> provisioned_memory(const ClusterView& view) {
-  std::map<NodeName, std::uint64_t> provisioned;
+Promises promised_memory(const ClusterView& view) {
+  Promises promises;
   for (const auto& [uuid, owner] : view.owners) {
     auto vm = view.vms.find(uuid);
-    if (vm == view.vms.end() || owner.value.released) continue;
-    provisioned[owner.value.owner.node] += vm->second.value.memory;
+    if (vm == view.vms.end() || owner.value.released || evidence_about(view, owner.value.owner.boot)) continue;
+    auto run = view.runs.find(uuid);
+    const bool runs = run != view.runs.end() && run->second.value.generation == owner.value.generation &&
+                      run->second.value.state == VmState::Running;
+    Promised& promised = promises[owner.value.owner.node];
+    promised.total += vm->second.value.memory;
+    if (!runs) promised.not_taken += vm->second.value.memory;
   }
-  return provisioned;
+  return promises;
 }
 
-Placement place(const ClusterView& view, const VmRecord& vm, const std::map<NodeName, std::uint64_t>& provisioned, const Sights& sights,
-                Instant now, Microseconds suspect_after) {
+bool is_pinned(const VmRecord& vm) {
+  return std::any_of(vm.disks.begin(), vm.disks.end(), [](const Disk& disk) { return disk.kind != DiskKind::Rbd; });
+}
+
+NodeName pinned_to(const ClusterView& view, const VmRecord& vm) {
+  if (!is_pinned(vm)) return {};
+  auto owner = view.owners.find(vm.uuid);
+  return owner == view.owners.end() ? vm.home : owner->second.value.owner.node;
+}
+
+std::string objection(const ClusterView& view, const VmRecord& vm, const NodeRecord& node, const Promises& promises, const Sights& sights,
+                      Instant now, Microseconds suspect_after) {
+  if (!vm.node_limit.empty() && std::find(vm.node_limit.begin(), vm.node_limit.end(), node.name) == vm.node_limit.end())
+    return "not in the node limit of " + vm.name;
+  const NodeName pin = pinned_to(view, vm);
+  if (!pin.empty() && pin != node.name) return "does not have the local disks of " + vm.name;
+  if (health(view, sights, node.name, now, suspect_after) != Health::Alive) return "not known to be alive";
+  if (last_word(sights, node.name) != DaemonState::Run) return "not in state run";
+  if (view.fences.contains(node.name)) return "being fenced";
+  const Promised promised = promised_on(promises, node.name);
+  const std::uint64_t unpromised = rest(node.memory_total, promised.total);
+  if (unpromised < vm.memory) return too_little(unpromised, " not promised to others, ", vm);
+  const std::uint64_t free = rest(live_of(view, node)->value.memory_free, promised.not_taken);
+  if (free < vm.memory) return too_little(free, " free, ", vm);
+  return {};
+}
+
+Placement place(const ClusterView& view, const VmRecord& vm, const Promises& promises, const Sights& sights, Instant now,
+                Microseconds suspect_after) {
   Placement result;
   std::optional<std::tuple<bool, std::uint64_t>> best;
   for (const auto& [name, node] : view.nodes) {
-    auto found = provisioned.find(name);
-    const std::uint64_t promised = found == provisioned.end() ? 0 : found->second;
-    const std::string no = objection(view, vm, node.value, promised, sights, now, suspect_after);
+    const std::string no = objection(view, vm, node.value, promises, sights, now, suspect_after);
     if (!no.empty()) {
       result.rejected.push_back(name + ": " + no);
       continue;
     }
-    const std::tuple rank{name == vm.home, node.value.memory_total - promised};
+    const std::tuple rank{name == vm.home, rest(node.value.memory_total, promised_on(promises, name).total)};
     if (best && *best >= rank) {
       result.rejected.push_back(name + ": fits, but another is preferred");
       continue;

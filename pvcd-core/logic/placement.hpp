@@ -15,11 +15,23 @@ struct Placement {
   std::vector<std::string> rejected;  // "n2: 3.1 GiB free, web1 needs 4.0 GiB", one per node that was not taken
 };
 
-// Bytes promised on each node: every VM assigned to it, running or not. Kept over a round so that placements of one round
-// see each other (finding F24).
-std::map<NodeName, std::uint64_t> provisioned_memory(const ClusterView&);
+// Bytes promised on a node. Kept over a round so that placements of one round see each other (finding F24).
+struct Promised {
+  std::uint64_t total = 0;      // to every VM assigned to it, running or not
+  std::uint64_t not_taken = 0;  // to those that do not run yet: still counted in its free memory
+};
+using Promises = std::map<NodeName, Promised>;
+Promises promised_memory(const ClusterView&);
 
-Placement place(const ClusterView&, const VmRecord&, const std::map<NodeName, std::uint64_t>& provisioned, const Sights&, Instant now,
-                Microseconds suspect_after);
+// A disk that only one host has pins the VM to it (rule 12): to its last owner, before that to its home if it has one.
+// Shared storage is taken for local as long as it cannot be configured.
+bool is_pinned(const VmRecord&);
+NodeName pinned_to(const ClusterView&, const VmRecord&);
+
+// Why the node cannot take the VM now; empty: it can.
+std::string objection(const ClusterView&, const VmRecord&, const NodeRecord&, const Promises&, const Sights&, Instant now,
+                      Microseconds suspect_after);
+
+Placement place(const ClusterView&, const VmRecord&, const Promises&, const Sights&, Instant now, Microseconds suspect_after);
 
 }  // namespace pvcd::logic

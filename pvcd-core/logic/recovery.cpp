@@ -59,7 +59,23 @@ OwnerRecord next_owner(const Round& round, const NodeName& node, const OwnerReco
   return owner;
 }
 
-void assign(Round& round, const VmRecord& vm, std::map<NodeName, std::uint64_t>& provisioned) {
+// Why it has to wait; empty: it does not.
+std::string wait_reason(const Round& round, const VmRecord& vm, const std::optional<Writer>& former, const Placement& placement) {
+  if (former && former->cover != CoverKind::Release && in_maintenance(round.view()))
+    return "the cluster is in maintenance: VMs of lost nodes are not recovered";
+  if (!placement.node.empty()) return {};
+  const NodeName pin = pinned_to(round.view(), vm);
+  std::string why = pin.empty() ? "no node can take it now: " : "waiting for " + pin + ", which has its local disks: ";
+  for (const std::string& reason : placement.rejected) why += (why.ends_with(": ") ? "" : "; ") + reason;
+  return why;
+}
+
+void promise(Promises& promises, const NodeName& node, const VmRecord& vm) {
+  promises[node].total += vm.memory;
+  promises[node].not_taken += vm.memory;
+}
+
+void assign(Round& round, const VmRecord& vm, Promises& promises) {
   auto seen = round.view().owners.find(vm.uuid);
   const OwnerRecord* present = seen == round.view().owners.end() ? nullptr : &seen->second.value;
   std::optional<Writer> former;
@@ -69,17 +85,13 @@ void assign(Round& round, const VmRecord& vm, std::map<NodeName, std::uint64_t>&
   }
   const std::string key = "assign/" + vm.uuid;
   if (round.is_under_way(key)) return;
-  // What the dead owner had promised is free again.
-  if (present && !present->released) provisioned[present->owner.node] -= vm.memory;
-  Placement placement = place(round.view(), vm, provisioned, round.next.sights, round.in.now, round.settings.suspect_after);
-  if (placement.node.empty()) {
-    std::string why;
-    for (const std::string& reason : placement.rejected) why += (why.empty() ? "" : "; ") + reason;
-    round.next.waiting[vm.uuid] = "no node can take it now: " + why;
+  Placement placement = place(round.view(), vm, promises, round.next.sights, round.in.now, round.settings.suspect_after);
+  const std::string why_not = wait_reason(round, vm, former, placement);
+  if (!why_not.empty()) {
+    round.next.waiting[vm.uuid] = why_not;
     return;
   }
-  round.next.waiting.erase(vm.uuid);
-  provisioned[placement.node] += vm.memory;
+  promise(promises, placement.node, vm);
   AssignVm act;
   act.key = key;
   act.uuid = vm.uuid;
@@ -87,39 +99,66 @@ void assign(Round& round, const VmRecord& vm, std::map<NodeName, std::uint64_t>&
   if (seen != round.view().owners.end()) act.replaces = seen->second.version;
   act.vm_version = round.view().vms.at(vm.uuid).version;
   if (present && !present->released) act.relies_on.push_back(present->owner.boot);
+  round.next.assigning[vm.uuid] = {placement.node, act.record.generation};
   std::vector<std::string> evidence;
   if (former) evidence.push_back(describe(*former));
   round.plan(act, {"assign " + vm.name + " to " + placement.node + " at generation " + std::to_string(act.record.generation),
                    former ? describe(*former) : "it is wanted and never had an owner", evidence, placement.rejected});
 }
 
+// What is seen, and what earlier rounds have promised and is not seen yet.
+Promises promises_so_far(Round& round) {
+  std::erase_if(round.next.assigning, [&](const auto& one) { return !round.is_under_way("assign/" + one.first); });
+  Promises promises = promised_memory(round.view());
+  for (const auto& [uuid, assigning] : round.next.assigning) {
+    auto vm = round.view().vms.find(uuid);
+    auto owner = round.view().owners.find(uuid);
+    const bool seen = owner != round.view().owners.end() && owner->second.value.generation >= assigning.generation;
+    if (vm != round.view().vms.end() && !seen) promise(promises, assigning.node, vm->second.value);
+  }
+  return promises;
+}
+
+bool is_unreadable(const ClusterView& view, const std::string& directory) {
+  auto found = view.broken.lower_bound(directory);
+  return found != view.broken.end() && found->first.starts_with(directory);
+}
+
+// A fence ends when its reason ends (rule 4): nothing of the victim is left to settle, a later boot or incarnation has joined, or
+// it proves itself alive again and nobody asked for it.
+bool is_over(const Round& round, const FenceRecord& fence, const std::set<BootId>& owed) {
+  const bool proven = fence.phase == FencePhase::Confirmed || evidence_about(round.view(), fence.victim.boot);
+  const bool settled = !owed.contains(fence.victim.boot);
+  auto node = round.view().nodes.find(fence.victim.node);
+  if (node == round.view().nodes.end() || node->second.value.boot != fence.victim.boot) return proven || settled;
+  if (proven) return settled;
+  if (node->second.value.incarnation != fence.victim.incarnation) return fence.phase == FencePhase::Intent;
+  return health(round.view(), round.next.sights, fence.victim.node, round.in.now, round.settings.suspect_after) == Health::Alive &&
+         !is_asked_off(round.view(), node->second.value);
+}
+
 }  // namespace
 
 void assign_vms(Round& round) {
+  round.next.waiting.clear();
   std::vector<const VmRecord*> wanted;
-  for (const auto& [uuid, vm] : round.view().vms) {
+  for (const auto& [uuid, vm] : round.view().vms)
     if (vm.value.wanted == WantedState::Running && !round.view().broken.contains("/owners/" + uuid)) wanted.push_back(&vm.value);
-    if (vm.value.wanted != WantedState::Running) round.next.waiting.erase(uuid);
-  }
   std::sort(wanted.begin(), wanted.end(), [](const VmRecord* a, const VmRecord* b) {
     return a->priority != b->priority ? a->priority > b->priority : a->name < b->name;
   });
-  auto provisioned = provisioned_memory(round.view());
-  for (const VmRecord* vm : wanted) assign(round, *vm, provisioned);
+  Promises promises = promises_so_far(round);
+  for (const VmRecord* vm : wanted) assign(round, *vm, promises);
 }
 
 void drop_settled(Round& round) {
-  std::set<BootId> owed;  // boots that a VM still has to be moved away from
+  if (is_unreadable(round.view(), "/owners/")) return;  // who still owes what is not known
+  std::set<BootId> owed;                                // boots that a VM still has to be moved away from
   for (const auto& [uuid, owner] : round.view().owners)
     if (!owner.value.released) owed.insert(owner.value.owner.boot);
-  for (const auto& [name, fence] : round.view().fences) {
-    auto node = round.view().nodes.find(name);
-    const bool over = node == round.view().nodes.end() || node->second.value.boot != fence.value.victim.boot;
-    const bool settled = fence.value.phase == FencePhase::Confirmed && !owed.contains(fence.value.victim.boot);
-    const bool rejoined = !over && fence.value.phase == FencePhase::Intent && node->second.value.incarnation != fence.value.victim.incarnation;
-    if ((over && (evidence_about(round.view(), fence.value.victim.boot) || !owed.contains(fence.value.victim.boot))) || settled || rejoined)
+  for (const auto& [name, fence] : round.view().fences)
+    if (is_over(round, fence.value, owed))
       round.plan(DropFence{"drop-fence/" + name, name, fence.version}, {"close the fence of " + name, "its reason has ended", {}, {}});
-  }
   for (const auto& [boot, evidence] : round.view().evidence) {
     auto node = round.view().nodes.find(evidence.value.life.node);
     const bool present_boot = node != round.view().nodes.end() && node->second.value.boot == boot;

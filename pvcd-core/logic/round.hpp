@@ -24,6 +24,9 @@ struct Round {
   }
 };
 
+// A person wants this boot of the node off: their job has been taken up and has not ended.
+bool is_asked_off(const ClusterView&, const NodeRecord&);  // fencing.cpp
+
 // Ends an attempt to fence without success; the next one waits, longer each time.
 void fail_attempt(PowerHistory&, const CoordinatorSettings&, Instant now, const std::string& note);
 

@@ -50,6 +50,10 @@ inline const Live* live_of(const ClusterView& view, const NodeRecord& node) {
   return found == view.live.end() ? nullptr : &found->second;
 }
 
+// Of the person who set it: nobody is fenced and no VM of a lost node is recovered. Election, jobs and evidence that comes by
+// itself go on (finding F25).
+inline bool in_maintenance(const ClusterView& view) { return view.cluster && view.cluster->value.maintenance; }
+
 // Leadership counts only while the holder's incarnation is alive.
 inline const LeaderRecord* primary_of(const ClusterView& view) {
   if (!view.leader || view.leader->value.node.empty()) return nullptr;

@@ -83,6 +83,8 @@ const Key keys[] = {
     text("pvcd", "hypervisor", "plugin", Need::Default, "libvirt", "Plugin that runs the VMs."),
 
     number(any_plugin, "", "interval_ms", 1000, 50, 60 * minute_ms, ms, "Pause between two rounds of the plugin."),
+    number(any_plugin, "", "stall_limit_ms", 0, 0, 60 * minute_ms, ms,
+           "For a plugin whose calls may last longer, as a role hook's; 0: [timings] plugin_stall_limit_ms."),
 
     number("ipmi", "", "cipher_suite", 17, 3, 17, "", "IPMI 2.0 cipher suite: 17, or 3 for old BMCs."),
     number("ipmi", "", "timeout_ms", 5000, 500, minute_ms, ms, "Limit of one call to a BMC."),
@@ -100,7 +102,6 @@ const Key keys[] = {
            "osd_client_watch_timeout of the Ceph cluster."),
 
     text("libvirt", "", "uri", Need::Default, "qemu:///system", "The libvirt daemon of this node."),
-    number("libvirt", "", "timeout_ms", 10000, 500, 10 * minute_ms, ms, "Limit of one call to libvirt."),
 
     text("fake", "", "script", Need::Optional, "", "Folder with the files that say what the fake plugin answers."),
 };

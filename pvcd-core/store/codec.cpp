@@ -158,6 +158,7 @@ void read(const json& from, std::map<std::string, Type>& values) {
 
 template <class Type>
 void read(const json& from, std::optional<Type>& value) {
+  if (from.is_null()) return value.reset();
   read(from, value.emplace());
 }
 

@@ -59,7 +59,7 @@ class LocalStore : public Store {
 
   sd_event* loop() const override { return loop_; }
   SessionState state() const override { return state_; }
-  std::uint64_t session() const override { return state_ == SessionState::Expired ? 0 : session_; }
+  std::uint64_t session() const override { return told_session_; }
   Microseconds session_timeout() const override { return local_session_timeout; }
   void on_state(std::function<void(SessionState)> told) override { on_state_ = std::move(told); }
   void next_server() override {}
@@ -88,6 +88,7 @@ class LocalStore : public Store {
   sd_event* loop_;
   Deferred deferred_;
   std::uint64_t session_;
+  std::uint64_t told_session_ = 0;  // a client knows its session from the first connection on
   SessionState state_ = SessionState::Connecting;
   std::function<void(SessionState)> on_state_;
   std::vector<Watch> watches_;
@@ -146,6 +147,7 @@ LocalStore::~LocalStore() {
 void LocalStore::close() {
   if (std::exchange(closed_, true)) return;
   session_record().client = nullptr;
+  told_session_ = 0;
   state_ = SessionState::Expired;
   cluster_->expire(session_);
 }
@@ -160,6 +162,7 @@ void LocalStore::follow_link() {
   auto& record = session_record();
   if (record.link != Link::Up) return enter(SessionState::Connecting);
   if (!record.alive) return begin_anew();
+  told_session_ = session_;
   enter(SessionState::Connected);
   fire_due();
 }
@@ -167,6 +170,7 @@ void LocalStore::follow_link() {
 // Cut off, a client does not learn that its session has ended; connected again, it does.
 void LocalStore::begin_anew() {
   session_record().client = nullptr;
+  told_session_ = 0;
   enter(SessionState::Expired);
   if (closed_) return;
   session_ = cluster_->begin_session();

@@ -103,8 +103,10 @@ class Store {
   virtual std::uint64_t session() const = 0;                     // 0: none yet
   virtual Microseconds session_timeout() const = 0;              // as negotiated (safety rule 18); 0: never connected
   virtual void on_state(std::function<void(SessionState)>) = 0;  // one; replaces the last
-  virtual void next_server() = 0;                                // same session, another server: when writes stall
-  virtual void close() = 0;                                      // ends the session; ephemerals go; may block for 6 s
+  // Same session, another server: when a write stays unanswered. Not when one failed: a new connection is being made
+  // then, and this would end it.
+  virtual void next_server() = 0;
+  virtual void close() = 0;  // ends the session; ephemerals go; may block for 6 s
 };
 
 struct ZookeeperOptions {

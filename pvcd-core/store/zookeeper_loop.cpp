@@ -55,6 +55,7 @@ ZookeeperLoop::~ZookeeperLoop() {
 
 void ZookeeperLoop::attach(zhandle_t* handle) {
   handle_ = handle;
+  reconnecting_ = false;
   wake();
 }
 
@@ -65,7 +66,10 @@ void ZookeeperLoop::detach() {
   sd_event_source_set_enabled(wake_source_, SD_EVENT_OFF);
 }
 
-void ZookeeperLoop::wake() { sd_event_source_set_enabled(wake_source_, SD_EVENT_ONESHOT); }
+// Between two connections the timer brings the next try, however many requests come meanwhile.
+void ZookeeperLoop::wake() {
+  if (!reconnecting_) sd_event_source_set_enabled(wake_source_, SD_EVENT_ONESHOT);
+}
 
 void ZookeeperLoop::hang_up() {
   if (socket_source_) shutdown(sd_event_source_get_io_fd(socket_source_), SHUT_RDWR);
@@ -78,12 +82,13 @@ void ZookeeperLoop::turn(int events) {
   in_library_ = true;
   if (events != 0) zookeeper_process(handle_, events);
   // Both calls report lost connections as errors, which the library mends by itself: only is_unrecoverable() is fatal.
-  bool connected = zookeeper_interest(handle_, &socket, &interest, &pause) == ZOK && socket >= 0;
+  bool connects = zookeeper_interest(handle_, &socket, &interest, &pause) == ZOK && socket >= 0;
   in_library_ = false;
 
   auto microseconds = seconds(static_cast<std::uint64_t>(pause.tv_sec)) + static_cast<std::uint64_t>(pause.tv_usec);
-  watch(connected ? socket : -1, interest);
-  wait(connected ? microseconds : std::max(microseconds, reconnect_pause));
+  reconnecting_ = !connects;
+  watch(connects ? socket : -1, interest);
+  wait(connects ? microseconds : std::max(microseconds, reconnect_pause));
   after_turn_();
 }
 

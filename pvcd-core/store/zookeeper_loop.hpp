@@ -37,6 +37,7 @@ class ZookeeperLoop {
   sd_event_source* timer_ = nullptr;
   sd_event_source* wake_source_ = nullptr;
   bool in_library_ = false;
+  bool reconnecting_ = false;
 };
 
 }  // namespace pvcd::store

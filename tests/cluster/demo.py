@@ -7,9 +7,9 @@ from pathlib import Path
 
 from .lab.cluster import Cluster
 from .lab.process import LabError
+from .stage import CONFIG, UNITS, lab_stage
 from .story import STEPS, Story, play
 
-STAGE = Path("build/stage")
 
 
 def arguments() -> argparse.Namespace:
@@ -44,7 +44,7 @@ The cluster is still up. Look around (n1, n2, n3):
 def main() -> int:
     options = arguments()
     began = time.monotonic()
-    cluster = Cluster(stage=str(STAGE), pvcd=True)
+    cluster = Cluster(stage=str(lab_stage()), pvcd=True, pvcd_units=UNITS, config=CONFIG)
     steps = []
     try:
         cluster.up(report=lambda text: print(text, flush=True))

@@ -8,11 +8,17 @@ import time
 import uuid as uuids
 from dataclasses import dataclass, field
 
-from .bus import ROOT, Bus, BusError, node_path
+from .bus import ROOT, Bus, BusError, node_path, vm_path
 from .lab.cluster import Cluster
 from .lab.process import LabError, wait_for
+from .stage import SCRIPT
 
 PATIENCE = 60           # seconds; these machines are shared
+STORE = "/pvcd/lab"
+POLKIT_RULE = """polkit.addRule(function(action, subject) {
+  if (action.id == "org.pvcd1.vm-control" && subject.user == "alice") return polkit.Result.YES;
+});
+"""
 IMAGE = "web1"            # in the pool of the lab
 
 
@@ -94,6 +100,105 @@ class Story:
         require(not self.cluster.host("n1").qemu_pids(), "n1 runs a QEMU that it does not own")
         self.require_single_writer()
 
+    def doctored_records_do_not_start_a_second_qemu(self) -> None:
+        home = self.owner()
+        other = next(name for name in ("n3", "n2") if name != home)
+        lockers, before = self.cluster.ceph.lockers(IMAGE), self.cluster.guests.disk_state(IMAGE)
+        require(lockers, "the guest holds no lock: nothing would be proven")
+        self.event(f"the records are doctored: web1 stopped and released, while its QEMU lives on {home}; start on {other}")
+        self.doctor_records_to_say_stopped()
+        self.configure("node_limit", "as", "1", other)
+        result, reason = self.any_bus().start(self.uuid, PATIENCE)
+        self.note(f"{result}: {reason}")
+        require(result == "refused", f"Start ended {result}: {reason}")
+        address = lockers[0]["address"]
+        for word in ("vms/web1", home, address, "watch"):
+            require(word in reason, f"the reason does not name {word}: {reason}")
+        require(self.cluster.ceph.lockers(IMAGE) == lockers, "a lock was touched")
+        require(not self.qemu(other), f"a second QEMU runs on {other}")
+        after = self.cluster.guests.wait_count(IMAGE, before.count + 1, PATIENCE)
+        require(after.run == before.run, "the guest was disturbed")
+        self.event(f"the twin: the QEMU on {home} is really gone")
+        self.cluster.host(home).kill_qemu("web1")
+        wait_for(f"web1 to run on {other}", lambda: self.owner() == other and self.vm("State") == "running", 2 * PATIENCE)
+        self.note(f"web1 runs on {other}")
+        self.wait_new_run(before)
+        self.require_single_writer()
+        self.configure("node_limit", "as", "0")
+
+    def the_site_loses_power_and_every_vm_runs_once(self) -> None:
+        before = self.cluster.guests.disk_state(IMAGE)
+        stale = self.cluster.ceph.lockers(IMAGE)
+        self.event("power cut of all hosts at once, then power on")
+        for host in self.cluster.hosts:
+            host.power_cut()
+        for bmc in self.cluster.bmcs:
+            bmc.ipmi("chassis", "power", "on")
+        for host in self.cluster.hosts:
+            host.wait_up()
+        self.note("all hosts booted")
+        wait_for("web1 to run", lambda: self.sees_cluster() and self.vm("State") == "running" and self.where(), 2 * PATIENCE)
+        self.note(f"web1 runs on {self.owner()}")
+        self.wait_new_run(before)
+        self.require_blocklisted(stale)
+        require(self.where() == [self.owner()], f"web1 has a QEMU on {self.where()}, its owner is {self.owner()}")
+        self.require_single_writer()
+
+    def an_unprivileged_user_reads_but_does_not_start(self) -> None:
+        name = "n3"
+        self.wait_cluster_ready()
+        alice, root = self.bus(name, "alice"), self.bus(name)
+        self.event("alice, who has no rights, reads and tries to start")
+        result, message = root.wait_job(root.job(vm_path(self.uuid), "Vm", "Stop"), PATIENCE)
+        require(result == "done", f"Stop ended {result}: {message}")
+        require(alice.vm(self.uuid, "State") == "stopped", "alice cannot read")
+        try:
+            alice.job(vm_path(self.uuid), "Vm", "Start")
+        except BusError as denied:
+            require("AccessDenied" in denied.text or "org.pvcd1.vm-control" in denied.text, f"not denied by polkit: {denied.text}")
+            self.note(f"denied: {denied.text}")
+        else:
+            raise StepFailed("alice started a VM without any right")
+        self.event("a polkit rule allows alice to control VMs")
+        for host in self.cluster.hosts:
+            host.write("/etc/polkit-1/rules.d/10-alice.rules", POLKIT_RULE)
+        wait_for("the rule to count", lambda: self.alice_starts(alice), PATIENCE)
+        self.require_single_writer()
+        asked = [entry for entry in self.cluster.host(name).journal(unit="pvcd.service") if entry.get("PVCD_UID") == "2001"]
+        require(any("Start" in entry["MESSAGE"] for entry in asked), "the journal does not say that alice (2001) asked")
+        self.note(f"the journal says who asked: {asked[-1]['MESSAGE']}")
+
+    def the_primary_leaves_in_order(self, hook_seconds: int = 15) -> None:
+        self.wait_cluster_ready()
+        name = self.any_bus().primary()
+        witness = next(host.name for host in self.cluster.hosts if host.name != name)
+        acts = len(self.cluster.bmc(name).acts())
+        host = self.cluster.host(name)
+        host.write(f"{SCRIPT}/role_change", f"delay_ms {hook_seconds * 1000}\n")
+        self.event(f"systemctl stop pvcd.target on {name}, the primary, with a role hook that takes {hook_seconds} s")
+        stopped = host.start("systemctl", "stop", "pvcd.target", "pvcd-fake.service")
+        oldest, relinquished = 0.0, False
+        while stopped.poll() is None:
+            age = (self.node(witness, name, "KeepaliveAge") or 0) / 1e6
+            relinquished = relinquished or self.node(witness, name, "CoordinatorState") == "relinquish"
+            oldest = max(oldest, age)
+            time.sleep(0.2)         # a sampling rate, not a wait: the loop ends with the stop
+        self.note(f"stopped; the oldest heartbeat seen meanwhile was {oldest:.1f} s old")
+        require(stopped.returncode == 0, "systemctl stop failed")
+        require(relinquished, "relinquish was never visible")
+        wait_for("another primary", lambda: self.bus(witness).primary() not in ("", None, name), PATIENCE)
+        self.note(f"{self.bus(witness).primary()} is primary")
+        state = self.node(witness, name, "DaemonState")
+        require(state in ("left", "stop"), f"{name} is in state {state}")
+        require(len(self.cluster.bmc(name).acts()) == acts, f"the power of {name} was touched")
+        self.require_single_writer()
+        (self.cluster.host(name)).write(f"{SCRIPT}/role_change", "delay_ms 0\n")
+        self.event(f"pvcd starts again on {name}")
+        host.run("systemctl", "start", "pvcd-fake.service", "pvcd.target", timeout=PATIENCE)
+        wait_for(f"{name} to run", lambda: self.node(witness, name, "DaemonState") == "run", PATIENCE)
+        self.note(f"{name} is back as incarnation {self.node(witness, name, 'Incarnation')}")
+        self.require_single_writer()
+
     # ---------------------------------------------------------------------------------------------------------- telling
 
     def event(self, text: str) -> None:
@@ -133,7 +238,33 @@ class Story:
         return self.bus(asked).peek(node_path(name), "Node", prop)
 
     def vm(self, prop: str):
-        return self.any_bus().vm(self.uuid, prop)
+        """None while no host sees the cluster."""
+        return self.any_bus().vm(self.uuid, prop) if self.sees_cluster() else None
+
+    def configure(self, key: str, *value: str) -> None:
+        self.any_bus().call(vm_path(self.uuid), "Vm", "Configure", "a{sv}", "1", key, *value)
+
+    def doctor_records_to_say_stopped(self) -> None:
+        self.cluster.zookeeper.change({f"{STORE}/owners/{self.uuid}": {"released": True},
+                                       f"{STORE}/vms/{self.uuid}": {"wanted": "stopped"},
+                                       f"{STORE}/runs/{self.uuid}": {"state": "stopped"}})
+
+    def sees_cluster(self) -> bool:
+        try:
+            return bool(self.any_bus().primary())
+        except StepFailed:
+            return False
+
+    def where(self) -> list[str]:
+        return [host.name for host in self.cluster.hosts if host.is_up() and self.qemu(host.name)]
+
+    def alice_starts(self, alice: Bus) -> bool:
+        try:
+            result, message = alice.start(self.uuid, PATIENCE)
+        except BusError:
+            return False
+        require(result == "done", f"alice's Start ended {result}: {message}")
+        return True
 
     def owner(self) -> str:
         return self.vm("Node") or ""
@@ -181,8 +312,7 @@ class Story:
     def require_single_writer(self) -> None:
         state = self.cluster.guests.disk_state(IMAGE)
         require(not state.foreign and not state.overlap, f"two writers on {IMAGE}: {state}")
-        running = [host.name for host in self.cluster.hosts if host.is_up() and self.qemu(host.name)]
-        require(len(running) <= 1, f"web1 has a QEMU on {running}")
+        require(len(self.where()) <= 1, f"web1 has a QEMU on {self.where()}")
 
     def require_blocklisted(self, lockers: list[dict]) -> None:
         listed = {entry["address"] for entry in self.cluster.ceph.blocklist()}
@@ -216,6 +346,10 @@ STEPS = [
     ("1 define on n3, start on n1", Story.a_vm_is_defined_on_n3_and_runs_on_n1),
     ("2 QEMU killed on n1", Story.its_qemu_is_killed_and_it_runs_again_on_n1),
     ("3 power cut of n1", Story.its_host_loses_power_and_it_runs_elsewhere),
+    ("4 doctored records", Story.doctored_records_do_not_start_a_second_qemu),
+    ("5 power cut of all hosts", Story.the_site_loses_power_and_every_vm_runs_once),
+    ("6 an unprivileged user", Story.an_unprivileged_user_reads_but_does_not_start),
+    ("7 the primary leaves", Story.the_primary_leaves_in_order),
 ]
 
 

@@ -102,13 +102,18 @@ void ZookeeperBackend::cut(Client& client, Cut kind) {
 
 void ZookeeperBackend::heal(Client& client) { dynamic_cast<ProxiedClient&>(client).proxy->let_through(); }
 
-// Whoever has the secret of a session can end it: take a copy of the file, resume from it, close.
+// Whoever has the secret of a session can end it: take a copy of the file, resume from it, close. The owner is kept
+// away meanwhile, or it would take its session back.
 void ZookeeperBackend::expire(Client& client) {
+  auto& owner = dynamic_cast<ProxiedClient&>(client);
   auto thief_options = options();
-  std::filesystem::copy_file(dynamic_cast<ProxiedClient&>(client).options.session_file, thief_options.session_file);
+  std::filesystem::copy_file(owner.options.session_file, thief_options.session_file);
+  bool was_connected = owner.proxy->lets_through();
+  owner.proxy->refuse();
   auto thief = open_direct(thief_options);
   REQUIRE(until([&] { return thief->store->state() == SessionState::Connected; }));
   thief->store->close();
+  if (was_connected) owner.proxy->let_through();
 }
 
 std::unique_ptr<Backend> make_backend() { return std::make_unique<ZookeeperBackend>(); }

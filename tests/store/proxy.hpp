@@ -16,6 +16,7 @@ class Proxy {
   Proxy& operator=(const Proxy&) = delete;
 
   std::uint16_t port() const { return port_; }
+  bool lets_through() const { return mode_ == Mode::Through; }
   void refuse();       // ends connections, and new ones at once
   void swallow();      // what servers say on present connections is lost
   void let_through();  // ends connections that were swallowed; new ones work

@@ -35,7 +35,7 @@ std::optional<Server> connected_server() {
   return std::nullopt;
 }
 
-bool leads(const Server& server) {
+std::string answer_of(const Server& server) {
   int connection = socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -48,8 +48,12 @@ bool leads(const Server& server) {
   for (ssize_t count; (count = read(connection, bytes, sizeof bytes)) > 0;)
     answer.append(bytes, static_cast<std::size_t>(count));
   close(connection);
-  return answer.find("Mode: leader") != std::string::npos;
+  return answer;
 }
+
+bool leads(const Server& server) { return answer_of(server).find("Mode: leader") != std::string::npos; }
+
+bool serves(const Server& server) { return answer_of(server).find("Mode: ") != std::string::npos; }
 
 bool all_threads_stopped(pid_t pid) {
   for (const auto& thread : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
@@ -91,13 +95,13 @@ HungServer change_away(ZookeeperBackend& backend, Client& client, const Server& 
   });
   CHECK_FALSE(backend.until([&] { return answered; }, milliseconds(300)));  // it does hang
   auto begin = boottime_now();
+  client.store->next_server();
+  REQUIRE(backend.until([&] { return answered; }));
   bool written = false;
   while (!written && boottime_now() - begin < deadline) {
-    client.store->next_server();
-    REQUIRE(backend.until([&] { return answered; }, patience));
     auto told = std::make_shared<std::optional<CommitResult>>();
     client.store->commit({Set{"/vms/a", "again"}}, [told](const CommitResult& each) { *told = each; });
-    backend.until([&] { return told->has_value(); }, patience);
+    if (!backend.until([&] { return told->has_value(); }, patience)) client.store->next_server();
     written = told->has_value() && (*told)->code == CommitCode::Ok;
   }
   REQUIRE(written);
@@ -127,7 +131,7 @@ Server settle_on(ZookeeperBackend& backend, Client& client, bool leader) {
 
 bool all_serving() {
   auto all = servers();
-  return std::count_if(all.begin(), all.end(), leads) == 1;
+  return std::all_of(all.begin(), all.end(), serves);
 }
 
 }  // namespace
@@ -161,6 +165,7 @@ TEST_CASE("A hung leader costs an election, not the session") {
 
 TEST_CASE("Changing server again and again loses no session and no file descriptor") {
   ZookeeperBackend backend;
+  REQUIRE(backend.until(all_serving));
   auto client = connected(backend, backend.options());
   auto session = client->store->session();
   REQUIRE(backend.commit(*client, {Create{"/vms/a", ""}}).code == CommitCode::Ok);
@@ -186,6 +191,7 @@ TEST_CASE("With two servers, a hung one is left for the other") {
   ZookeeperBackend backend;
   auto options = backend.options();
   options.servers.clear();
+  REQUIRE(backend.until(all_serving));
   for (const auto& server : servers())
     if (!leads(server)) options.servers.push_back(server.address);
   REQUIRE(options.servers.size() == 2);

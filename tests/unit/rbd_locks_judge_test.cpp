@@ -167,8 +167,14 @@ TEST_CASE("a foreign instance without evidence") {
   }
 }
 
-TEST_CASE("a recorded instance of a covered writer is dead, whatever the cover and whoever lives now") {
-  const CoverKind cover = GENERATE(CoverKind::Release, CoverKind::Power, CoverKind::LaterBoot, CoverKind::Operator);
+TEST_CASE("a recorded instance of a writer that released it contradicts the release and is refused") {
+  VmStart start = start_on_n1();
+  start.covered = {n2_covered(CoverKind::Release, {{image, on_n2}})};
+  check_refused(judged(locked_and_watched(on_n2), start), "n2");
+}
+
+TEST_CASE("a recorded instance of a writer covered by evidence is dead, whoever lives now") {
+  const CoverKind cover = GENERATE(CoverKind::Power, CoverKind::LaterBoot, CoverKind::Operator);
   VmStart start = start_on_n1();
   start.covered = {n2_covered(cover, {{image, on_n2}})};
   check_breaks_exactly(judged(locked_and_watched(on_n2), start), lock_of(on_n2));

@@ -110,6 +110,10 @@ class Host:
             raise LabError(f"{self.name}: exit {done.returncode}: {text}: {(done.stderr or done.stdout).strip()[-600:]}")
         return done
 
+    def start(self, *command, timeout: float = 600) -> subprocess.Popen:
+        """Start a command in the host and go on; it ends by itself at the latest after the timeout."""
+        return subprocess.Popen(self.command_line(command, timeout), stdin=subprocess.DEVNULL)
+
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
         """Replace a file, whether the host is on or off."""
         write(self._root(), path, File(text, mode))

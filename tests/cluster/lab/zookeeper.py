@@ -71,5 +71,9 @@ class ZooKeeper:
         return self._probe.call("dump", self._spec.store_servers(), f"pvcd:{self._spec.store_secret}", root,
                                 timeout=timeout)
 
+    def change(self, changes: dict[str, dict], timeout: float = 10) -> None:
+        """Overwrites keys of some of pvcd's records, all at once: {path: {key: value}}."""
+        self._probe.call("change", self._spec.store_servers(), f"pvcd:{self._spec.store_secret}", changes, timeout=timeout)
+
     def close(self) -> None:
         self._probe.close()

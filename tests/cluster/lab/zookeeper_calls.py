@@ -1,4 +1,6 @@
 """ZooKeeper as a client in the hub sees it; called through probe.py."""
+import json
+
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoAuthError, NoNodeError
 
@@ -10,6 +12,23 @@ def dump(servers: list[str], credentials: str, root: str) -> dict[str, dict]:
         nodes = {}
         _walk(client, root, nodes)
         return nodes
+    finally:
+        client.stop()
+        client.close()
+
+
+def change(servers: list[str], credentials: str, changes: dict[str, dict]) -> None:
+    """Overwrites keys of entries that hold JSON, all in one transaction: records that lie."""
+    client = KazooClient(hosts=",".join(servers), timeout=6, auth_data=[("digest", credentials)])
+    client.start(timeout=5)
+    try:
+        transaction = client.transaction()
+        for path, values in changes.items():
+            data, stat = client.get(path)
+            transaction.set_data(path, json.dumps({**json.loads(data), **values}).encode(), version=stat.version)
+        for result in transaction.commit():
+            if isinstance(result, Exception):
+                raise result
     finally:
         client.stop()
         client.close()
