@@ -62,24 +62,22 @@ void AgentVm::advance() {
 // A guest that has been asked to shut down is waited for even when it is wanted again: it may be half-way.
 void AgentVm::notice_goal() {
   const Goal now = goal();
-  const bool shutting_down = memory_.step == Step::AwaitShutdown && now == Goal::Run;
-  if (now != memory_.goal) {
-    memory_.goal = now;
+  const Generation generation = owner_ ? owner_->value.generation : 0;
+  const bool same_generation = generation == std::exchange(memory_.generation, generation);
+  if (std::exchange(memory_.goal, now) != now || !same_generation) {
     memory_.not_before = 0;
     memory_.failures = 0;
-    if (shutting_down) return;
+    if (memory_.step == Step::AwaitShutdown && now == Goal::Run && same_generation) return;
     memory_.shutdown_asked.reset();
-    return start_over();
+    start_over();
   }
-  const bool begun = memory_.step != Step::Look && memory_.step != Step::Idle && !shutting_down;
-  if (now == Goal::Run && begun && owner_->value.generation != memory_.generation) start_over();
   if (in_.stopping && (memory_.step == Step::Hooks || memory_.step == Step::Create)) start_over();
 }
 
 void AgentVm::notice_releases() {
   const auto releases = static_cast<std::size_t>(std::count_if(in_.view.jobs.begin(), in_.view.jobs.end(), [&](const auto& job) {
     auto vm = job.second.value.arguments.find("vm");
-    return job.second.value.type == "node-release-images" && job.second.value.state == JobState::Finished &&
+    return job.second.value.type == "node-release-images" && job.second.value.result == JobResult::Done &&
            vm != job.second.value.arguments.end() && vm->second == uuid_;
   }));
   if (releases > memory_.releases_seen) memory_.not_before = 0;
@@ -112,7 +110,6 @@ void AgentVm::choose() {
 void AgentVm::choose_run() {
   if (in_.stopping) return;
   // Whatever was waited for stays remembered; the rest of a former start does not.
-  memory_.generation = owner_->value.generation;
   memory_.present.clear();
   memory_.instances.clear();
   if (!memory_.process) return go(Step::Hooks);

@@ -34,6 +34,7 @@ def _pvcd(spec: Spec, name: str) -> dict:
         "store": {"servers": spec.store_servers(), "session_timeout_ms": 3000, "server_tick_ms": spec.tick_ms,
                   "server_sync_limit": spec.sync_limit, "server_election_ms": 300,
                   "credentials_file": "/etc/pvcd/store.secret"},
+        "timings": {"suspect_after_ms": 1200},         # two heartbeats of T/6 and a little
         "hooks": {"vm_pre_start": ["rbd-locks"]},
     }
 

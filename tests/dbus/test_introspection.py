@@ -1,0 +1,83 @@
+"""The objects on the bus are what dbus/*.xml says, no more and no less."""
+import xml.etree.ElementTree as xml
+
+import pytest
+
+from .client import ROOT, node_path, vm_path
+from .node import NAME
+from .processes import TOP
+
+PLUGIN = "org.pvcd1.plugin.fake"
+EMITS = "org.freedesktop.DBus.Property.EmitsChangedSignal"
+OF_THE_BUS = {"org.freedesktop.DBus.Introspectable", "org.freedesktop.DBus.Peer", "org.freedesktop.DBus.Properties",
+              "org.freedesktop.DBus.ObjectManager"}
+
+
+def members(interface):
+    """{member: everything about it that a caller can notice}"""
+    found = {}
+    for member in interface:
+        if member.tag not in ("method", "signal", "property"):
+            continue
+        arguments = [(each.get("name"), each.get("type"), each.get("direction") if member.tag == "method" else None)
+                     for each in member.findall("arg")]
+        emits = next((each.get("value") for each in member.findall("annotation") if each.get("name") == EMITS), "true")
+        found[member.tag, member.get("name")] = (arguments, member.get("type"), member.get("access"), emits)
+    return found
+
+
+def interfaces_of(text):
+    return {each.get("name"): members(each) for each in xml.fromstring(text).findall("interface")}
+
+
+def described(file):
+    return interfaces_of((TOP / "dbus" / file).read_text())
+
+
+def shown(node, path, name="org.pvcd1"):
+    return {key: value for key, value in interfaces_of(node.client.introspect(path, name)).items() if key not in OF_THE_BUS}
+
+
+def test_manager(node):
+    assert shown(node, ROOT) == described("org.pvcd1.Manager.xml")
+
+
+def test_node(node):
+    assert shown(node, node_path(NAME)) == described("org.pvcd1.Node.xml")
+
+
+def test_vm_and_job(node, vm):
+    assert shown(node, vm_path(vm)) == described("org.pvcd1.Vm.xml")
+    job = node.client.vm(vm, "Start")
+    assert shown(node, job) == described("org.pvcd1.Job.xml")
+
+
+def test_plugin(node):
+    described_plugin = described("org.pvcd1.plugin.xml")
+    del described_plugin["org.pvcd1.plugin.Elector"]        # the one role that the fake plugin does not fill
+    assert shown(node, "/org/pvcd1/plugin", PLUGIN) == described_plugin
+
+
+def test_elector(node):
+    described_plugin = described("org.pvcd1.plugin.xml")
+    wanted = {name: described_plugin[name] for name in ("org.pvcd1.Plugin", "org.pvcd1.plugin.Elector")}
+    assert shown(node, "/org/pvcd1/plugin", "org.pvcd1.plugin.election") == wanted
+
+
+def test_every_property_can_be_read_and_has_its_type(node, vm):
+    job = node.client.vm(vm, "Start")
+    for file, path in (("Manager", ROOT), ("Node", node_path(NAME)), ("Vm", vm_path(vm)), ("Job", job)):
+        values = node.client.call(path, "org.freedesktop.DBus.Properties", "GetAll", "s", f"org.pvcd1.{file}")
+        wanted = {name for kind, name in described(f"org.pvcd1.{file}.xml")[f"org.pvcd1.{file}"] if kind == "property"}
+        assert set(values) == wanted
+
+
+@pytest.mark.parametrize("interface", ["Manager", "Node", "Vm", "Job", "Osd"])
+def test_each_file_describes_one_interface(interface):
+    assert list(described(f"org.pvcd1.{interface}.xml")) == [f"org.pvcd1.{interface}"]
+
+
+def test_object_manager_lists_every_object(node, vm):
+    objects = node.client.call(ROOT, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects")
+    assert node_path(NAME) in objects
+    assert objects[vm_path(vm)]["org.pvcd1.Vm"]["Uuid"] == vm

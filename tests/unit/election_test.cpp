@@ -1,0 +1,197 @@
+#include "logic/election.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "world.hpp"
+
+using namespace pvcd;
+using namespace pvcd::logic;
+using test::World;
+
+namespace {
+
+// n2 looks at who leads.
+struct Candidate {
+  World world;
+  ElectionSettings settings{{"n1", "n2", "n3"}, seconds(10), seconds(5)};
+  ElectionMemory memory;
+  Instant now = seconds(100);
+  NodeName name = "n2";
+
+  std::optional<ClaimRequest> claim() {
+    ElectionPlan plan = decide_election(world.view, settings, world.life(name), memory, now);
+    memory = plan.next;
+    return plan.claim;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("nobody claims while the holder's incarnation is alive; the twin whose session is gone is replaced (rule 14)") {
+  Candidate it;
+  CHECK_FALSE(it.claim());
+  it.world.lose("n1");
+  const auto claim = it.claim();
+  REQUIRE(claim);
+  CHECK(claim->self == it.world.life("n2"));
+  CHECK(claim->leader_version == 7);
+  CHECK(claim->expected == LeaderRecord{7, "n1", 1});
+  CHECK_FALSE(claim->holder_stale);
+}
+
+TEST_CASE("a leadership of an older incarnation counts for nothing, although the node lives") {
+  Candidate it;
+  it.world.join("n1", 1, 2);
+  CHECK_FALSE(it.claim());  // the old session has not ended
+  it.world.view.live.at({"n1", 1}).session = false;
+  CHECK(it.claim());
+}
+
+TEST_CASE("a cluster that never had a primary and one whose role was given back are claimed alike") {
+  Candidate it;
+  it.world.view.leader.reset();
+  auto first = it.claim();
+  REQUIRE(first);
+  CHECK(first->leader_version == any_version);
+  CHECK(first->expected == LeaderRecord{});
+  it.world.vacate(9);
+  auto vacant = it.claim();
+  REQUIRE(vacant);
+  CHECK(vacant->expected.epoch == 9);
+}
+
+TEST_CASE("a holder that lives is replaced only when its published core age exceeds twice its limit (rule 10)") {
+  Candidate it;
+  it.world.core_age("n1", seconds(20));
+  CHECK_FALSE(it.claim());
+  it.world.core_age("n1", seconds(20) + 1);
+  const auto claim = it.claim();
+  REQUIRE(claim);
+  CHECK(claim->holder_stale);
+}
+
+TEST_CASE("a holder that publishes no core age is not stale") {
+  Candidate it;
+  it.world.live("n1").value.units.clear();
+  CHECK_FALSE(it.claim());
+}
+
+TEST_CASE("the holder does not claim against itself, however old its core looks") {
+  Candidate it;
+  it.name = "n1";
+  it.world.core_age("n1", seconds(30));
+  CHECK_FALSE(it.claim());
+}
+
+TEST_CASE("only a coordinator that is fit claims") {
+  Candidate it;
+  it.world.vacate();
+  SECTION("the twin: all is well") { CHECK(it.claim()); }
+  SECTION("its core decides just in time") {
+    it.world.core_age("n2", seconds(10));
+    CHECK(it.claim());
+  }
+  SECTION("a client never claims") {
+    it.settings.coordinators = {"n1", "n3"};
+    CHECK_FALSE(it.claim());
+  }
+  SECTION("without its own session (S5)") {
+    it.world.lose("n2");
+    CHECK_FALSE(it.claim());
+  }
+  SECTION("without its own live entry") {
+    it.world.view.live.erase({"n2", 1});
+    CHECK_FALSE(it.claim());
+  }
+  SECTION("while it starts up or leaves") {
+    it.world.says("n2", DaemonState::Shutdown);
+    CHECK_FALSE(it.claim());
+  }
+  SECTION("with a core that does not decide any more: no zombie primaries") {
+    it.world.core_age("n2", seconds(10) + 1);
+    CHECK_FALSE(it.claim());
+  }
+  SECTION("with a core that never reported") {
+    it.world.live("n2").value.units.clear();
+    CHECK_FALSE(it.claim());
+  }
+  SECTION("before everything has been read") {
+    it.world.view.complete = false;
+    CHECK_FALSE(it.claim());
+  }
+}
+
+TEST_CASE("maintenance does not hinder the election (finding F25)") {
+  Candidate it;
+  it.world.maintenance().lose("n1");
+  CHECK(it.claim());
+}
+
+TEST_CASE("others stand back for a node that was asked to become primary, but not for ever") {
+  Candidate it;
+  it.world.vacate().job(1, "node-become-primary", "n3");
+  CHECK_FALSE(it.claim());
+  it.now += seconds(5) - 1;
+  CHECK_FALSE(it.claim());
+  it.now += 1;
+  CHECK(it.claim());
+}
+
+TEST_CASE("nobody stands back for a node that cannot become primary") {
+  Candidate it;
+  it.world.vacate();
+  JobRecord& job = it.world.job(1, "node-become-primary", "n3");
+  SECTION("the twin: it can") { CHECK_FALSE(it.claim()); }
+  SECTION("it is this node") {
+    job.object = "n2";
+    CHECK(it.claim());
+  }
+  SECTION("the job has finished") {
+    job.state = JobState::Finished;
+    CHECK(it.claim());
+  }
+  SECTION("another kind of job") {
+    job.type = "node-fence";
+    CHECK(it.claim());
+  }
+  SECTION("it never joined") {
+    job.object = "n9";
+    CHECK(it.claim());
+  }
+  SECTION("it is no coordinator") {
+    it.settings.coordinators = {"n1", "n2"};
+    CHECK(it.claim());
+  }
+  SECTION("it has no session") {
+    it.world.lose("n3");
+    CHECK(it.claim());
+  }
+  SECTION("its core does not decide") {
+    it.world.core_age("n3", seconds(11));
+    CHECK(it.claim());
+  }
+}
+
+TEST_CASE("a node that was asked to step down stands back too, and takes the role again if nobody else does") {
+  Candidate it;
+  it.world.vacate().job(1, "node-step-down", "n2", {}, JobState::Running);
+  CHECK_FALSE(it.claim());
+  it.now += seconds(5);
+  CHECK(it.claim());
+  Candidate other;
+  other.world.vacate().job(1, "node-step-down", "n1", {}, JobState::Running);
+  CHECK(other.claim());
+}
+
+TEST_CASE("a new vacancy begins a new wait") {
+  Candidate it;
+  it.world.vacate().job(1, "node-become-primary", "n3");
+  CHECK_FALSE(it.claim());
+  it.now += seconds(5);
+  CHECK(it.claim());
+  it.world.lead("n1", 8);
+  CHECK_FALSE(it.claim());
+  it.now += seconds(60);
+  it.world.vacate(8);
+  CHECK_FALSE(it.claim());
+}

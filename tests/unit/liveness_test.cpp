@@ -1,0 +1,104 @@
+#include "logic/liveness.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "world.hpp"
+
+using namespace pvcd;
+using namespace pvcd::logic;
+using test::World;
+
+namespace {
+
+constexpr Microseconds suspect_after = milliseconds(2500);
+
+Health health_of(const World& world, const Sights& sights, Instant now, const NodeName& node = "n2") {
+  return health(world.view, sights, node, now, suspect_after);
+}
+
+}  // namespace
+
+TEST_CASE("silence is counted from when this observer first saw the counter's present value (rule 8)") {
+  World world;
+  Sights sights = look(world.view, {}, seconds(10));
+  CHECK(silence(sights, "n2", seconds(12)) == seconds(2));
+  sights = look(world.view, sights, seconds(12));
+  CHECK(silence(sights, "n2", seconds(12)) == seconds(2));
+  world.beat("n2");
+  sights = look(world.view, sights, seconds(13));
+  CHECK(silence(sights, "n2", seconds(13)) == 0);
+  CHECK(silence(sights, "n1", seconds(13)) == seconds(3));
+}
+
+TEST_CASE("a node that was never looked at, or a look of the future, is not silent") {
+  World world;
+  CHECK(silence({}, "n2", seconds(10)) == 0);
+  CHECK(silence(look(world.view, {}, seconds(10)), "n2", seconds(9)) == 0);
+}
+
+TEST_CASE("a new incarnation begins a new silence even with the same counter") {
+  World world;
+  Sights sights = look(world.view, {}, seconds(10));
+  world.join("n2", 1, 2);
+  sights = look(world.view, sights, seconds(15));
+  CHECK(silence(sights, "n2", seconds(15)) == 0);
+}
+
+TEST_CASE("health is what session, counter and evidence say, and nothing else") {
+  World world;
+  const Sights sights = look(world.view, {}, 0);
+  SECTION("a session and a moving counter: alive, up to and including suspect_after") {
+    CHECK(health_of(world, sights, suspect_after) == Health::Alive);
+  }
+  SECTION("a session and a counter silent for longer: suspect") {
+    CHECK(health_of(world, sights, suspect_after + 1) == Health::Suspect);
+  }
+  SECTION("no session: lost") {
+    world.lose("n2");
+    CHECK(health_of(world, sights, 0) == Health::Lost);
+  }
+  SECTION("no live entry: lost") {
+    world.view.live.erase({"n2", 1});
+    CHECK(health_of(world, sights, 0) == Health::Lost);
+  }
+  SECTION("evidence about its recorded boot: dead") {
+    world.prove("n2");
+    CHECK(health_of(world, sights, 0) == Health::Dead);
+  }
+  SECTION("evidence about an older boot of it means nothing for this one") {
+    world.prove("n2");
+    world.join("n2", 2, 2);
+    CHECK(health_of(world, sights, 0) == Health::Alive);
+  }
+  SECTION("never joined: unknown") { CHECK(health_of(world, sights, 0, "n9") == Health::Unknown); }
+}
+
+TEST_CASE("a node whose live entry cannot be read is unknown and not lost: unreadable is no proof of death") {
+  World world;
+  world.view.live.erase({"n2", 1});
+  CHECK(health_of(world, {}, 0) == Health::Lost);
+  world.view.broken["/live/n2.1"] = "no JSON";
+  CHECK(health_of(world, {}, 0) == Health::Unknown);
+}
+
+TEST_CASE("the last word outlives the live entry, which a claim removes, but not the incarnation (rule 11)") {
+  World world;
+  world.says("n2", DaemonState::Left).lose("n2");
+  Sights sights = look(world.view, {}, 0);
+  CHECK(last_word(sights, "n2") == DaemonState::Left);
+  world.view.live.erase({"n2", 1});
+  sights = look(world.view, sights, 1);
+  CHECK(last_word(sights, "n2") == DaemonState::Left);
+  CHECK(silence(sights, "n2", seconds(1)) == seconds(1));
+  world.node("n2").incarnation = 2;
+  CHECK(last_word(look(world.view, sights, 2), "n2") == DaemonState::Unknown);
+  CHECK(last_word(sights, "n9") == DaemonState::Unknown);
+}
+
+TEST_CASE("evidence is about exactly one boot") {
+  World world;
+  world.prove("n2", EvidenceKind::Operator);
+  REQUIRE(evidence_about(world.view, "boot-n2-1"));
+  CHECK(evidence_about(world.view, "boot-n2-1")->kind == EvidenceKind::Operator);
+  CHECK(evidence_about(world.view, "boot-n2-2") == nullptr);
+}
