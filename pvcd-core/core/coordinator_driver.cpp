@@ -1,5 +1,7 @@
 #include "core/coordinator_driver.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "core/test_switches.hpp"
@@ -95,6 +97,7 @@ void CoordinatorDriver::commit(const logic::CoordinatorAction& action, std::vect
   const Epoch epoch = cluster_.view().leader ? cluster_.view().leader->value.epoch : 0;
   if (is_worth_a_record(action.act)) add_decision(transaction, decisions_.record(action.why, epoch));
   const bool recorded = is_worth_a_record(action.act);
+  if (switched("late-writes")) sleep(4);
   cluster_.store().commit(std::move(transaction), [this, action, epoch, recorded](const store::CommitResult& result) {
     const bool ok = result.code == store::CommitCode::Ok;
     if (ok) decisions_.announce(action.why, epoch, recorded && !result.created.empty() ? result.created.back() : "");

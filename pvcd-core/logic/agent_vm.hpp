@@ -29,7 +29,6 @@ class AgentVm {
   void choose_run();
   void choose_stop();
   void watch_running();
-  void doubt_process();
   void await_shutdown();
   void plan_step();
 

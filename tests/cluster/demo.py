@@ -5,9 +5,8 @@ import sys
 import time
 from pathlib import Path
 
-from .lab.cluster import Cluster
 from .lab.process import LabError
-from .stage import CONFIG, UNITS, lab_stage
+from .sabotage import SABOTAGES, lab, play_sabotage
 from .story import STEPS, Story, play
 
 
@@ -16,11 +15,16 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./dev demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave the cluster up afterwards")
     parser.add_argument("--json", metavar="FILE", help="write the result as data")
+    parser.add_argument("--sabotage", choices=sorted(SABOTAGES), help="a deliberate fault: the story must fail")
     return parser.parse_args()
 
 
 def tell(seconds: float | None, text: str) -> None:
     print(f"   {'event   ' if seconds is None else f'{seconds:+7.2f} s'} {text}", flush=True)
+
+
+def begin(name: str) -> None:
+    print(f"\n== {name}", flush=True)
 
 
 def show(steps) -> None:
@@ -44,18 +48,23 @@ The cluster is still up. Look around (n1, n2, n3):
 def main() -> int:
     options = arguments()
     began = time.monotonic()
-    cluster = Cluster(stage=str(lab_stage()), pvcd=True, pvcd_units=UNITS, config=CONFIG)
+    sabotage = SABOTAGES.get(options.sabotage)
+    expected = sabotage.steps if sabotage else STEPS
+    cluster = lab(sabotage)
     steps = []
     try:
         cluster.up(report=lambda text: print(text, flush=True))
-        steps = play(Story(cluster, tell), begin=lambda name: print(f"\n== {name}", flush=True))
+        if sabotage:
+            steps = play_sabotage(sabotage, cluster, tell, begin)
+        else:
+            steps = play(Story(cluster, tell), begin=begin)
         show(steps)
     except LabError as problem:
         print(f"the lab failed: {problem}", file=sys.stderr)
     finally:
         if not options.keep:
             cluster.down()
-    ok = len(steps) == len(STEPS) and all(step.ok for step in steps)
+    ok = len(steps) == len(expected) and all(step.ok for step in steps)
     seconds = round(time.monotonic() - began, 1)
     if options.json:
         result = {"ok": ok, "seconds": seconds, "steps": [vars(step) for step in steps]}

@@ -81,7 +81,7 @@ class Story:
         self.make_zookeeper_leader("n1")
         before = self.cluster.guests.disk_state(IMAGE)
         self.event("power cut of n1: it is the primary, leads ZooKeeper and runs web1")
-        self.cluster.host("n1").power_cut()
+        self.lose_power("n1")
         self.wait_running_elsewhere("n1")
         target = self.owner()
         self.note(f"web1 runs on {target}")
@@ -323,6 +323,9 @@ class Story:
     def require_off_was_sent(self, victim: str) -> None:
         require(any(act.command == "off" and act.outcome == "done" for act in self.cluster.bmc(victim).acts()),
                 f"nobody sent an off to the BMC of {victim}: reading off is not proof")
+
+    def lose_power(self, name: str) -> None:
+        self.cluster.host(name).power_cut()
 
     def make_primary(self, name: str) -> None:
         bus = self.bus("n2")

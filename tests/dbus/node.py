@@ -72,9 +72,12 @@ class Node:
 
     def start(self, name):
         """core, or a plugin."""
-        command = [CORE] if name == "core" else [HOST, name]
-        self.running[name] = Process(name, command, self.folder / f"{name}.log", self.environment())
+        self.running[name] = self.run(name, [CORE] if name == "core" else [HOST, name])
         return self.running[name]
+
+    def run(self, name, command):
+        """Anything else in the same surroundings; whoever runs it ends it."""
+        return Process(name, command, self.folder / f"{name}.log", self.environment())
 
     def start_all(self):
         for name in PLUGINS + ["core"]:

@@ -34,7 +34,8 @@ def _pvcd(spec: Spec, name: str) -> dict:
         "store": {"servers": spec.store_servers(), "session_timeout_ms": 3000, "server_tick_ms": spec.tick_ms,
                   "server_sync_limit": spec.sync_limit, "server_election_ms": 300,
                   "credentials_file": "/etc/pvcd/store.secret"},
-        "timings": {"suspect_after_ms": 1200},         # two heartbeats of T/6 and a little
+        # Two heartbeats of T/6 and a little; a BMC that lies is asked again soon.
+        "timings": {"suspect_after_ms": 1200, "fence_deadline_ms": 5000},
         "hooks": {"vm_pre_start": ["rbd-locks"]},
     }
 

@@ -1,0 +1,52 @@
+"""Deliberate faults that the story must not survive: `./dev demo --sabotage NAME` ends with ok: false at the right step.
+
+A fault of pvcd is a switch of the core that only tests run; a fault of the world is made in the lab.
+"""
+from dataclasses import dataclass, field
+
+from .lab.cluster import Cluster
+from .stage import CONFIG, UNITS, lab_stage
+from .story import STEPS, Step, Story, play
+from .trials import Trials
+
+
+class BmcStaysOn(Trials):
+    """The host hangs instead of losing power, and its BMC accepts an off without doing it."""
+
+    def lose_power(self, name: str) -> None:
+        self.cluster.bmc(name).lie(True)
+        self.cluster.host(name).freeze()
+
+
+LIE = ("a BMC that accepts and stays on", Trials.a_bmc_that_accepts_and_stays_on_proves_nothing)
+LATE = ("a write under an old epoch", Trials.a_write_decided_under_an_old_epoch_is_refused)
+PREPARE = ("web1 runs", Trials.prepare)
+
+
+@dataclass
+class Sabotage:
+    fails_at: str                               # the step that must notice
+    switches: tuple[str, ...] = ()
+    story: type[Story] = Trials
+    steps: list = field(default_factory=lambda: STEPS)
+
+
+SABOTAGES = {
+    "pre-start-hook-off": Sabotage("4 doctored records", ("pre-start-hook-off",)),
+    "bmc-stays-on": Sabotage("3 power cut of n1", story=BmcStaysOn),
+    "evidence-check-off": Sabotage(LIE[0], ("accepted-counts-as-off",), steps=[PREPARE, LIE]),
+    "epoch-check-off": Sabotage(LATE[0], ("epoch-check-off",), steps=[PREPARE, LATE]),
+}
+
+
+def lab(sabotage: Sabotage | None = None) -> Cluster:
+    """A lab with pvcd installed; with the switched core only where a fault of pvcd is asked for."""
+    switched = bool(sabotage and (sabotage.switches or sabotage.steps is not STEPS))
+    return Cluster(stage=str(lab_stage(switched)), pvcd=True, pvcd_units=UNITS, config=CONFIG)
+
+
+def play_sabotage(sabotage: Sabotage, cluster: Cluster, tell, begin=lambda name: None) -> list[Step]:
+    story = sabotage.story(cluster, tell)
+    story.sabotage = sabotage.switches
+    story.switch(*sabotage.switches)
+    return play(story, sabotage.steps, begin)

@@ -1,0 +1,62 @@
+"""The story on real parts, step by step, and the trials that it leaves out."""
+import pytest
+
+from .sabotage import SABOTAGES, lab, play_sabotage
+from .story import STEPS, Story
+from .trials import THAW_AFTER, Trials
+
+
+@pytest.fixture(scope="module")
+def story():
+    with lab() as cluster:
+        yield Story(cluster, lambda seconds, text: print(f"{'event' if seconds is None else f'{seconds:+.2f} s'} {text}"))
+
+
+@pytest.mark.parametrize("step", STEPS, ids=[name for name, _ in STEPS])
+def test_step(story, step):
+    step[1](story)
+
+
+def test_the_primary_leaves_with_a_role_hook_of_ninety_seconds(story):
+    story.the_primary_leaves_in_order(90)
+
+
+@pytest.fixture(scope="module")
+def trials():
+    with lab(SABOTAGES["epoch-check-off"]) as cluster:          # the switched core with no switch on: late writes need it
+        yield Trials(cluster, lambda seconds, text: print(f"{'event' if seconds is None else f'{seconds:+.2f} s'} {text}"))
+
+
+def test_a_bmc_that_accepts_and_stays_on_proves_nothing(trials):
+    trials.prepare()
+    trials.a_bmc_that_accepts_and_stays_on_proves_nothing()
+
+
+@pytest.mark.parametrize("thaw_after", THAW_AFTER)
+def test_a_frozen_host_is_fenced_or_goes_on(trials, thaw_after):
+    trials.prepare()
+    trials.a_frozen_host_is_fenced_or_goes_on(thaw_after)
+
+
+def test_a_primary_that_dies_between_fence_and_start_is_carried_on(trials):
+    trials.prepare()
+    trials.a_primary_that_dies_between_fence_and_start_is_carried_on()
+
+
+def test_the_bmc_of_another_host_is_refused(trials):
+    trials.prepare()
+    trials.the_bmc_of_another_host_is_refused()
+
+
+def test_a_write_decided_under_an_old_epoch_is_refused(trials):
+    trials.prepare()
+    trials.a_write_decided_under_an_old_epoch_is_refused()
+
+
+@pytest.mark.parametrize("name", sorted(SABOTAGES))
+def test_sabotage_is_noticed(name):
+    sabotage = SABOTAGES[name]
+    with lab(sabotage) as cluster:
+        steps = play_sabotage(sabotage, cluster, lambda seconds, text: print(seconds, text))
+    assert not steps[-1].ok, "the story came true all the same"
+    assert steps[-1].name == sabotage.fails_at, f"{steps[-1].name} failed instead: {steps[-1].evidence}"

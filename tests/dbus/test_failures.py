@@ -1,0 +1,250 @@
+"""What is asked for while something is missing: refused with a reason, nothing changed, and done once it is back."""
+import os
+import pathlib
+import signal
+import time
+
+import pytest
+
+from .client import NO_OPTIONS, ROOT, Refused, vm_path
+from .domains import domain, fresh_uuid
+from .node import NAME
+from .processes import wait_for
+
+
+@pytest.fixture
+def node(make_node):
+    made = make_node()
+    made.start_all()
+    return made
+
+
+def refused_kind(call, *arguments):
+    with pytest.raises(Refused) as caught:
+        call(*arguments)
+    return caught.value.name.rpartition(".")[2]
+
+
+# ---------------------------------------------------------------------------------------------------------- the store
+
+@pytest.fixture
+def silent_store(node):
+    """A store that says nothing, as behind a cut network."""
+    node.zookeeper.send(signal.SIGSTOP)
+    yield
+    node.zookeeper.send(signal.SIGCONT)
+
+
+def test_nothing_is_taken_on_without_the_store(node, vm, silent_store):
+    client = node.client
+    wait_for("the node to notice", lambda: not client.get(ROOT, "Manager", "Quorate"), 30)
+    signals = len(client.signals)
+    assert refused_kind(client.define, domain("never")) == "Unavailable"
+    assert refused_kind(client.vm, vm, "Start") == "Unavailable"
+    assert refused_kind(client.vm, vm, "Configure") == "Unavailable"
+    assert refused_kind(client.node, NAME, "Fence") == "Unavailable"
+    assert refused_kind(client.manager, "SetMaintenance", "ba{sv}", True, NO_OPTIONS) == "Unavailable"
+    client.receive()
+    assert not [name for _, name, _ in client.signals[signals:] if name == "org.pvcd1.Manager.JobNew"]
+    assert client.get(vm_path(vm), "Vm", "WantedState") == "stopped"         # what was seen last stays readable
+
+    node.zookeeper.send(signal.SIGCONT)
+    node.wait_until_ready()
+    assert client.peek(vm_path(vm), "Vm", "WantedState") == "stopped"
+    assert refused_kind(client.manager, "GetVm", "s", "never") == "NotFound"
+    assert client.finish(client.vm(vm, "Start"))[0] == "done"
+
+
+def test_without_proof_nothing_is_started(node, vm, silent_store):
+    """Crashed while the store is silent: it is started again only when the node has proof again (S5)."""
+    node.zookeeper.send(signal.SIGCONT)
+    assert node.client.finish(node.client.vm(vm, "Start"))[0] == "done"
+    node.zookeeper.send(signal.SIGSTOP)
+    wait_for("the node to lose its proof", lambda: "it does not act" in node.running["core"].output(), 30)
+    created = len(node.calls("create"))
+    (node.script / f"domain.{vm}").unlink()
+    time.sleep(2)                       # several rounds; there is no condition for something that must not come
+    assert len(node.calls("create")) == created
+    node.zookeeper.send(signal.SIGCONT)
+    wait_for("it to run again", lambda: node.domain(vm) and node.domain(vm)[0] == "running", 60)
+
+
+# -------------------------------------------------------------------------------------------------------- the plugins
+
+def test_an_absent_hook_means_no_start_and_it_is_named(node, vm):
+    # Another plugin is the hypervisor still, so that only the hook is missing.
+    node.running["core"].stop()
+    config = (node.folder / "etc/pvcd.toml").read_text()
+    node.write("etc/pvcd.toml", config.replace('vm_pre_start = ["fake"]', 'vm_pre_start = ["fake", "rbd-locks"]'))
+    node.start("core")
+    node.wait_until_ready()
+    result, message = node.client.finish(node.client.vm(vm, "Start"))
+    assert result == "refused" and "rbd-locks" in message
+    assert not node.calls("create")
+    assert "rbd-locks" in node.client.get(vm_path(vm), "Vm", "FailedReason")
+
+
+def test_an_absent_hypervisor_means_no_start(node, vm):
+    node.running["fake"].kill()
+    job = node.client.vm(vm, "Start")
+    wait_for("a reason", lambda: node.client.get(vm_path(vm), "Vm", "FailedReason") or node.client.get(job, "Job", "Message"), 30)
+    assert not node.calls("create")
+    node.start("fake")
+    node.client.wait_for_vm(vm, "running")          # once it is back, what is wanted comes true
+    assert node.client.get(vm_path(vm), "Vm", "FailedReason") == ""
+
+
+@pytest.mark.parametrize("verdict, reason", [("refuse", "the image has another owner"), ("unknown", "Ceph is silent")])
+def test_a_hook_that_does_not_say_proceed_prevents_the_start(node, vm, verdict, reason):
+    node.answer("before_start", verdict=verdict, note=reason)
+    result, message = node.client.finish(node.client.vm(vm, "Start"))
+    assert result == "refused" and reason in message
+    assert not node.calls("create")
+    node.answer("before_start")
+    node.client.wait_for_vm(vm, "running")
+
+
+def test_a_hook_may_make_it_wait(node, vm):
+    node.answer("before_start", verdict="wait", wait_ms=3000, wait_for="the watch of 10.0.0.9", note="it may live")
+    result, message = node.client.finish(node.client.vm(vm, "Start"))
+    assert result == "refused" and "the watch of 10.0.0.9" in message
+    node.answer("before_start")
+    node.client.wait_for_vm(vm, "running")
+    assert len(node.calls("before_start")) == 2     # not before its time, and no oftener
+
+
+def test_a_hung_hook_means_no_start(node, vm):
+    """It answers Proceed, but after its time: a timeout is no permission."""
+    node.answer("before_start", delay_ms=6000)
+    began = time.monotonic()
+    result, message = node.client.finish(node.client.vm(vm, "Start"))
+    assert result == "refused" and "fake" in message
+    assert time.monotonic() - began < 6             # hook_deadline_ms is 2 s
+    assert not node.calls("create")
+    node.answer("before_start")
+    node.client.wait_for_vm(vm, "running")
+
+
+def test_the_bus_answers_while_a_plugin_hangs(node, vm):
+    node.answer("before_start", delay_ms=4000)
+    node.client.vm(vm, "Start")
+    wait_for("the hook to be asked", lambda: node.calls("before_start"))
+    began = time.monotonic()
+    other = node.client.define(domain("meanwhile"))
+    assert node.client.get(other, "Vm", "Name") == "meanwhile"
+    plugin = node.client.call("/org/pvcd1/plugin", "org.freedesktop.DBus.Properties", "Get", "ss", "org.pvcd1.Plugin", "State",
+                              name="org.pvcd1.plugin.fake")
+    assert plugin == "running"
+    assert time.monotonic() - began < 2
+
+
+def test_a_domain_that_cannot_be_created_is_refused_with_libvirts_words(node, vm):
+    node.answer("create", outcome="refused", note="no memory left")
+    result, message = node.client.finish(node.client.vm(vm, "Start"))
+    assert result == "refused" and "no memory left" in message
+
+
+def test_without_its_instances_on_record_the_cpus_never_run(node, vm):
+    node.answer("identify", outcome="unknown", note="Ceph is silent")
+    result, message = node.client.finish(node.client.vm(vm, "Start"))
+    assert result == "refused" and "Ceph is silent" in message
+    assert not node.calls("resume")
+    node.answer("identify")
+    node.client.wait_for_vm(vm, "running")
+
+
+def test_a_release_that_is_pending_says_so(node, vm):
+    assert node.client.finish(node.client.vm(vm, "Start"))[0] == "done"
+    node.answer("after_stop", outcome="unknown", note="Ceph is silent")
+    result, message = node.client.finish(node.client.vm(vm, "Stop"))
+    assert result == "failed" and "Ceph is silent" in message
+    assert node.client.get(vm_path(vm), "Vm", "State") != "stopped" or node.client.get(vm_path(vm), "Vm", "FailedReason")
+    node.answer("after_stop")
+    wait_for("the release", lambda: node.client.get(vm_path(vm), "Vm", "FailedReason") == "" and
+             node.client.get(vm_path(vm), "Vm", "State") == "stopped", 30)
+
+
+def test_a_job_that_waits_can_be_canceled(node, vm):
+    """Without a primary nothing is taken up."""
+    node.running["election"].kill()
+    node.running["core"].kill()
+    node.start("core")
+    wait_for("a node that has nobody to lead it", lambda: node.client.peek(ROOT, "Manager", "Quorate") is not None, 30)
+    job = None
+    if node.client.get(ROOT, "Manager", "Primary") != NAME:
+        job = node.client.vm(vm, "Start")
+        node.client.call(job, "org.pvcd1.Job", "Cancel", "a{sv}", NO_OPTIONS)
+        assert node.client.finish(job)[0] == "canceled"
+        assert node.client.get(vm_path(vm), "Vm", "WantedState") == "stopped"
+
+
+# ------------------------------------------------------------------------------------------------------------- the core
+
+def test_a_killed_core_finds_everything_again(node, vm):
+    node.client.finish(node.client.vm(vm, "Start"))
+    before, epoch = node.domain(vm), node.client.get(ROOT, "Manager", "Epoch")
+    node.running["core"].kill()
+    node.start("core")
+    node.wait_until_ready()
+    node.client.wait_for_vm(vm, "running")
+    assert node.domain(vm) == before                # the same QEMU
+    assert node.client.get(ROOT, "Manager", "Epoch") >= epoch
+    assert node.client.get(vm_path(vm), "Vm", "Generation") == 1
+    assert node.client.finish(node.client.vm(vm, "Stop"))[0] == "done"
+
+
+def test_a_killed_keepalive_goes_on_as_the_same_incarnation(node, vm):
+    node.client.finish(node.client.vm(vm, "Start"))
+    incarnation, before = node.client.get("/org/pvcd1/node/n1", "Node", "Incarnation"), node.domain(vm)
+    node.running["keepalive"].kill()
+    node.start("keepalive")
+    wait_for("it to resume", lambda: "resumed" in node.running["keepalive"].output(), 30)
+    assert node.client.get("/org/pvcd1/node/n1", "Node", "Incarnation") == incarnation
+    assert node.client.finish(node.client.vm(vm, "Restart"))[0] == "done"
+    assert node.domain(vm) != before
+
+
+@pytest.mark.parametrize("name", ["core", "fake"])
+def test_who_needs_the_bus_ends_with_it(node, name):
+    node.bus.kill()
+    assert node.running[name].wait() not in (0, None)
+
+
+def test_the_keepalive_does_not_need_the_bus(node):
+    node.bus.kill()
+    assert node.running["core"].wait() == 1
+    proof = node.folder / "run" / "proof"
+    seen = proof.read_text()
+    wait_for("a younger proof", lambda: proof.read_text() != seen)
+    assert node.running["keepalive"].status() is None
+
+
+def test_an_orderly_stop(node, vm):
+    node.client.finish(node.client.vm(vm, "Start"))
+    assert node.running["core"].stop() == 0
+    for plugin in ("fake", "election", "keepalive"):
+        assert node.running[plugin].stop() == 0
+    assert node.domain(vm)[0] == "running"          # VMs run on
+    assert not (node.folder / "run" / "proof").exists()
+
+
+def test_a_store_that_went_backwards_stops_every_act(node, vm):
+    """Rule 15: this node has seen a higher epoch than the store knows."""
+    node.running["core"].stop()
+    file = node.folder / "state" / "high-water.json"
+    marks = node.high_water()
+    file.write_text(file.read_text().replace(f'"epoch":{marks["epoch"]}', f'"epoch":{marks["epoch"] + 1000}'))
+    assert node.high_water()["epoch"] == marks["epoch"] + 1000
+    node.start("core")
+    wait_for("it to be said", lambda: "nothing is started or fenced" in node.running["core"].output(), 30)
+    assert str(marks["epoch"] + 1000) in node.running["core"].output()
+    node.client.vm(vm, "Start")
+    time.sleep(2)                       # several rounds
+    assert not node.calls("create")
+
+
+def test_no_process_of_pvcd_has_a_secret_in_its_arguments_or_log(node):
+    for process in node.running.values():
+        assert "secret" not in pathlib.Path(f"/proc/{process.pid}/cmdline").read_text()
+        assert "pvcd:secret" not in process.output()
+        assert os.path.exists(process.log)

@@ -1,0 +1,197 @@
+#include "logic/placement.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "world.hpp"
+
+using namespace pvcd;
+using namespace pvcd::logic;
+using test::gib;
+using test::mail;
+using test::web;
+using test::World;
+
+namespace {
+
+constexpr Microseconds suspect_after = milliseconds(2500);
+
+struct Case {
+  World world;
+  Instant now = seconds(10);
+
+  Placement place_web() {
+    const VmRecord vm = world.vm(web);
+    const Sights sights = look(world.view, {}, now);
+    return place(world.view, vm, promised_memory(world.view), sights, now, suspect_after);
+  }
+  // Only n2 is left to choose.
+  std::string objection_to_n2(Microseconds later = 0) {
+    const VmRecord vm = world.vm(web);
+    const Sights sights = look(world.view, {}, now);
+    return objection(world.view, vm, world.node("n2"), promised_memory(world.view), sights, now + later, suspect_after);
+  }
+};
+
+bool contains(const std::vector<std::string>& texts, const std::string& text) {
+  return std::find(texts.begin(), texts.end(), text) != texts.end();
+}
+
+}  // namespace
+
+TEST_CASE("a node takes a VM only when nothing speaks against it") {
+  Case it;
+  it.world.vm(web).memory = 10 * gib;
+  SECTION("the twin: nothing") { CHECK(it.objection_to_n2().empty()); }
+  SECTION("named in the node limit") {
+    it.world.vm(web).node_limit = {"n3", "n2"};
+    CHECK(it.objection_to_n2().empty());
+  }
+  SECTION("not in the node limit") {
+    it.world.vm(web).node_limit = {"n1", "n3"};
+    CHECK(it.objection_to_n2() == "not in the node limit of vm1");
+  }
+  SECTION("suspect") { CHECK(it.objection_to_n2(seconds(3)) == "not known to be alive"); }
+  SECTION("lost") {
+    it.world.lose("n2");
+    CHECK(it.objection_to_n2() == "not known to be alive");
+  }
+  SECTION("starting up or leaving") {
+    it.world.says("n2", DaemonState::Shutdown);
+    CHECK(it.objection_to_n2() == "not in state run");
+  }
+  SECTION("being fenced, whatever the phase") {
+    it.world.fence("n2", FencePhase::Intent);
+    CHECK(it.objection_to_n2() == "being fenced");
+  }
+  SECTION("memory promised to others, to the byte") {
+    it.world.vm(mail).memory = 54 * gib;
+    it.world.own(mail, "n2");
+    it.world.run(mail);
+    CHECK(it.objection_to_n2().empty());
+    it.world.vm(mail).memory += 1;
+    CHECK(it.objection_to_n2() == "10.0 GiB not promised to others, vm1 needs 10.0 GiB");
+  }
+  SECTION("more promised than there is") {
+    it.world.vm(mail).memory = 80 * gib;
+    it.world.own(mail, "n2");
+    CHECK(it.objection_to_n2() == "0.0 GiB not promised to others, vm1 needs 10.0 GiB");
+  }
+  SECTION("memory that is not free, whoever uses it") {
+    it.world.live("n2").value.memory_free = 10 * gib;
+    CHECK(it.objection_to_n2().empty());
+    it.world.live("n2").value.memory_free -= 1;
+    CHECK(it.objection_to_n2() == "10.0 GiB free, vm1 needs 10.0 GiB");
+  }
+  SECTION("free memory that a VM assigned to it has not taken yet (finding F24)") {
+    it.world.live("n2").value.memory_free = 13 * gib;
+    it.world.vm(mail).memory = 4 * gib;
+    it.world.own(mail, "n2");
+    CHECK(it.objection_to_n2() == "9.0 GiB free, vm1 needs 10.0 GiB");
+    it.world.run(mail, VmState::Running);  // it has taken it: the host's number says so
+    CHECK(it.objection_to_n2().empty());
+    it.world.run(mail, VmState::Starting);
+    CHECK_FALSE(it.objection_to_n2().empty());
+    it.world.run(mail, VmState::Running).generation = 0;  // that was an earlier one
+    CHECK_FALSE(it.objection_to_n2().empty());
+  }
+}
+
+TEST_CASE("memory is promised to each VM that is assigned, running or not, and to nobody else") {
+  World world;
+  world.vm(web).memory = 4 * gib;
+  world.vm(mail).memory = 8 * gib;
+  world.own(web, "n2");
+  world.own(mail, "n2");
+  CHECK(promised_memory(world.view).at("n2").total == 12 * gib);
+  CHECK(promised_memory(world.view).at("n2").not_taken == 12 * gib);
+  world.view.owners.at(mail).value.released = true;
+  CHECK(promised_memory(world.view).at("n2").total == 4 * gib);
+  world.view.vms.erase(web);
+  CHECK(promised_memory(world.view).empty());
+}
+
+TEST_CASE("a boot that is proven over has no promises: its node is free again after the reboot") {
+  World world;
+  world.own(web, "n2");
+  world.prove("n2", EvidenceKind::LaterBoot);
+  world.join("n2", 2, 2);
+  CHECK(promised_memory(world.view).empty());
+}
+
+TEST_CASE("the home is taken when it fits, else the node with most memory not promised; each other one is named") {
+  Case it;
+  it.world.own(mail, "n1");
+  it.world.node("n3").memory_total = 100 * gib;
+  SECTION("the biggest") {
+    const Placement placement = it.place_web();
+    CHECK(placement.node == "n3");
+    CHECK(contains(placement.rejected, "n1: fits, but another is preferred"));
+    CHECK(contains(placement.rejected, "n2: fits, but another is preferred"));
+  }
+  SECTION("among equals the first") {
+    it.world.node("n3").memory_total = 64 * gib;
+    CHECK(it.place_web().node == "n2");
+  }
+  SECTION("the home, although it is the smallest") {
+    it.world.vm(web).home = "n1";
+    CHECK(it.place_web().node == "n1");
+    CHECK(it.place_web().rejected.size() == 2);
+  }
+  SECTION("not the home that does not fit") {
+    it.world.vm(web).home = "n1";
+    it.world.lose("n1");
+    const Placement placement = it.place_web();
+    CHECK(placement.node == "n3");
+    CHECK(contains(placement.rejected, "n1: not known to be alive"));
+  }
+  SECTION("nowhere, with the reason of each") {
+    it.world.vm(web).memory = 1000 * gib;
+    const Placement placement = it.place_web();
+    CHECK(placement.node.empty());
+    CHECK(placement.rejected.size() == 3);
+  }
+}
+
+TEST_CASE("a VM without memory is placed on an overfull node without wrapping around") {
+  Case it;
+  it.world.vm(web).memory = 0;
+  it.world.vm(mail).memory = 80 * gib;
+  it.world.own(mail, "n1");
+  it.world.vm(web).node_limit = {"n1", "n2"};
+  CHECK(it.place_web().node == "n2");
+}
+
+TEST_CASE("a VM with a disk that only one host has is pinned (rule 12)") {
+  Case it;
+  VmRecord& vm = it.world.vm(web);
+  SECTION("its twin with RBD disks only goes anywhere") {
+    CHECK_FALSE(is_pinned(vm));
+    CHECK(pinned_to(it.world.view, vm).empty());
+    it.world.own(web, "n2");
+    CHECK(pinned_to(it.world.view, vm).empty());
+  }
+  SECTION("one local disk among RBD disks is enough, and shared counts as local") {
+    const DiskKind kind = GENERATE(DiskKind::Local, DiskKind::Shared);
+    vm.disks.push_back({"vdb", kind, "/var/lib/scratch.img"});
+    CHECK(is_pinned(vm));
+    SECTION("never owned, no home: any node") {
+      CHECK(pinned_to(it.world.view, vm).empty());
+      CHECK_FALSE(it.place_web().node.empty());
+    }
+    SECTION("never owned: only its home") {
+      vm.home = "n3";
+      CHECK(it.place_web().node == "n3");
+      it.world.lose("n3");
+      const Placement placement = it.place_web();
+      CHECK(placement.node.empty());
+      CHECK(contains(placement.rejected, "n1: does not have the local disks of vm1"));
+    }
+    SECTION("owned once: only its last owner, wherever its home is, released or not") {
+      vm.home = "n3";
+      it.world.own(web, "n2").released = true;
+      CHECK(it.place_web().node == "n2");
+      it.world.lose("n2");
+      CHECK(it.place_web().node.empty());
+    }
+  }
+}

@@ -1,0 +1,419 @@
+// Who gets a VM, on what proof, and when fences and evidence have done their work.
+
+#include <catch2/catch.hpp>
+
+#include "world.hpp"
+
+using namespace pvcd;
+using namespace pvcd::logic;
+using test::Coordinator;
+using test::gib;
+using test::mail;
+using test::web;
+using test::World;
+
+namespace {
+
+struct Case {
+  World world;
+  Coordinator n1{world};
+
+  const AssignVm* assign(const VmUuid& uuid = web) const { return n1.with_key<AssignVm>("assign/" + uuid); }
+  std::string waiting(const VmUuid& uuid = web) const {
+    auto found = n1.memory.waiting.find(uuid);
+    return found == n1.memory.waiting.end() ? "" : found->second;
+  }
+};
+
+bool mentions(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+VmUuid numbered(int i) { return "bbbbbbbb-0000-0000-0000-00000000000" + std::to_string(i); }
+
+}  // namespace
+
+// --------------------------------------------------------------------------------------------------------------- ownership
+
+TEST_CASE("a VM that is wanted and never had an owner is assigned at generation 1") {
+  Case it;
+  it.world.vm(web).home = "n3";
+  it.n1.round();
+  REQUIRE(it.assign());
+  CHECK(it.assign()->record.generation == 1);
+  CHECK(it.assign()->record.owner == it.world.life("n3"));
+  CHECK(it.assign()->record.storage_addresses == std::vector<std::string>{"10.0.0.3"});
+  CHECK(it.assign()->record.epoch == 7);
+  CHECK(it.assign()->record.former.empty());
+  CHECK_FALSE(it.assign()->replaces);
+  CHECK(it.assign()->vm_version == 3);
+  CHECK(it.assign()->relies_on.empty());
+}
+
+TEST_CASE("a VM that is not wanted is not assigned") {
+  for (const WantedState wanted : {WantedState::Stopped, WantedState::Disabled}) {
+    Case it;
+    it.world.vm(web, wanted);
+    it.n1.round();
+    CHECK_FALSE(it.assign());
+    CHECK(it.waiting().empty());
+  }
+}
+
+TEST_CASE("nothing but a release or evidence about exactly the owner's boot moves ownership (S2)") {
+  Case it;
+  OwnerRecord& owner = it.world.own(web, "n2", 4);
+  it.world.run(web);
+  SECTION("not while the owner lives") {
+    it.n1.round();
+    CHECK_FALSE(it.assign());
+  }
+  SECTION("not when it is silent, or lost") {
+    it.world.lose("n2");
+    it.n1.wait(seconds(3600)).round();
+    CHECK_FALSE(it.assign());
+  }
+  SECTION("not on a confirmed fence without its evidence") {
+    it.world.lose("n2").fence("n2", FencePhase::Confirmed);
+    it.n1.round();
+    CHECK_FALSE(it.assign());
+  }
+  SECTION("not on evidence about another boot of that node") {
+    it.world.view.evidence["boot-n2-0"] = {EvidenceRecord{}, 1};
+    it.world.lose("n2");
+    it.n1.round();
+    CHECK_FALSE(it.assign());
+  }
+  SECTION("not on evidence about another node") {
+    it.world.prove("n3");
+    it.n1.round();
+    CHECK_FALSE(it.assign());
+  }
+  SECTION("the twin that was released: the generation goes on, and its instances are not forgotten") {
+    owner.released = true;
+    it.n1.round();
+    REQUIRE(it.assign());
+    CHECK(it.assign()->record.generation == 5);
+    CHECK(it.assign()->replaces == 24);
+    CHECK(it.assign()->relies_on.empty());
+    REQUIRE(it.assign()->record.former.size() == 1);
+    CHECK(it.assign()->record.former[0].cover == CoverKind::Release);
+    CHECK(it.assign()->record.former[0].instances == it.world.view.runs.at(web).value.instances);
+  }
+}
+
+TEST_CASE("evidence of each kind covers the former owner by its name, and the assignment relies on it (S2, rule 13)") {
+  const auto [kind, cover, words] = GENERATE(table<EvidenceKind, CoverKind, std::string>({
+      {EvidenceKind::Power, CoverKind::Power, "is off: its BMC read off after our off"},
+      {EvidenceKind::LaterBoot, CoverKind::LaterBoot, "is over: the node runs a later boot"},
+      {EvidenceKind::Operator, CoverKind::Operator, "was confirmed off by an operator"},
+  }));
+  Case it;
+  it.world.own(web, "n2", 4);
+  it.world.run(web);
+  it.world.prove("n2", kind);
+  it.n1.round();
+  REQUIRE(it.assign());
+  CHECK(it.assign()->record.owner.node != "n2");
+  CHECK(it.assign()->relies_on == std::vector<BootId>{"boot-n2-1"});
+  REQUIRE(it.assign()->record.former.size() == 1);
+  const Writer& former = it.assign()->record.former[0];
+  CHECK(former.cover == cover);
+  CHECK(former.life == Life{"n2", "boot-n2-1", 1});
+  CHECK(former.generation == 4);
+  CHECK(former.storage_addresses == std::vector<std::string>{"10.0.0.2"});
+  CHECK(former.instances.size() == 1);
+  for (const CoordinatorAction& action : it.n1.actions)
+    if (key_of(action.act) == "assign/" + web) CHECK(mentions(action.why.because, words));
+}
+
+TEST_CASE("instances of another generation are not taken for those of the former owner") {
+  Case it;
+  it.world.own(web, "n2", 4).released = true;
+  it.world.run(web).generation = 3;
+  it.n1.round();
+  REQUIRE(it.assign());
+  CHECK(it.assign()->record.former[0].instances.empty());
+}
+
+TEST_CASE("every former writer is kept until the VM has run, because its locks may remain") {
+  Case it;
+  it.world.own(web, "n2", 4).former = {Writer{{"n3", "boot-n3-0", 1}, 2, {"10.0.0.3"}, {}, CoverKind::Power}};
+  it.world.prove("n2");
+  it.n1.round();
+  REQUIRE(it.assign());
+  REQUIRE(it.assign()->record.former.size() == 2);
+  CHECK(it.assign()->record.former[0].life.boot == "boot-n3-0");
+  CHECK(it.assign()->record.former[1].life.boot == "boot-n2-1");
+}
+
+TEST_CASE("a VM goes back to its node in the later boot when that fits best") {
+  Case it;
+  it.world.own(web, "n2").owner.boot = "boot-n2-1";
+  it.world.vm(web).home = "n2";
+  it.world.vm(web).memory = 60 * gib;
+  it.world.prove("n2", EvidenceKind::LaterBoot);
+  it.world.join("n2", 2, 2);
+  it.n1.round();
+  REQUIRE(it.assign());  // what its older boot had promised is free again
+  CHECK(it.assign()->record.owner == Life{"n2", "boot-n2-2", 2});
+}
+
+TEST_CASE("a VM whose owner cannot be read is left alone") {
+  Case it;
+  it.world.vm(web);
+  it.world.view.broken["/owners/" + web] = "no JSON";
+  it.n1.round();
+  CHECK_FALSE(it.assign());
+  it.world.view.broken.clear();
+  it.n1.round();
+  CHECK(it.assign());
+}
+
+// ---------------------------------------------------------------------------------------------------------- order and room
+
+TEST_CASE("the highest priority is placed first, names decide among equals") {
+  Case it;
+  for (int i = 1; i <= 4; ++i) it.world.vm(numbered(i)).priority = i == 3 ? 10 : i == 4 ? -1 : 0;
+  it.n1.round();
+  std::vector<VmUuid> order;
+  for (const AssignVm& act : it.n1.all<AssignVm>()) order.push_back(act.uuid);
+  CHECK(order == std::vector<VmUuid>{numbered(3), numbered(1), numbered(2), numbered(4)});
+}
+
+TEST_CASE("when there is room for one only, the one with priority gets it and the other waits with the reason (S10)") {
+  Case it;
+  it.world.vm(web).memory = 40 * gib;
+  it.world.vm(mail).memory = 40 * gib;
+  it.world.vm(mail).priority = 1;
+  it.world.vm(web).node_limit = {"n3"};
+  it.world.vm(mail).node_limit = {"n3"};
+  it.n1.round();
+  CHECK(it.assign(mail));
+  CHECK_FALSE(it.assign(web));
+  CHECK(mentions(it.waiting(web), "n3: 24.0 GiB not promised to others, vm1 needs 40.0 GiB"));
+  CHECK(mentions(it.waiting(web), "n1: not in the node limit"));
+  CHECK(it.waiting(mail).empty());
+}
+
+TEST_CASE("placements of one round see each other: a dead node's VMs are spread (finding F24)") {
+  Case it;
+  for (int i = 1; i <= 4; ++i) {
+    it.world.vm(numbered(i)).memory = 30 * gib;
+    it.world.own(numbered(i), "n2");
+  }
+  it.world.node("n2").memory_total = 128 * gib;
+  it.world.prove("n2");
+  it.n1.round();
+  std::map<NodeName, int> count;
+  for (const AssignVm& act : it.n1.all<AssignVm>()) ++count[act.record.owner.node];
+  CHECK(count == std::map<NodeName, int>{{"n1", 2}, {"n3", 2}});
+}
+
+TEST_CASE("what is under way from an earlier round is promised already (finding F24)") {
+  Case it;
+  it.world.vm(web).memory = 40 * gib;
+  it.world.vm(web).node_limit = {"n3"};
+  it.n1.round();
+  REQUIRE(it.assign(web));
+  it.world.vm(mail).memory = 40 * gib;
+  it.world.vm(mail).node_limit = {"n3"};
+  it.n1.round();
+  CHECK_FALSE(it.assign(web));  // under way
+  CHECK_FALSE(it.assign(mail));
+  SECTION("it succeeded, and is counted once") {
+    it.world.own(web, "n3");
+    it.world.vm(mail).memory = 24 * gib;
+    it.n1.round();
+    CHECK(it.assign(mail));
+  }
+  SECTION("it failed: the room is free for whoever comes first") {
+    it.world.vm(mail).priority = 1;
+    it.n1.done("assign/" + web, false).round();
+    CHECK(it.assign(mail));
+    CHECK_FALSE(it.assign(web));
+  }
+  SECTION("the VM was undefined meanwhile") {
+    it.world.view.vms.erase(web);
+    it.n1.round();
+    CHECK(it.assign(mail));
+  }
+}
+
+TEST_CASE("the reason to wait goes when it is over, whoever ended it") {
+  Case it;
+  it.world.vm(web).memory = 1000 * gib;
+  it.n1.round();
+  CHECK(mentions(it.waiting(), "no node can take it now: n1: 64.0 GiB not promised"));
+  SECTION("another primary assigned it") { it.world.own(web, "n2"); }
+  SECTION("it was undefined") { it.world.view.vms.erase(web); }
+  SECTION("it is not wanted any more") { it.world.vm(web).wanted = WantedState::Stopped; }
+  SECTION("it fits now") { it.world.vm(web).memory = gib; }
+  it.n1.round();
+  CHECK(it.waiting().empty());
+}
+
+TEST_CASE("a VM with local disks waits for its host although that is proven off; its twin on RBD goes on (rule 12)") {
+  Case it;
+  it.world.own(web, "n2");
+  it.world.own(mail, "n2");
+  it.world.vm(web).disks = {{"vda", DiskKind::Local, "/srv/web.img"}};
+  it.world.prove("n2");
+  it.n1.round();
+  CHECK_FALSE(it.assign(web));
+  CHECK(mentions(it.waiting(web), "waiting for n2, which has its local disks: "));
+  CHECK(it.assign(mail));
+  it.world.join("n2", 2, 2);
+  it.n1.round();
+  REQUIRE(it.assign(web));
+  CHECK(it.assign(web)->record.owner.boot == "boot-n2-2");
+}
+
+// ------------------------------------------------------------------------------------------------------------- maintenance
+
+TEST_CASE("in maintenance VMs of lost nodes wait and say why; afterwards they are recovered (finding F25)") {
+  Case it;
+  it.world.own(web, "n2");
+  it.world.prove("n2");
+  it.world.maintenance();
+  it.n1.round();
+  CHECK_FALSE(it.assign());
+  CHECK(it.waiting() == "the cluster is in maintenance: VMs of lost nodes are not recovered");
+  it.world.maintenance(false);
+  it.n1.round();
+  CHECK(it.assign());
+}
+
+TEST_CASE("in maintenance what people ask for goes on: a VM that is new or was released is started") {
+  Case it;
+  it.world.maintenance();
+  SECTION("new") { it.world.vm(web); }
+  SECTION("released") { it.world.own(web, "n2").released = true; }
+  it.n1.round();
+  CHECK(it.assign());
+}
+
+TEST_CASE("without a record of the cluster there is no maintenance") {
+  World world;
+  world.view.cluster.reset();
+  CHECK_FALSE(in_maintenance(world.view));
+}
+
+// ----------------------------------------------------------------------------------------------------------------- closing
+
+TEST_CASE("a fence is closed when nothing is left to settle, and not before (findings F13 and F14)") {
+  Case it;
+  it.world.own(web, "n2");
+  it.world.vm(web).wanted = WantedState::Stopped;
+  it.world.lose("n2");
+  const auto dropped = [&] { return it.n1.refresh().round().plans("drop-fence/n2"); };
+  SECTION("confirmed, but a VM is still to be moved away") {
+    it.world.fence("n2", FencePhase::Confirmed);
+    it.world.prove("n2");
+    CHECK_FALSE(dropped());
+    it.world.own(web, "n3", 2);
+    CHECK(dropped());
+    CHECK(it.n1.with_key<DropFence>("drop-fence/n2")->version == 60);
+  }
+  SECTION("open, but an operator has confirmed it off: it takes no turn of the storm brake for ever") {
+    it.world.fence("n2", FencePhase::Acting);
+    it.world.prove("n2", EvidenceKind::Operator);
+    it.world.own(web, "n3", 2);
+    CHECK(dropped());
+  }
+  SECTION("open about a lost node") {
+    it.world.fence("n2", FencePhase::Acting);
+    CHECK_FALSE(dropped());
+  }
+  SECTION("the node joined in a later boot: that is evidence once it is committed") {
+    it.world.fence("n2", FencePhase::Acting);
+    const Life old = it.world.life("n2");
+    it.world.join("n2", 2, 2);
+    CHECK_FALSE(dropped());
+    it.world.view.evidence[old.boot] = {EvidenceRecord{EvidenceKind::LaterBoot, old, "n1", 7, {}}, 70};
+    CHECK(dropped());
+  }
+  SECTION("the node joined in a later boot and owned nothing") {
+    it.world.fence("n2", FencePhase::Acting);
+    it.world.join("n2", 2, 2).own(web, "n3", 2);
+    CHECK(dropped());
+  }
+  SECTION("the node is not on record any more") {
+    it.world.fence("n2", FencePhase::Confirmed);
+    it.world.view.nodes.erase("n2");
+    CHECK(dropped());
+  }
+}
+
+TEST_CASE("a fence that nothing was sent for is closed when the node has joined again; an acting one is settled first (rule 4)") {
+  Case it;
+  it.world.own(web, "n2");
+  const FencePhase phase = GENERATE(FencePhase::Intent, FencePhase::Acting);
+  it.world.fence("n2", phase);
+  it.world.join("n2", 1, 2);
+  CHECK(it.n1.round().plans("drop-fence/n2") == (phase == FencePhase::Intent));
+}
+
+TEST_CASE("a fence of a node that proves itself alive is closed, unless a person asked for it (rule 4)") {
+  Case it;
+  it.world.fence("n2", GENERATE(FencePhase::Intent, FencePhase::Acting));
+  SECTION("nobody asked") { CHECK(it.n1.round().plans("drop-fence/n2")); }
+  SECTION("asked") {
+    it.world.job(1, "node-fence", "n2", {{"boot_id", "boot-n2-1"}}, JobState::Running);
+    CHECK_FALSE(it.n1.round().plans("drop-fence/n2"));
+  }
+  SECTION("it is only suspect") {
+    it.n1.memory.sights = look(it.world.view, {}, it.n1.now);
+    CHECK_FALSE(it.n1.wait(seconds(3)).round().plans("drop-fence/n2"));
+  }
+}
+
+TEST_CASE("evidence is kept while a VM or the node's record depends on it") {
+  Case it;
+  it.world.own(web, "n2");
+  it.world.vm(web).wanted = WantedState::Stopped;
+  it.world.prove("n2");
+  const auto dropped = [&] { return it.n1.refresh().round().plans("drop-evidence/boot-n2-1"); };
+  CHECK_FALSE(dropped());
+  it.world.own(web, "n3", 2);
+  CHECK_FALSE(dropped());  // that boot could come back and must find it
+  SECTION("a later boot has joined") { it.world.join("n2", 2, 2); }
+  SECTION("the node is not on record any more") { it.world.view.nodes.erase("n2"); }
+  CHECK(dropped());
+}
+
+TEST_CASE("evidence about a later boot's predecessor is kept while it is owed") {
+  Case it;
+  it.world.own(web, "n2");
+  it.world.vm(web).wanted = WantedState::Stopped;
+  it.world.prove("n2");
+  it.world.join("n2", 2, 2);
+  CHECK_FALSE(it.n1.round().plans("drop-evidence/boot-n2-1"));
+  it.world.view.owners.at(web).value.released = true;
+  CHECK(it.n1.round().plans("drop-evidence/boot-n2-1"));
+}
+
+TEST_CASE("while an owner record cannot be read nothing is closed: it may owe what is not known") {
+  Case it;
+  it.world.fence("n2", FencePhase::Confirmed);
+  it.world.prove("n2");
+  it.world.join("n2", 2, 2);
+  it.world.view.broken["/owners/" + mail] = "no JSON";
+  it.n1.round();
+  CHECK_FALSE(it.n1.plans("drop-fence/n2"));
+  CHECK_FALSE(it.n1.plans("drop-evidence/boot-n2-1"));
+  it.world.view.broken = {{"/runs/" + mail, "no JSON"}};
+  it.n1.round();
+  CHECK(it.n1.plans("drop-fence/n2"));
+  CHECK(it.n1.plans("drop-evidence/boot-n2-1"));
+}
+
+TEST_CASE("only the primary assigns and closes") {
+  World world;
+  world.vm(web);
+  world.fence("n1", FencePhase::Intent);
+  Coordinator n2{world, "n2"};
+  n2.round();
+  CHECK(n2.actions.empty());
+  world.lead("n2");
+  n2.round();
+  CHECK(n2.plans("assign/" + web));
+}
