@@ -48,7 +48,7 @@ struct Daemon::State {
         cluster(*opened, loop),
         requests(cluster, self.name()),
         polkit(bus),
-        plugins(bus),
+        plugins(bus, milliseconds(static_cast<std::uint64_t>(shared.number("timings.hook_deadline_ms")))),
         decisions(self.name()),
         tree(loop, bus.connection(), polkit, cluster, requests, {self.name(), shared.list("cluster.coordinators")}, runtime::boottime_us),
         role(cluster, plugins, self, shared, [this] { wake(); }),

@@ -8,7 +8,8 @@ namespace {
 
 namespace names = runtime::names;
 
-// How long the bus waits for an answer; the plugin's own limits are shorter. A role hook may take as long as it needs.
+// How long the bus waits for an answer; the plugin's own limits are shorter. Hooks before a start have a configured one,
+// and a role hook may take as long as it needs.
 constexpr Microseconds answer_limit = seconds(30);
 constexpr Microseconds role_hook_limit = seconds(3600);
 
@@ -32,7 +33,7 @@ struct Plugins::State {
     std::function<void()> vanished;
   };
 
-  explicit State(runtime::Bus& used) : bus(used) {
+  State(runtime::Bus& used, Microseconds limit) : bus(used), hook_limit(limit) {
     daemon = sdbus::createProxy(bus.connection(), "org.freedesktop.DBus", "/org/freedesktop/DBus");
     daemon->uponSignal("NameOwnerChanged")
         .onInterface("org.freedesktop.DBus")
@@ -89,12 +90,13 @@ struct Plugins::State {
   }
 
   runtime::Bus& bus;
+  Microseconds hook_limit;
   std::unique_ptr<sdbus::IProxy> daemon;
   std::map<std::string, std::unique_ptr<sdbus::IProxy>> proxies;
   std::map<std::string, Followed> follows;
 };
 
-Plugins::Plugins(runtime::Bus& bus) : state_(std::make_unique<State>(bus)) {}
+Plugins::Plugins(runtime::Bus& bus, Microseconds hook_limit) : state_(std::make_unique<State>(bus, hook_limit)) {}
 Plugins::~Plugins() = default;
 
 void Plugins::probe(const std::string& plugin, const ProbeRequest& request, Answered<DomainProbe> answered) {
@@ -113,13 +115,13 @@ void Plugins::destroy(const std::string& plugin, const DomainRequest& request, A
   state_->call(plugin, names::hypervisor_interface, "Destroy", request, std::move(answered));
 }
 void Plugins::before_start(const std::string& plugin, const VmStart& request, Answered<HookVerdict> answered) {
-  state_->call(plugin, names::pre_start_hook_interface, "BeforeStart", request, std::move(answered));
+  state_->call(plugin, names::pre_start_hook_interface, "BeforeStart", request, std::move(answered), state_->hook_limit);
 }
 void Plugins::identify(const std::string& plugin, const ImagesRequest& request, Answered<Identified> answered) {
-  state_->call(plugin, names::pre_start_hook_interface, "Identify", request, std::move(answered));
+  state_->call(plugin, names::pre_start_hook_interface, "Identify", request, std::move(answered), state_->hook_limit);
 }
 void Plugins::after_stop(const std::string& plugin, const VmStopped& request, Answered<Answer> answered) {
-  state_->call(plugin, names::pre_start_hook_interface, "AfterStop", request, std::move(answered));
+  state_->call(plugin, names::pre_start_hook_interface, "AfterStop", request, std::move(answered), state_->hook_limit);
 }
 void Plugins::read(const std::string& plugin, const ReadRequest& request, Answered<PowerReading> answered) {
   state_->call(plugin, names::fencer_interface, "Read", request, std::move(answered));

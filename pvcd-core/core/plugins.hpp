@@ -14,7 +14,7 @@ namespace pvcd::core {
 
 class Plugins {
  public:
-  explicit Plugins(runtime::Bus&);
+  Plugins(runtime::Bus&, Microseconds hook_limit);  // a hook's answer that comes later is Unknown
   ~Plugins();
 
   template <class T>

@@ -28,7 +28,6 @@ class AgentVm {
   void choose();           // at Idle: which way to go
   void choose_run();
   void choose_stop();
-  void watch_running();
   void await_shutdown();
   void plan_step();
 

@@ -36,6 +36,10 @@ bool is_uuid(std::string_view text) {
   return true;
 }
 
+bool is_known_plugin(std::string_view name) {
+  return std::ranges::find(known_plugins(), name) != known_plugins().end();
+}
+
 // Empty: it has the form.
 std::string form_error(Form form, const std::string& text) {
   switch (form) {
@@ -43,6 +47,8 @@ std::string form_error(Form form, const std::string& text) {
       return "";
     case Form::NodeName:
       return is_node_name(text) ? "" : "\"" + text + "\" is no name: use a-z, 0-9 and - inside, at most 63 characters";
+    case Form::PluginName:
+      return is_known_plugin(text) ? "" : "there is no plugin \"" + text + "\"";
     case Form::Uuid:
       return is_uuid(text) ? "" : "\"" + text + "\" is no UUID: write 8-4-4-4-12 hexadecimal digits";
     case Form::SecretFile:
@@ -331,7 +337,7 @@ void check_config(const fs::path& config_directory) {
   for (const auto& entry : fs::directory_iterator(directory)) {
     if (entry.path().extension() != ".toml") continue;
     const std::string plugin = entry.path().stem();
-    if (std::ranges::find(known_plugins(), plugin) == known_plugins().end())
+    if (!is_known_plugin(plugin))
       throw Error(entry.path().string() + ": there is no plugin \"" + plugin + "\": rename or remove the file");
     load_plugin(config_directory, plugin);
   }

@@ -25,7 +25,7 @@ enum class KeyType { Text, Number, Flag, List };
 enum class Need { Default, Required, Optional };  // Optional: empty when not given
 
 // What a text or list must look like beyond its type.
-enum class Form { Any, NodeName, Uuid, SecretFile };
+enum class Form { Any, NodeName, PluginName, Uuid, SecretFile };
 
 using Value = std::variant<std::string, std::int64_t, bool, std::vector<std::string>>;
 

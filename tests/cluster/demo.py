@@ -41,7 +41,7 @@ The cluster is still up. Look around (n1, n2, n3):
   /usr/bin/python3 -m tests.cluster.lab exec n1 busctl introspect org.pvcd1 /org/pvcd1
   /usr/bin/python3 -m tests.cluster.lab exec n1 systemctl list-units 'pvcd*'
   /usr/bin/python3 -m tests.cluster.lab exec n1 journalctl -u pvcd
-  /usr/bin/python3 -m tests.cluster.lab console n2 web1
+  /usr/bin/python3 -m tests.cluster.lab exec n1 tail /var/log/libvirt/qemu/web1.console
   ./dev down        takes it away""")
 
 

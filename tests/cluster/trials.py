@@ -15,6 +15,7 @@ THAW_AFTER = (0.5, 2.0, 3.5, 5.0)       # seconds; suspicion comes after 1.2, th
 
 class Trials(Story):
     sabotage: tuple[str, ...] = ()
+    _misconfigured = ""                 # whose BMC has a wrong address on all hosts
 
     def prepare(self) -> None:
         """A healthy cluster with web1 running, its owner not the primary."""
@@ -34,6 +35,8 @@ class Trials(Story):
             if host.is_frozen():
                 host.thaw()
             host.power_on()
+        if self._misconfigured:
+            self.configure_bmc(self._misconfigured, self.cluster.spec.bmc_address(self._misconfigured))
 
     # ------------------------------------------------------------------------------------------------------- the trials
 
@@ -182,6 +185,7 @@ class Trials(Story):
                 host.write(SWITCHES, "".join(f"{name}\n" for name in names))
 
     def configure_bmc(self, victim: str, address: str) -> None:
+        self._misconfigured = victim if address != self.cluster.spec.bmc_address(victim) else ""
         for host in self.cluster.hosts:
             if not host.is_on():
                 continue

@@ -117,7 +117,11 @@ class PrivateBus(Process):
         config = folder / "bus.conf"
         config.write_text(BUS_CONFIG.format(socket=self.socket, policy=TOP / "dbus" / "org.pvcd1.conf"))
         super().__init__("dbus-daemon", ["dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile"], folder / "bus.log")
-        wait_for("the bus", self.socket.exists)
+        wait_for("the bus", self._accepts)
+
+    def _accepts(self):
+        with socket.socket(socket.AF_UNIX) as connection:
+            return connection.connect_ex(str(self.socket)) == 0
 
 
 class ZooKeeper(Process):

@@ -59,7 +59,7 @@ def test_polkit_is_asked_for_the_action_of_the_method(node, vm, polkit):
         assert node.client.finish(job)[0] == "done"
         assert node.client.get(job, "Job", "StartedByUid") == NOBODY
     else:
-        assert "ask an administrator" in text
+        assert "denied" in text.lower()
         assert node.client.get(vm_path(vm), "Vm", "WantedState") == "stopped"
 
 
@@ -79,4 +79,4 @@ def test_nobody_but_root_speaks_to_a_plugin(node, plugin):
 def test_nobody_but_root_owns_a_name(node, name):
     status, text = as_nobody(node, "call", "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "RequestName", "su",
                              name, "0")
-    assert status != 0 and "own" in text
+    assert status != 0 and "denied" in text.lower()

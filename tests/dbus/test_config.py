@@ -1,4 +1,5 @@
 """A doubtful setting stops the start: the file, the line and the key are named."""
+import os
 import subprocess
 
 import pytest
@@ -30,7 +31,6 @@ def restore(node):
 
 
 def check(node, program, option="--check-config"):
-    import os
     return subprocess.run([program, option], env={**os.environ, **node.environment()}, capture_output=True, text=True, timeout=LIMIT_S, check=False)
 
 
@@ -53,8 +53,8 @@ WRONG = {
     "a wrong type": ("session_timeout_ms = 3000", 'session_timeout_ms = "3 s"', "session_timeout_ms"),
     "too little": ("session_timeout_ms = 3000", "session_timeout_ms = 1", "session_timeout_ms"),
     "a bad node name": ('name = "n1"', 'name = "n_1"', "name"),
-    "timings that do not fit together": ("server_sync_limit = 4", "server_sync_limit = 40", "sync_limit"),
-    "an unknown plugin": ('plugin = "fake"', 'plugin = "qemu"', "plugin"),
+    "an unknown plugin": ('plugin = "fake"', 'plugin = "qemu"', "qemu"),
+    "an unknown hook": ('vm_pre_start = ["fake"]', 'vm_pre_start = ["rbd_locks"]', "rbd_locks"),
     "no TOML": ("[node]", "[node", "pvcd.toml"),
 }
 
@@ -72,6 +72,15 @@ def test_a_wrong_setting_is_named(node, program, name):
     assert checked.returncode == 1 and place in checked.stderr and key in checked.stderr
     status, output = start(node, program)
     assert status == 1 and place in output
+
+
+@pytest.mark.parametrize("program", [CORE, HOST], ids=["core", "host"])
+def test_timings_that_do_not_fit_together_are_named(node, program):
+    text = (node.folder / "etc/pvcd.toml").read_text()
+    node.write("etc/pvcd.toml", text.replace("server_sync_limit = 4", "server_sync_limit = 40"))
+    checked = check(node, program)
+    assert checked.returncode == 1 and "pvcd.toml" in checked.stderr and "server_sync_limit" in checked.stderr
+    assert start(node, program)[0] == 1
 
 
 @pytest.mark.parametrize("program", [CORE, HOST], ids=["core", "host"])

@@ -244,7 +244,7 @@ TEST_CASE("a lock added by hand") {
     start.living["n2"] = {"10.0.0.2"};
     start.first_seen = {{image + " " + own, watch_lasts}};
     for (const std::string& address : {own, on_n2, on_nobody}) {
-      check_refused(judged(by_hand(address), start), "FlushImageLocks");
+      check_refused(judged(by_hand(address), start), "rbd lock rm");
     }
     CHECK_THAT(judged(by_hand(own), start).reason, Contains("\"maintenance\"") && Contains("client.4"));
   }

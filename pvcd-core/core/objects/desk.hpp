@@ -18,6 +18,14 @@ namespace pvcd::core {
 using PathResult = sdbus::Result<sdbus::ObjectPath>;
 using EmptyResult = sdbus::Result<>;
 
+// Of an object that goes; when the bus is gone too there is nobody to tell.
+inline void tell_removed(sdbus::IObject& object, const std::string& interface) noexcept {
+  try {
+    object.emitInterfacesRemovedSignal({interface});
+  } catch (const sdbus::Error&) {
+  }
+}
+
 class Desk {
  public:
   // Calls the function when the object is on the bus, so that nobody is told a path that does not exist yet.

@@ -11,7 +11,7 @@ JobObject::JobObject(sdbus::IConnection& connection, Desk& desk, JobProperties p
 }
 
 JobObject::~JobObject() {
-  getObject().emitInterfacesRemovedSignal({INTERFACE_NAME});
+  tell_removed(getObject(), INTERFACE_NAME);
   unregisterAdaptor();
 }
 

@@ -14,7 +14,7 @@ NodeObject::NodeObject(sdbus::IConnection& connection, Desk& desk, Age keepalive
 }
 
 NodeObject::~NodeObject() {
-  getObject().emitInterfacesRemovedSignal({INTERFACE_NAME});
+  tell_removed(getObject(), INTERFACE_NAME);
   unregisterAdaptor();
 }
 

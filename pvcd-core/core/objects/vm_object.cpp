@@ -11,7 +11,7 @@ VmObject::VmObject(sdbus::IConnection& connection, Desk& desk, VmProperties prop
 }
 
 VmObject::~VmObject() {
-  getObject().emitInterfacesRemovedSignal({INTERFACE_NAME});
+  tell_removed(getObject(), INTERFACE_NAME);
   unregisterAdaptor();
 }
 

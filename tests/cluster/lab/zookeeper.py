@@ -68,12 +68,16 @@ class ZooKeeper:
 
     def dump_store(self, root: str = "/", timeout: float = 10) -> dict[str, dict]:
         """Every znode at and below root, by path: its data as text, version and ephemeral owner (0 for none)."""
-        return self._probe.call("dump", self._spec.store_servers(), f"pvcd:{self._spec.store_secret}", root,
+        return self._probe.call("dump", self._reachable(), f"pvcd:{self._spec.store_secret}", root,
                                 timeout=timeout)
 
     def change(self, changes: dict[str, dict], timeout: float = 10) -> None:
         """Overwrites keys of some of pvcd's records, all at once: {path: {key: value}}."""
-        self._probe.call("change", self._spec.store_servers(), f"pvcd:{self._spec.store_secret}", changes, timeout=timeout)
+        self._probe.call("change", self._reachable(), f"pvcd:{self._spec.store_secret}", changes, timeout=timeout)
+
+    def _reachable(self) -> list[str]:
+        """A server that is off would cost the client its whole time."""
+        return [f"{self._spec.address(name)}:2181" for name in self.serving()]
 
     def close(self) -> None:
         self._probe.close()

@@ -1,0 +1,142 @@
+"""./dev bench: how long it takes until a VM is back, measured on the lab from outside pvcd.
+
+Times come from one clock: the hosts share this machine's, and the journal stamps each decision with it. A reference is
+measured in the same run where there is one; these machines are shared, so compare ratios rather than seconds.
+"""
+import argparse
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+
+from .lab.process import wait_for
+from .sabotage import lab
+from .story import IMAGE, PATIENCE
+from .trials import Trials
+
+RUNS = 10
+UNITS = ("pvcd", "pvcd-keepalive", "pvcd-election", "pvcd-libvirt", "pvcd-rbd-locks", "pvcd-ipmi")
+
+
+class Bench(Trials):
+    def __init__(self, cluster):
+        super().__init__(cluster)
+        self.samples: dict[str, list[float]] = {}
+
+    def add(self, name: str, seconds: float) -> None:
+        self.samples.setdefault(name, []).append(round(seconds, 3))
+
+    def said(self, since: float, *words: str) -> float | None:
+        """When the first decision since then that has all the words was journalled, on whatever host."""
+        stamps = [int(entry["__REALTIME_TIMESTAMP"]) / 1e6
+                  for host in self.cluster.hosts if host.is_up() for entry in host.journal(unit="pvcd.service")
+                  if all(word in entry.get("MESSAGE", "") for word in words)]
+        return min((stamp for stamp in stamps if stamp >= since), default=None)
+
+    def qemu_killed(self) -> None:
+        self.prepare()
+        owner, old = self.owner(), self.qemu(self.owner())
+        begin = time.time()
+        self.cluster.host(owner).kill_qemu("web1")
+        wait_for("the VM to run again", lambda: self.said(begin, "record web1 running"), PATIENCE, 0.2)
+        assert self.qemu(owner).pid != old.pid
+        self.add("qemu_killed_to_running", self.said(begin, "record web1 running") - begin)
+
+    def virsh_start(self) -> None:
+        """The reference: the same guest started by hand, on an image of its own."""
+        self.prepare()
+        host = self.cluster.host("n3")
+        if "virsh_start" not in self.samples:
+            self.cluster.ceph.create_image("plain")
+        begin = time.time()
+        self.cluster.guests.start(host, "plain", "00000000-0000-4000-8000-000000000001", "plain")
+        self.add("virsh_start", time.time() - begin)
+        host.run("virsh", "-q", "destroy", "plain")
+
+    def power_cut(self, suffix: str, worst: bool) -> None:
+        self.prepare()
+        victim = self.owner()
+        if worst:
+            self.make_primary(victim)
+            self.make_zookeeper_leader(victim)
+        elif self.cluster.zookeeper.leader() == victim:
+            self.make_zookeeper_leader(self.another(victim))
+        count = self.cluster.guests.disk_state(IMAGE)
+        begin = time.time()
+        self.cluster.host(victim).power_cut()
+
+        def counted():
+            state = self.cluster.guests.disk_state(IMAGE)
+            return time.time() if state.run != count.run else None
+        first_count = wait_for("the guest's first new count", counted, PATIENCE, 0.05)
+        marks = {"detection": ("switch", "off"), "bmc": ("take", "for off"), "assignment": ("assign web1",),
+                 "flush": ("create web1 paused",), "start": ("record web1 running",)}
+        before = begin
+        for name, words in marks.items():
+            stamp = self.said(begin, *words)
+            self.add(f"split_{name}{suffix}", stamp - before)
+            before = stamp
+        self.add(f"power_cut_to_start{suffix}", self.said(begin, "create web1 paused") - begin)
+        self.add(f"power_cut_to_first_count{suffix}", first_count - begin)
+
+    def primary_killed(self) -> None:
+        """The host of the primary loses its power, so that nobody can give the role back."""
+        self.prepare()
+        primary = self.any_bus().primary()
+        begin = time.time()
+        self.cluster.host(primary).power_cut()
+        wait_for("the next primary", lambda: self.said(begin, "this node is primary"), PATIENCE, 0.2)
+        self.add("primary_killed_to_next", self.said(begin, "this node is primary") - begin)
+
+    def memory(self) -> list[dict]:
+        self.prepare()
+        results = []
+        for unit in UNITS:
+            samples = []
+            for host in self.cluster.hosts:
+                pid = host.run("systemctl", "show", "--property=MainPID", "--value", unit).stdout.strip()
+                samples.append(int(host.run("awk", "/^VmRSS/{print $2}", f"/proc/{pid}/status").stdout) / 1024)
+            results.append(result(f"rss_{unit}", samples, "MiB"))
+        return results
+
+
+def result(name: str, samples: list[float], unit: str = "s", reference=None, command=None) -> dict:
+    median = statistics.median(samples)
+    return {"name": name, "median": round(median, 3), "worst": round(max(samples), 3), "unit": unit, "n": len(samples),
+            "samples": samples, "reference": reference, "reference_command": command,
+            "ratio": round(median / reference, 2) if reference else None}
+
+
+def results_of(samples: dict[str, list[float]]) -> list[dict]:
+    reference = statistics.median(samples.pop("virsh_start"))
+    return [result(name, values, reference=reference if name == "qemu_killed_to_running" else None,
+                   command="virsh create" if name == "qemu_killed_to_running" else None)
+            for name, values in samples.items()]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
+    parser.add_argument("--json", metavar="FILE")
+    parser.add_argument("--runs", type=int, default=RUNS)
+    options = parser.parse_args()
+    with lab() as cluster:
+        bench = Bench(cluster)
+        for run in range(options.runs):
+            print(f"run {run + 1} of {options.runs}", flush=True)
+            bench.qemu_killed()
+            bench.virsh_start()
+            bench.power_cut("", worst=False)
+            bench.power_cut("_worst_victim", worst=True)
+            bench.primary_killed()
+        results = results_of(bench.samples) + bench.memory()
+    for one in results:
+        ratio = f"  {one['ratio']} x {one['reference_command']}" if one["ratio"] else ""
+        print(f"{one['name']:45} median {one['median']:8.3f} {one['unit']}  worst {one['worst']:8.3f}  n {one['n']}{ratio}")
+    if options.json:
+        Path(options.json).write_text(json.dumps({"results": results}, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
