@@ -98,8 +98,9 @@ class Judging {
   }
 
   static Finding added_by_hand(const Locker& locker, const std::string& text) {
-    return {Ruling::Refuse, text + " with the id \"" + locker.cookie +
-                                "\", which a person gave: only who knows that its holder is gone may remove it (rbd lock rm)"};
+    return {Ruling::Refuse,
+            text + " with the id \"" + locker.cookie +
+                "\", which a person gave: only who knows that its holder is gone may remove it (rbd lock rm)"};
   }
 
   // Nothing once the watch of a dead client must have run out, counted from when the core first heard of it.

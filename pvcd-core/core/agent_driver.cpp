@@ -19,24 +19,34 @@ DomainState domain_state(const std::string& fact) {
 
 std::string describe(const store::CommitResult& result) {
   switch (result.code) {
-    case store::CommitCode::Ok: return {};
+    case store::CommitCode::Ok:
+      return {};
     case store::CommitCode::BadVersion:
     case store::CommitCode::NoEntry:
-    case store::CommitCode::Exists: return "the records have moved on since it was decided";
-    case store::CommitCode::NotEmpty: return "the node shows life";
-    case store::CommitCode::Denied: return "the store denied it: are the credentials those of this cluster?";
-    case store::CommitCode::TooBig: return "the record is too big for the store";
-    case store::CommitCode::Invalid: return "the store called it invalid";
-    case store::CommitCode::Unknown: return "the store did not answer: it may have happened";
+    case store::CommitCode::Exists:
+      return "the records have moved on since it was decided";
+    case store::CommitCode::NotEmpty:
+      return "the node shows life";
+    case store::CommitCode::Denied:
+      return "the store denied it: are the credentials those of this cluster?";
+    case store::CommitCode::TooBig:
+      return "the record is too big for the store";
+    case store::CommitCode::Invalid:
+      return "the store called it invalid";
+    case store::CommitCode::Unknown:
+      return "the store did not answer: it may have happened";
   }
   return {};
 }
 
 // What a person should know of an answer that was not the hoped-for one; refusals of hooks are recorded with the VM.
 std::string complaint(const logic::AgentResult& result) {
-  if (const auto* probe = std::get_if<DomainProbe>(&result)) return probe->state == DomainState::Unknown ? probe->note : "";
-  if (const auto* created = std::get_if<CreateAnswer>(&result)) return created->outcome == Outcome::Done ? "" : created->note;
-  if (const auto* identified = std::get_if<Identified>(&result)) return identified->outcome == Outcome::Done ? "" : identified->note;
+  if (const auto* probe = std::get_if<DomainProbe>(&result))
+    return probe->state == DomainState::Unknown ? probe->note : "";
+  if (const auto* created = std::get_if<CreateAnswer>(&result))
+    return created->outcome == Outcome::Done ? "" : created->note;
+  if (const auto* identified = std::get_if<Identified>(&result))
+    return identified->outcome == Outcome::Done ? "" : identified->note;
   if (const auto* answer = std::get_if<Answer>(&result)) return answer->outcome == Outcome::Done ? "" : answer->note;
   if (const auto* written = std::get_if<logic::Written>(&result)) return written->ok ? "" : written->note;
   return {};
@@ -44,8 +54,8 @@ std::string complaint(const logic::AgentResult& result) {
 
 }  // namespace
 
-AgentDriver::AgentDriver(Cluster& cluster, Plugins& plugins, Decisions& decisions, const Self& self, const Settings& shared,
-                         std::function<void()> wake)
+AgentDriver::AgentDriver(Cluster& cluster, Plugins& plugins, Decisions& decisions, const Self& self,
+                         const Settings& shared, std::function<void()> wake)
     : cluster_(cluster),
       plugins_(plugins),
       decisions_(decisions),
@@ -75,8 +85,15 @@ void AgentDriver::take_fact(const std::string& key, const std::string& value) {
 }
 
 void AgentDriver::round(const Right& right, Instant now, bool stopping) {
-  logic::AgentInput in{cluster_.view(), self_.life(cluster_.view()), self_.storage_addresses(), right.may_act, stopping, domains_, domains_ready_,
-                       now, std::exchange(answers_, {})};
+  logic::AgentInput in{cluster_.view(),
+                       self_.life(cluster_.view()),
+                       self_.storage_addresses(),
+                       right.may_act,
+                       stopping,
+                       domains_,
+                       domains_ready_,
+                       now,
+                       std::exchange(answers_, {})};
   logic::AgentPlan plan = logic::decide_agent(in, settings_, memory_);
   memory_ = std::move(plan.next);
   for (const logic::AgentAction& action : plan.actions) execute(action, right, now);

@@ -30,7 +30,8 @@ struct Cluster::State {
         cluster(opened, paths::cluster, [this] { changed(); }),
         leader(opened, paths::leader, [this] { changed(); }),
         nodes(opened, paths::nodes, [this] { changed(); }),
-        live(opened, paths::live, [this] { changed(); }, true),
+        live(
+            opened, paths::live, [this] { changed(); }, true),
         readiness(opened, paths::readiness, [this] { changed(); }),
         roles(opened, paths::roles, [this] { changed(); }),
         vms(opened, paths::vms, [this] { changed(); }),
@@ -52,9 +53,9 @@ struct Cluster::State {
   }
 
   bool complete() const {
-    return store.state() == store::SessionState::Connected && cluster.complete() && leader.complete() && nodes.complete() && live.complete() &&
-           readiness.complete() && roles.complete() && vms.complete() && owners.complete() && runs.complete() && fences.complete() &&
-           evidence.complete() && jobs.complete();
+    return store.state() == store::SessionState::Connected && cluster.complete() && leader.complete() &&
+           nodes.complete() && live.complete() && readiness.complete() && roles.complete() && vms.complete() &&
+           owners.complete() && runs.complete() && fences.complete() && evidence.complete() && jobs.complete();
   }
 
   // What cannot be read is left out and named; its object is left alone by every decision.

@@ -1,4 +1,5 @@
-// The cluster as this node sees it: a mirror of the store, decoded. One instance; everybody else in the core reads view().
+// The cluster as this node sees it: a mirror of the store, decoded. One instance; everybody else in the core reads
+// view().
 #pragma once
 
 #include <functional>

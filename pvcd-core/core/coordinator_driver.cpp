@@ -23,8 +23,9 @@ bool is_worth_a_record(const logic::CoordinatorAct& act) {
 
 }  // namespace
 
-CoordinatorDriver::CoordinatorDriver(runtime::Loop& loop, Cluster& cluster, Plugins& plugins, Decisions& decisions, const Self& self,
-                                     const Settings& shared, std::function<void()> wake, std::function<void()> give_up_role)
+CoordinatorDriver::CoordinatorDriver(runtime::Loop& loop, Cluster& cluster, Plugins& plugins, Decisions& decisions,
+                                     const Self& self, const Settings& shared, std::function<void()> wake,
+                                     std::function<void()> give_up_role)
     : cluster_(cluster),
       plugins_(plugins),
       decisions_(decisions),
@@ -43,7 +44,8 @@ CoordinatorDriver::CoordinatorDriver(runtime::Loop& loop, Cluster& cluster, Plug
 
 void CoordinatorDriver::round(const Right& right, Instant now, bool primary) {
   primary_ = primary;
-  logic::CoordinatorInput in{cluster_.view(), self_.life(cluster_.view()), primary, right.may_act, now, std::exchange(answers_, {})};
+  logic::CoordinatorInput in{
+      cluster_.view(), self_.life(cluster_.view()), primary, right.may_act, now, std::exchange(answers_, {})};
   logic::CoordinatorPlan plan = logic::decide_coordinator(in, settings_, memory_);
   memory_ = std::move(plan.next);
   for (const logic::CoordinatorAction& action : plan.actions) execute(action, right, now);
@@ -76,7 +78,8 @@ void CoordinatorDriver::read_power(const logic::ReadPower& act, Instant now) {
 
 void CoordinatorDriver::power_off(const logic::PowerOff& act, const Right& right, Instant now) {
   PowerRequest request;
-  request.permit = {std::min(right.not_after, now + settings_.fence_deadline), cluster_.view().leader ? cluster_.view().leader->value.epoch : 0};
+  request.permit = {std::min(right.not_after, now + settings_.fence_deadline),
+                    cluster_.view().leader ? cluster_.view().leader->value.epoch : 0};
   request.node = act.victim.node;
   request.victim = act.victim;
   request.system_uuid = act.system_uuid;
@@ -116,7 +119,8 @@ void CoordinatorDriver::trim_decisions() {
     Transaction transaction = epoch_guard(cluster_.view());
     for (const std::string& name : names)
       transaction.push_back(store::Remove{store::paths::under(store::paths::decisions, name), any_version});
-    cluster_.store().commit(std::move(transaction), [](const store::CommitResult&) {});  // not done: the next minute tries again
+    cluster_.store().commit(std::move(transaction),
+                            [](const store::CommitResult&) {});  // not done: the next minute tries again
   });
 }
 

@@ -17,8 +17,8 @@ namespace pvcd::core {
 class CoordinatorDriver {
  public:
   // `give_up_role` is asked for by an administrator's job.
-  CoordinatorDriver(runtime::Loop&, Cluster&, Plugins&, Decisions&, const Self&, const Settings& shared, std::function<void()> wake,
-                    std::function<void()> give_up_role);
+  CoordinatorDriver(runtime::Loop&, Cluster&, Plugins&, Decisions&, const Self&, const Settings& shared,
+                    std::function<void()> wake, std::function<void()> give_up_role);
 
   void round(const Right&, Instant now, bool primary);
 

@@ -50,10 +50,12 @@ struct Daemon::State {
         polkit(bus),
         plugins(bus, milliseconds(static_cast<std::uint64_t>(shared.number("timings.hook_deadline_ms")))),
         decisions(self.name()),
-        tree(loop, bus.connection(), polkit, cluster, requests, {self.name(), shared.list("cluster.coordinators")}, runtime::boottime_us),
+        tree(loop, bus.connection(), polkit, cluster, requests, {self.name(), shared.list("cluster.coordinators")},
+             runtime::boottime_us),
         role(cluster, plugins, self, shared, [this] { wake(); }),
         agent(cluster, plugins, decisions, self, shared, [this] { wake(); }),
-        coordinator(loop, cluster, plugins, decisions, self, shared, [this] { wake(); }, [this] { role.give_up(); }),
+        coordinator(
+            loop, cluster, plugins, decisions, self, shared, [this] { wake(); }, [this] { role.give_up(); }),
         ages(loop, "core") {
     runtime::request_name(bus.connection(), names::bus);
     decisions.on_announced([this](std::uint64_t id, const std::string& json) { tree.emit_decision(id, json); });
@@ -79,7 +81,8 @@ struct Daemon::State {
 
   void store_changed(store::SessionState state) {
     if (state == store::SessionState::Denied)
-      runtime::log(Level::Error, "the store denies access: [store] credentials_file is not that of cluster " + cluster_name);
+      runtime::log(Level::Error,
+                   "the store denies access: [store] credentials_file is not that of cluster " + cluster_name);
     cluster.refresh();
   }
 
@@ -88,14 +91,16 @@ struct Daemon::State {
     if (right.may_act != had_right) {
       had_right = right.may_act;
       runtime::log_event(Level::Notice, had_right ? names::message::proof_regained : names::message::proof_lost,
-                         had_right ? "this node's session is proven: it may act" : "this node's session is not proven: it does not act");
+                         had_right ? "this node's session is proven: it may act"
+                                   : "this node's session is not proven: it does not act");
     }
     const std::string wrong = high_water.check(cluster.view());
     if (wrong != store_is_wrong) {
       store_is_wrong = wrong;
       if (!wrong.empty())
-        runtime::log_event(Level::Error, names::message::store_behind,
-                           "nothing is started or fenced by this node: " + wrong + ". Only an operator can say which is right");
+        runtime::log_event(
+            Level::Error, names::message::store_behind,
+            "nothing is started or fenced by this node: " + wrong + ". Only an operator can say which is right");
     }
     if (!wrong.empty()) right = {};
     return right;
@@ -114,8 +119,8 @@ struct Daemon::State {
 
   // The first core of a new cluster names it. Who has seen one before does not: then the store has lost it (rule 15).
   void found_cluster() {
-    if (!cluster.view().complete || cluster.view().cluster || cluster.view().broken.contains(store::paths::cluster) || founding ||
-        high_water.has_cluster())
+    if (!cluster.view().complete || cluster.view().cluster || cluster.view().broken.contains(store::paths::cluster) ||
+        founding || high_water.has_cluster())
       return;
     founding = true;
     const ClusterRecord record{random_id(), cluster_name, false};

@@ -1,4 +1,5 @@
-// The core: one loop, no threads, nothing that blocks. Every change of what is seen leads to one round: look, decide, act.
+// The core: one loop, no threads, nothing that blocks. Every change of what is seen leads to one round: look, decide,
+// act.
 #pragma once
 
 #include <memory>

@@ -8,12 +8,17 @@
 namespace pvcd::core {
 
 std::string Decisions::record(const logic::Decision& decision, Epoch epoch) const {
-  const nlohmann::json json = {{"what", decision.what},         {"because", decision.because}, {"evidence", decision.evidence},
-                               {"rejected", decision.rejected}, {"epoch", epoch},              {"node", self_}};
+  const nlohmann::json json = {{"what", decision.what},
+                               {"because", decision.because},
+                               {"evidence", decision.evidence},
+                               {"rejected", decision.rejected},
+                               {"epoch", epoch},
+                               {"node", self_}};
   return json.dump();
 }
 
-void Decisions::announce(const logic::Decision& decision, Epoch epoch, const std::string& created, const std::string& object) {
+void Decisions::announce(const logic::Decision& decision, Epoch epoch, const std::string& created,
+                         const std::string& object) {
   const std::string json = record(decision, epoch);
   namespace field = runtime::names::field;
   std::vector<runtime::Field> fields{{field::decision, json}, {field::epoch, std::to_string(epoch)}};

@@ -1,4 +1,5 @@
-// Tells people what was decided and why: in the journal, on the bus, and (with the act, in its transaction) in the store.
+// Tells people what was decided and why: in the journal, on the bus, and (with the act, in its transaction) in the
+// store.
 #pragma once
 
 #include <functional>
@@ -19,7 +20,8 @@ class Decisions {
   // The record as it goes into the store.
   std::string record(const logic::Decision&, Epoch) const;
 
-  // `created`: the path of the record in the store, whose number is the decision's id; empty for an act that changes nothing there.
+  // `created`: the path of the record in the store, whose number is the decision's id; empty for an act that changes
+  // nothing there.
   void announce(const logic::Decision&, Epoch, const std::string& created, const std::string& object = {});
 
  private:

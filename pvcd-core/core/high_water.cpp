@@ -30,12 +30,13 @@ std::string behind(const Marks& marks, const logic::ClusterView& view) {
   if (view.cluster->value.id != marks.cluster_id)
     return "the store holds cluster " + view.cluster->value.id + ", this node belongs to " + marks.cluster_id;
   const Epoch epoch = view.leader ? view.leader->value.epoch : 0;
-  if (epoch < marks.epoch) return "the store is at epoch " + std::to_string(epoch) + ", this node has seen " + std::to_string(marks.epoch);
+  if (epoch < marks.epoch)
+    return "the store is at epoch " + std::to_string(epoch) + ", this node has seen " + std::to_string(marks.epoch);
   for (const auto& [uuid, generation] : marks.generations) {
     auto owner = view.owners.find(uuid);
     if (owner != view.owners.end() && owner->second.value.generation < generation)
-      return "the store has VM " + uuid + " at generation " + std::to_string(owner->second.value.generation) + ", this node has seen " +
-             std::to_string(generation);
+      return "the store has VM " + uuid + " at generation " + std::to_string(owner->second.value.generation) +
+             ", this node has seen " + std::to_string(generation);
   }
   return {};
 }
@@ -57,7 +58,8 @@ HighWater::HighWater(std::string file) : file_(std::move(file)) {
   try {
     marks_ = parse(text.str());
   } catch (const nlohmann::json::exception& error) {
-    throw Error(file_ + " is damaged (" + error.what() + "): it keeps this node from acting on an old store; remove it only if the store is known to be whole");
+    throw Error(file_ + " is damaged (" + error.what() +
+                "): it keeps this node from acting on an old store; remove it only if the store is known to be whole");
   }
 }
 
@@ -73,7 +75,8 @@ std::string HighWater::check(const logic::ClusterView& view) {
 }
 
 void HighWater::save() const {
-  const nlohmann::json json = {{"cluster_id", marks_.cluster_id}, {"epoch", marks_.epoch}, {"generations", marks_.generations}};
+  const nlohmann::json json = {
+      {"cluster_id", marks_.cluster_id}, {"epoch", marks_.epoch}, {"generations", marks_.generations}};
   const std::string text = json.dump() + "\n";
   const std::string fresh = file_ + ".new";
   const int fd = open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);

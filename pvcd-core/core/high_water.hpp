@@ -1,5 +1,5 @@
-// What this node has seen of the store, on its own disk: a store that is behind it has lost writes or is another cluster, and
-// then nobody here starts or fences anything until an operator has decided (safety rule 15).
+// What this node has seen of the store, on its own disk: a store that is behind it has lost writes or is another
+// cluster, and then nobody here starts or fences anything until an operator has decided (safety rule 15).
 #pragma once
 
 #include <map>

@@ -8,8 +8,8 @@ namespace {
 
 namespace names = runtime::names;
 
-// How long the bus waits for an answer; the plugin's own limits are shorter. Hooks before a start have a configured one,
-// and a role hook may take as long as it needs.
+// How long the bus waits for an answer; the plugin's own limits are shorter. Hooks before a start have a configured
+// one, and a role hook may take as long as it needs.
 constexpr Microseconds answer_limit = seconds(30);
 constexpr Microseconds role_hook_limit = seconds(3600);
 
@@ -37,7 +37,9 @@ struct Plugins::State {
     daemon = sdbus::createProxy(bus.connection(), "org.freedesktop.DBus", "/org/freedesktop/DBus");
     daemon->uponSignal("NameOwnerChanged")
         .onInterface("org.freedesktop.DBus")
-        .call([this](const std::string& name, const std::string&, const std::string& owner) { owner_changed(name, owner); });
+        .call([this](const std::string& name, const std::string&, const std::string& owner) {
+          owner_changed(name, owner);
+        });
     daemon->finishRegistration();
   }
 
@@ -51,13 +53,15 @@ struct Plugins::State {
   }
 
   template <class Reply, class Request>
-  void call(const std::string& plugin, const char* interface, const char* method, const Request& request, std::function<void(Reply)> answered,
-            Microseconds limit = answer_limit) {
+  void call(const std::string& plugin, const char* interface, const char* method, const Request& request,
+            std::function<void(Reply)> answered, Microseconds limit = answer_limit) {
     const auto answer = [answered, plugin](const sdbus::Error* error, const std::string& text) {
-      if (error) return answered(unknown(static_cast<Reply*>(nullptr), "plugin " + plugin + ": " + error->getMessage()));
+      if (error)
+        return answered(unknown(static_cast<Reply*>(nullptr), "plugin " + plugin + ": " + error->getMessage()));
       auto decoded = runtime::decode<Reply>(text);
       if (auto* wrong = std::get_if<std::string>(&decoded))
-        return answered(unknown(static_cast<Reply*>(nullptr), "plugin " + plugin + " answered something else: " + *wrong));
+        return answered(
+            unknown(static_cast<Reply*>(nullptr), "plugin " + plugin + " answered something else: " + *wrong));
       answered(std::get<Reply>(std::move(decoded)));
     };
     proxy(plugin)
@@ -85,7 +89,8 @@ struct Plugins::State {
         .withArguments(std::string(names::plugin_interface), std::string("Facts"))
         .uponReplyInvoke([this, plugin](const sdbus::Error* error, const sdbus::Variant& facts) {
           if (error) return;  // absent: NameOwnerChanged tells when it comes
-          for (const auto& [key, value] : facts.get<std::map<std::string, std::string>>()) follows.at(plugin).fact(key, value);
+          for (const auto& [key, value] : facts.get<std::map<std::string, std::string>>())
+            follows.at(plugin).fact(key, value);
         });
   }
 
@@ -115,7 +120,8 @@ void Plugins::destroy(const std::string& plugin, const DomainRequest& request, A
   state_->call(plugin, names::hypervisor_interface, "Destroy", request, std::move(answered));
 }
 void Plugins::before_start(const std::string& plugin, const VmStart& request, Answered<HookVerdict> answered) {
-  state_->call(plugin, names::pre_start_hook_interface, "BeforeStart", request, std::move(answered), state_->hook_limit);
+  state_->call(plugin, names::pre_start_hook_interface, "BeforeStart", request, std::move(answered),
+               state_->hook_limit);
 }
 void Plugins::identify(const std::string& plugin, const ImagesRequest& request, Answered<Identified> answered) {
   state_->call(plugin, names::pre_start_hook_interface, "Identify", request, std::move(answered), state_->hook_limit);
@@ -142,9 +148,9 @@ void Plugins::vacate(const std::string& plugin, const VacateRequest& request, An
 void Plugins::follow(const std::string& plugin, std::function<void(const std::string&, const std::string&)> fact,
                      std::function<void()> vanished) {
   auto proxy = sdbus::createProxy(state_->bus.connection(), names::plugin_bus(plugin), names::plugin_path);
-  proxy->uponSignal("Reported").onInterface(names::plugin_interface).call([fact](const std::string& key, const std::string& value) {
-    fact(key, value);
-  });
+  proxy->uponSignal("Reported")
+      .onInterface(names::plugin_interface)
+      .call([fact](const std::string& key, const std::string& value) { fact(key, value); });
   proxy->finishRegistration();
   state_->follows.insert_or_assign(plugin, State::Followed{std::move(proxy), std::move(fact), std::move(vanished)});
   state_->read_facts(plugin);

@@ -17,13 +17,20 @@ constexpr Microseconds claim_interval = milliseconds(200);  // between two tries
 constexpr Microseconds preference_wait = seconds(5);        // others stand back so long for a node that was asked for
 
 bool is_held(CoordinatorState state) {
-  return state == CoordinatorState::Takeover || state == CoordinatorState::Primary || state == CoordinatorState::Relinquish;
+  return state == CoordinatorState::Takeover || state == CoordinatorState::Primary ||
+         state == CoordinatorState::Relinquish;
 }
 
 }  // namespace
 
-RoleDriver::RoleDriver(Cluster& cluster, Plugins& plugins, const Self& self, const Settings& shared, std::function<void()> wake)
-    : cluster_(cluster), plugins_(plugins), self_(self), wake_(std::move(wake)), hooks_(shared.list("hooks.role")), elector_(elector_plugin) {
+RoleDriver::RoleDriver(Cluster& cluster, Plugins& plugins, const Self& self, const Settings& shared,
+                       std::function<void()> wake)
+    : cluster_(cluster),
+      plugins_(plugins),
+      self_(self),
+      wake_(std::move(wake)),
+      hooks_(shared.list("hooks.role")),
+      elector_(elector_plugin) {
   settings_.coordinators = shared.list("cluster.coordinators");
   settings_.decision_limit = milliseconds(static_cast<std::uint64_t>(shared.number("timings.decision_limit_ms")));
   settings_.preference_wait = preference_wait;
@@ -54,9 +61,11 @@ void RoleDriver::round(const Right& right, Instant now, bool stopping) {
   if (state_ == CoordinatorState::Relinquish && unacknowledged_ == 0) vacate();
   publish();
 
-  logic::ElectionPlan plan = logic::decide_election(cluster_.view(), settings_, self_.life(cluster_.view()), memory_, now);
+  logic::ElectionPlan plan =
+      logic::decide_election(cluster_.view(), settings_, self_.life(cluster_.view()), memory_, now);
   memory_ = plan.next;
-  if (plan.claim && right.may_act && !leave && !claiming_ && now >= claim_not_before_) claim(std::move(*plan.claim), right, now);
+  if (plan.claim && right.may_act && !leave && !claiming_ && now >= claim_not_before_)
+    claim(std::move(*plan.claim), right, now);
 }
 
 void RoleDriver::claim(ClaimRequest request, const Right& right, Instant now) {
@@ -113,7 +122,8 @@ void RoleDriver::publish() {
   if (!cluster_.view().complete || publishing_) return;
   RoleRecord record{state_, epoch_};
   const auto& coordinators = settings_.coordinators;
-  if (std::find(coordinators.begin(), coordinators.end(), self_.name()) == coordinators.end()) record.state = CoordinatorState::Client;
+  if (std::find(coordinators.begin(), coordinators.end(), self_.name()) == coordinators.end())
+    record.state = CoordinatorState::Client;
   auto known = roles.find(self_.name());
   if (known != roles.end() && known->second.value == record) return;
   const std::string path = store::paths::under(store::paths::roles, self_.name());

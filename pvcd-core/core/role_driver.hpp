@@ -46,7 +46,7 @@ class RoleDriver {
   bool publishing_ = false;
   bool give_up_asked_ = false;
   CoordinatorState state_ = CoordinatorState::Secondary;
-  Epoch epoch_ = 0;               // of the role that state_ is about
+  Epoch epoch_ = 0;  // of the role that state_ is about
   std::size_t unacknowledged_ = 0;
 };
 

@@ -1,5 +1,5 @@
-// Deliberate faults for tests that must fail: `./dev demo --sabotage NAME`. Only the binary pvcd-core-switched has them, which
-// is never installed; in pvcd-core switched() is false at compile time and the code behind it is gone.
+// Deliberate faults for tests that must fail: `./dev demo --sabotage NAME`. Only the binary pvcd-core-switched has
+// them, which is never installed; in pvcd-core switched() is false at compile time and the code behind it is gone.
 #pragma once
 
 #include <string_view>

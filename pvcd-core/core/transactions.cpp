@@ -42,7 +42,8 @@ void add(Transaction& to, const logic::CommitEvidence& act) {
   to.push_back(Check{paths::under(paths::nodes, life.node), act.node_version});
   if (act.live_version) {
     to.push_back(Check{paths::live_entry(life.node, life.incarnation), *act.live_version});
-    if (act.session && act.record.kind == EvidenceKind::Power) to.push_back(Remove{paths::live_session(life.node, life.incarnation), any_version});
+    if (act.session && act.record.kind == EvidenceKind::Power)
+      to.push_back(Remove{paths::live_session(life.node, life.incarnation), any_version});
     to.push_back(Remove{paths::live_entry(life.node, life.incarnation), *act.live_version});
   }
   to.push_back(Create{paths::under(paths::evidence, life.boot), encode(act.record), false, false});
@@ -71,7 +72,9 @@ void add(Transaction& to, const logic::RemoveVm& act) {
   to.push_back(Remove{paths::under(paths::vms, act.record.uuid), act.version});
 }
 
-void add(Transaction& to, const logic::UpdateJob& act) { to.push_back(Set{job_path(act.record.id), encode(act.record), act.version}); }
+void add(Transaction& to, const logic::UpdateJob& act) {
+  to.push_back(Set{job_path(act.record.id), encode(act.record), act.version});
+}
 void add(Transaction& to, const logic::RemoveJob& act) { to.push_back(Remove{job_path(act.id), act.version}); }
 
 void add(Transaction& to, const logic::PutReadiness& act) {
@@ -79,7 +82,9 @@ void add(Transaction& to, const logic::PutReadiness& act) {
 }
 
 template <class Act>
-concept Stored = requires(Transaction& to, const Act& act) { add(to, act); };
+concept Stored = requires(Transaction& to, const Act& act) {
+  add(to, act);
+};
 
 }  // namespace
 
@@ -105,7 +110,8 @@ std::optional<Transaction> transaction_of(const logic::CoordinatorAct& act, cons
 Transaction transaction_of(const logic::WriteRun& act, const VmUuid& uuid) {
   Transaction transaction;
   if (act.owner)
-    transaction.push_back(Set{paths::under(paths::owners, uuid), encode(*act.owner), act.owner_version.value_or(any_version)});
+    transaction.push_back(
+        Set{paths::under(paths::owners, uuid), encode(*act.owner), act.owner_version.value_or(any_version)});
   else if (act.owner_version)
     transaction.push_back(Check{paths::under(paths::owners, uuid), *act.owner_version});
   put(transaction, paths::under(paths::runs, uuid), encode(act.record), act.replaces);
@@ -121,7 +127,9 @@ Transaction transaction_of(const logic::AskRelease& act, const NodeName& asking)
   return {Create{paths::under(paths::jobs, "j"), encode(job), false, true}};
 }
 
-Transaction transaction_of(const logic::FinishJob& act) { return {Set{job_path(act.record.id), encode(act.record), act.version}}; }
+Transaction transaction_of(const logic::FinishJob& act) {
+  return {Set{job_path(act.record.id), encode(act.record), act.version}};
+}
 
 void add_decision(Transaction& transaction, const std::string& json) {
   transaction.push_back(Create{paths::under(paths::decisions, "d"), json, false, true});

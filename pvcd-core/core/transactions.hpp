@@ -1,5 +1,5 @@
-// Each act on the store as the one transaction that it is, with its checks. Pure; the only place that turns decisions into
-// writes, so the epoch guard (S3) and the guards against life (rule 13) are to be read here and nowhere else.
+// Each act on the store as the one transaction that it is, with its checks. Pure; the only place that turns decisions
+// into writes, so the epoch guard (S3) and the guards against life (rule 13) are to be read here and nowhere else.
 #pragma once
 
 #include <optional>

@@ -35,7 +35,6 @@ const Seen<JobRecord>* AgentVm::release_job() const {
 }
 
 Goal AgentVm::goal() const {
-  if (!vm_) return Goal::Nothing;
   if (evidence_about(in_.view, in_.self.boot)) return Goal::DestroyStale;
   // A QEMU that lives here while the records call this life *released* contradicts them: it is left alone, its watcher
   // makes every start elsewhere refuse, and people decide.
@@ -207,7 +206,6 @@ void AgentVm::plan_step() {
     }
     case Step::Report: {
       const Seen<JobRecord>* job = release_job();
-      if (!job) return start_over();
       FinishJob act{job->value, job->version};
       act.record.state = JobState::Finished;
       act.record.result = memory_.refused ? JobResult::Refused : JobResult::Done;
@@ -401,7 +399,7 @@ VmStart AgentVm::start_request() const {
   request.self = in_.self;
   request.own_addresses = in_.storage_addresses;
   request.own_dead = own_dead();
-  if (owner_ && owns()) request.covered = owner_->value.former;
+  if (owns()) request.covered = owner_->value.former;
   for (const auto& [name, node] : in_.view.nodes) {
     const Live* live = live_of(in_.view, node.value);
     if (name != in_.self.node && live && live->session) request.living[name] = node.value.storage_addresses;
@@ -451,7 +449,7 @@ WriteRun AgentVm::write(RunRecord record) const {
   WriteRun act;
   act.record = std::move(record);
   if (run_) act.replaces = run_->version;
-  if (owner_) act.owner_version = owner_->version;
+  act.owner_version = owner_->version;
   return act;
 }
 

@@ -103,7 +103,7 @@ void put_fence(Round& round, const NodeRecord& node, const PowerHistory& history
   }
   record.phase = phase;
   record.by = round.in.self.node;
-  record.epoch = round.view().leader ? round.view().leader->value.epoch : 0;
+  record.epoch = round.view().leader->value.epoch;
   record.attempt = std::max<std::uint64_t>(record.attempt, history.failures);
   record.note = history.note;
   if (!reason.empty()) record.reason = reason;
@@ -117,7 +117,7 @@ void plan_evidence(Round& round, const NodeRecord& node, const PowerHistory& his
   commit.record.kind = EvidenceKind::Power;
   commit.record.life = history.victim;
   commit.record.observer = round.in.self.node;
-  commit.record.epoch = round.view().leader ? round.view().leader->value.epoch : 0;
+  commit.record.epoch = round.view().leader->value.epoch;
   commit.record.facts = history.facts;
   if (const Live* live = live_of(round.view(), node)) {
     commit.live_version = history.live_version;

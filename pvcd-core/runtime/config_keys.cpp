@@ -81,8 +81,7 @@ const Key keys[] = {
 
     text("pvcd", "fencing", "fencer", Need::Default, "ipmi", "Plugin that reads and switches the power of nodes.",
          Form::PluginName),
-    text("pvcd", "hypervisor", "plugin", Need::Default, "libvirt", "Plugin that runs the VMs.",
-         Form::PluginName),
+    text("pvcd", "hypervisor", "plugin", Need::Default, "libvirt", "Plugin that runs the VMs.", Form::PluginName),
 
     number(any_plugin, "", "interval_ms", 1000, 50, 60 * minute_ms, ms, "Pause between two rounds of the plugin."),
     number(any_plugin, "", "stall_limit_ms", 0, 0, 60 * minute_ms, ms,

@@ -1,5 +1,5 @@
-// What the cluster store remembers, as plain values. Each struct is one kind of entry; its path is in store/paths.hpp, its
-// text form in store/codec.hpp. All state that decides about data is here, so that a decision is a function of it.
+// What the cluster store remembers, as plain values. Each struct is one kind of entry; its path is in store/paths.hpp,
+// its text form in store/codec.hpp. All state that decides about data is here, so that a decision is a function of it.
 #pragma once
 
 #include <map>
@@ -26,7 +26,8 @@ struct ClientInstance {
   bool operator==(const ClientInstance&) const = default;
 };
 
-// ---------------------------------------------------------------------------------------------------------------- nodes
+// ----------------------------------------------------------------------------------------------------------------
+// nodes
 
 enum class DaemonState { Unknown, Init, Run, Shutdown, Left, Stop, Dead, Fenced };
 enum class CoordinatorState { Unknown, Client, Secondary, Takeover, Primary, Relinquish };
@@ -77,7 +78,8 @@ struct ReadinessRecord {
   bool operator==(const ReadinessRecord&) const = default;
 };
 
-// ------------------------------------------------------------------------------------------------------------ leadership
+// ------------------------------------------------------------------------------------------------------------
+// leadership
 
 // Counts only while the holder's incarnation is alive. `node` empty: vacant, the epoch is kept.
 struct LeaderRecord {
@@ -93,7 +95,8 @@ struct RoleRecord {
   bool operator==(const RoleRecord&) const = default;
 };
 
-// ------------------------------------------------------------------------------------------------------------------ VMs
+// ------------------------------------------------------------------------------------------------------------------
+// VMs
 
 enum class WantedState { Stopped, Running, Disabled };
 enum class VmState { Unknown, Stopped, Starting, Running, Paused, Stopping, Migrating, Recovering, Failed };
@@ -145,8 +148,8 @@ struct OwnerRecord {
   Life owner;
   std::vector<std::string> storage_addresses;
   bool released = false;
-  Epoch epoch = 0;                // of the primary that assigned this generation
-  std::vector<Writer> former;     // every one covered; kept until this generation has run, because their locks may remain
+  Epoch epoch = 0;             // of the primary that assigned this generation
+  std::vector<Writer> former;  // every one covered; kept until this generation has run, because their locks may remain
   bool operator==(const OwnerRecord&) const = default;
 };
 
@@ -158,18 +161,20 @@ struct RunRecord {
   std::optional<Process> process;
   std::vector<ClientInstance> instances;  // all that were recorded and not yet seen gone
   std::string reason;                     // why it does not run as wanted; empty if it does
-  std::uint64_t attempt = 0;              // counts answers to start requests, so that a job can tell a new refusal from an old one
+  std::uint64_t attempt = 0;  // counts answers to start requests, so that a job can tell a new refusal from an old one
   bool operator==(const RunRecord&) const = default;
 };
 
-// -------------------------------------------------------------------------------------------------------------- evidence
+// --------------------------------------------------------------------------------------------------------------
+// evidence
 
 enum class EvidenceKind { Power, LaterBoot, Operator };
 
-// Proof that one boot of one node can no longer write. Committed only in a transaction that fails if that boot shows life.
+// Proof that one boot of one node can no longer write. Committed only in a transaction that fails if that boot shows
+// life.
 struct EvidenceRecord {
   EvidenceKind kind = EvidenceKind::Power;
-  Life life;              // whose end it proves; the boot is the key
+  Life life;  // whose end it proves; the boot is the key
   NodeName observer;
   Epoch epoch = 0;
   std::vector<std::string> facts;  // what was seen, in order, in sentences for people
@@ -191,23 +196,24 @@ struct FenceRecord {
   bool operator==(const FenceRecord&) const = default;
 };
 
-// ------------------------------------------------------------------------------------------------------------------ jobs
+// ------------------------------------------------------------------------------------------------------------------
+// jobs
 
 enum class JobState { Queued, Running, Finished };
 enum class JobResult { None, Done, Failed, Canceled, Timeout, Skipped, Refused };
 
 // A request of a person. Written by the node that was asked, executed by the primary or by `executor`.
 struct JobRecord {
-  std::uint64_t id = 0;       // the store's sequence number
-  std::string type;           // vm-start, node-fence, ...: logic/jobs.hpp has the table
-  std::string object;         // VM uuid or node name
+  std::uint64_t id = 0;  // the store's sequence number
+  std::string type;      // vm-start, node-fence, ...: logic/jobs.hpp has the table
+  std::string object;    // VM uuid or node name
   std::map<std::string, std::string> arguments;
   NodeName started_on;
   std::uint32_t started_by_uid = 0;
   JobState state = JobState::Queued;
   JobResult result = JobResult::None;
   std::string message;
-  std::uint64_t mark = 0;     // RunRecord.attempt when the primary took the job up
+  std::uint64_t mark = 0;        // RunRecord.attempt when the primary took the job up
   std::uint64_t start_time = 0;  // wall clock, microseconds; shown to people, never compared
   bool operator==(const JobRecord&) const = default;
 };

@@ -1,5 +1,5 @@
-// How the keepalive tells the units of its node that its session is alive: one line in /run/pvcd/proof, replaced by rename.
-// A reader that finds none, or an old one, has no right to act (S5); nobody has to answer for that.
+// How the keepalive tells the units of its node that its session is alive: one line in /run/pvcd/proof, replaced by
+// rename. A reader that finds none, or an old one, has no right to act (S5); nobody has to answer for that.
 #pragma once
 
 #include <optional>

@@ -1,6 +1,6 @@
-// The roles a plugin can fill. Each is a small abstract class whose calls come on the plugin's own thread and may block;
-// the core sees an absent, hung or timed-out plugin as the Unknown of the answer. Requests carry the right to act
-// (Permit); the plugin checks it when it takes the request up (the host does that) and again just before the act.
+// The roles a plugin can fill. Each is a small abstract class whose calls come on the plugin's own thread and may
+// block; the core sees an absent, hung or timed-out plugin as the Unknown of the answer. Requests carry the right to
+// act (Permit); the plugin checks it when it takes the request up (the host does that) and again just before the act.
 #pragma once
 
 #include <optional>
@@ -24,7 +24,8 @@ struct Answer {
   std::string note;  // a sentence for people; why, if not Done
 };
 
-// ------------------------------------------------------------------------------------------------------------ Hypervisor
+// ------------------------------------------------------------------------------------------------------------
+// Hypervisor
 
 enum class DomainState { Unknown, Gone, Running, Paused };
 
@@ -54,29 +55,32 @@ struct DomainRequest {
   Process process;  // the exact victim or beneficiary
 };
 
-// Facts it reports: key "domain/<uuid>", value "running", "paused" or "gone" whenever one changes; "domains" = "ready" once
-// the first full list has been reported.
+// Facts it reports: key "domain/<uuid>", value "running", "paused" or "gone" whenever one changes; "domains" = "ready"
+// once the first full list has been reported.
 class Hypervisor {
  public:
   virtual ~Hypervisor() = default;
-  virtual DomainProbe probe(const ProbeRequest&) = 0;        // by processes, whatever libvirt says
-  virtual CreateAnswer create(const CreateRequest&) = 0;     // transient and paused
-  virtual Answer resume(const DomainRequest&) = 0;           // CPUs run
-  virtual Answer shutdown(const DomainRequest&) = 0;         // asks the guest; returns at once
-  virtual Answer destroy(const DomainRequest&) = 0;          // Done only when the process is gone by pidfd
+  virtual DomainProbe probe(const ProbeRequest&) = 0;     // by processes, whatever libvirt says
+  virtual CreateAnswer create(const CreateRequest&) = 0;  // transient and paused
+  virtual Answer resume(const DomainRequest&) = 0;        // CPUs run
+  virtual Answer shutdown(const DomainRequest&) = 0;      // asks the guest; returns at once
+  virtual Answer destroy(const DomainRequest&) = 0;       // Done only when the process is gone by pidfd
 };
 
-// ---------------------------------------------------------------------------------------------------------- PreStartHook
+// ----------------------------------------------------------------------------------------------------------
+// PreStartHook
 
 enum class Verdict { Unknown, Proceed, Refuse, Wait };
 
 struct HookVerdict {
   Verdict verdict = Verdict::Unknown;
-  std::string reason;       // names image, owner and watcher
-  Microseconds wait = 0;    // Wait: ask again not before this long after first_seen of wait_for
-  std::string wait_for;     // Wait: on what (image and instance); the core remembers when it first heard it (safety rule 6)
-  NodeName ask;             // Refuse: this living node's dead instance is in the way; ask it to release (safety rule 7)
-  std::vector<ClientInstance> present;  // Proceed: instances still listed (proven dead), not to be taken for the new QEMU's
+  std::string reason;     // names image, owner and watcher
+  Microseconds wait = 0;  // Wait: ask again not before this long after first_seen of wait_for
+  std::string
+      wait_for;  // Wait: on what (image and instance); the core remembers when it first heard it (safety rule 6)
+  NodeName ask;  // Refuse: this living node's dead instance is in the way; ask it to release (safety rule 7)
+  std::vector<ClientInstance>
+      present;  // Proceed: instances still listed (proven dead), not to be taken for the new QEMU's
 };
 
 // First sight of something a hook waits for, kept by the core over retries and restarts of the plugin.
@@ -90,10 +94,10 @@ struct VmStart {
   VmUuid uuid;
   Generation generation = 0;
   std::vector<Disk> disks;
-  Life self;                                      // this node, this boot
-  std::vector<std::string> own_addresses;         // this node's storage addresses
-  std::vector<ClientInstance> own_dead;           // recorded instances of this node whose process is gone or boot is older
-  std::vector<Writer> covered;                    // former writers, each with its cover; foreign locks only of these may go
+  Life self;                               // this node, this boot
+  std::vector<std::string> own_addresses;  // this node's storage addresses
+  std::vector<ClientInstance> own_dead;    // recorded instances of this node whose process is gone or boot is older
+  std::vector<Writer> covered;             // former writers, each with its cover; foreign locks only of these may go
   std::map<NodeName, std::vector<std::string>> living;  // storage addresses of living nodes, to name an owner
   std::vector<FirstSeen> first_seen;
 };
@@ -112,7 +116,7 @@ struct VmStopped {
   Permit permit;
   VmUuid uuid;
   std::vector<Disk> disks;
-  std::vector<ClientInstance> own_dead;   // break these, also when no lock is listed
+  std::vector<ClientInstance> own_dead;  // break these, also when no lock is listed
   std::vector<std::string> own_addresses;
 };
 
@@ -120,11 +124,13 @@ class PreStartHook {
  public:
   virtual ~PreStartHook() = default;
   virtual HookVerdict before_start(const VmStart&) = 0;
-  virtual Identified identify(const ImagesRequest&) = 0;   // the client instances of a QEMU just created, from the watchers
-  virtual Answer after_stop(const VmStopped&) = 0;         // Done: nothing of ours is left that could write
+  virtual Identified identify(
+      const ImagesRequest&) = 0;                    // the client instances of a QEMU just created, from the watchers
+  virtual Answer after_stop(const VmStopped&) = 0;  // Done: nothing of ours is left that could write
 };
 
-// ---------------------------------------------------------------------------------------------------------------- Fencer
+// ----------------------------------------------------------------------------------------------------------------
+// Fencer
 
 enum class PowerState { Unknown, On, Off };
 enum class PowerAct { Off, On, Reset };
@@ -149,11 +155,12 @@ struct ReadRequest {
 class Fencer {
  public:
   virtual ~Fencer() = default;
-  virtual PowerReading read(const ReadRequest&) = 0;   // state Unknown and a note when the GUID does not match
-  virtual Answer power(const PowerRequest&) = 0;       // Done: the BMC accepted it. That is not proof: read() is.
+  virtual PowerReading read(const ReadRequest&) = 0;  // state Unknown and a note when the GUID does not match
+  virtual Answer power(const PowerRequest&) = 0;      // Done: the BMC accepted it. That is not proof: read() is.
 };
 
-// -------------------------------------------------------------------------------------------------------------- RoleHook
+// --------------------------------------------------------------------------------------------------------------
+// RoleHook
 
 struct RoleChange {
   Epoch epoch = 0;
@@ -165,15 +172,17 @@ class RoleHook {
   virtual Answer role_change(const RoleChange&) = 0;  // Done acknowledges
 };
 
-// --------------------------------------------------------------------------------------------------------------- Elector
+// ---------------------------------------------------------------------------------------------------------------
+// Elector
 
 // Carries out what the core decided about leadership, in one transaction with its checks (safety rules 10 and 14).
 struct ClaimRequest {
   Permit permit;
   Life self;
-  Version leader_version = any_version;  // of the leadership record the decision was made on; any_version: there is none
-  LeaderRecord expected;                 // its content
-  bool holder_stale = false;             // the holder lives but its published core age is past twice the limit
+  Version leader_version =
+      any_version;            // of the leadership record the decision was made on; any_version: there is none
+  LeaderRecord expected;      // its content
+  bool holder_stale = false;  // the holder lives but its published core age is past twice the limit
 };
 struct VacateRequest {
   Life self;
@@ -182,7 +191,7 @@ struct VacateRequest {
 class Elector {
  public:
   virtual ~Elector() = default;
-  virtual Answer claim(const ClaimRequest&) = 0;   // Refused: somebody else was faster or the holder lives
+  virtual Answer claim(const ClaimRequest&) = 0;  // Refused: somebody else was faster or the holder lives
   virtual Answer vacate(const VacateRequest&) = 0;
 };
 

@@ -170,8 +170,7 @@ TEMPLATE_TEST_CASE("A key that is missing or of another type is named", "", RECO
       auto changed = whole;
       changed[key] = other;
       auto told = problem<TestType>(changed.dump());
-      if (!same_type && !none && !(value.is_number_float() && other.is_number()))
-        CHECK(mentions(told, "key '" + key));
+      if (!same_type && !none && !(value.is_number_float() && other.is_number())) CHECK(mentions(told, "key '" + key));
       if (free_text && !told.empty()) CHECK(mentions(told, "unknown word '?'"));
     }
   }

@@ -27,7 +27,8 @@ struct Candidate {
 
 }  // namespace
 
-TEST_CASE("nobody claims while the holder's incarnation is alive; the twin whose session is gone is replaced (rule 14)") {
+TEST_CASE(
+    "nobody claims while the holder's incarnation is alive; the twin whose session is gone is replaced (rule 14)") {
   Candidate it;
   CHECK_FALSE(it.claim());
   it.world.lose("n1");

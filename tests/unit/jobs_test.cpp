@@ -1,65 +1,14 @@
-// Requests of people: what each does next, and with which result it ends.
+// Requests of people about VMs: what each does next, and with which result it ends.
 
-#include "logic/jobs.hpp"
-
-#include <catch2/catch.hpp>
-
-#include "world.hpp"
+#include "job_case.hpp"
 
 using namespace pvcd;
 using namespace pvcd::logic;
-using test::Coordinator;
-using test::gib;
-using test::mail;
-using test::web;
-using test::World;
+using namespace pvcd::logic::test;
 
 namespace {
 
-struct Case {
-  World world;
-  Coordinator n1{world};
-
-  // What the round does with job 1; nothing: it waits.
-  std::optional<JobRecord> step(std::uint64_t id = 1) {
-    n1.refresh().round();
-    const auto* update = n1.with_key<UpdateJob>("job/" + std::to_string(id));
-    if (!update) return std::nullopt;
-    CHECK(update->version == world.view.jobs.at(id).version);
-    return update->record;
-  }
-  JobResult result(std::uint64_t id = 1) {
-    const auto record = step(id);
-    message = record ? record->message : "";
-    return record && record->state == JobState::Finished ? record->result : JobResult::None;
-  }
-  // Takes job 1 up, as the store would show it.
-  const JobRecord& take_up(std::uint64_t id = 1) {
-    const auto record = step(id);
-    REQUIRE(record);
-    REQUIRE(record->state == JobState::Running);
-    world.view.jobs.at(id).value = *record;
-    return world.view.jobs.at(id).value;
-  }
-  // Nothing is changed but the job itself.
-  bool changes_nothing() const {
-    return std::all_of(n1.actions.begin(), n1.actions.end(), [](const CoordinatorAction& action) {
-      return std::holds_alternative<UpdateJob>(action.act) || std::holds_alternative<ReadPower>(action.act);
-    });
-  }
-  // The wish that the round put into the store.
-  const VmRecord* wish() const {
-    const auto* update = n1.with_key<UpdateVm>("vm/" + web);
-    return update ? &update->record : nullptr;
-  }
-  void wish_is_seen() {
-    REQUIRE(wish());
-    world.vm(web) = *wish();
-  }
-  bool says(const std::string& part) const { return message.find(part) != std::string::npos; }
-
-  std::string message;
-};
+using Case = JobCase;
 
 // web1 runs on n2.
 struct Running : Case {
@@ -91,10 +40,12 @@ TEST_CASE("a job of a type that this version does not know fails and says so") {
 }
 
 TEST_CASE("no job changes anything while it is queued: a cancel in between is true") {
-  const auto type = GENERATE(std::string("vm-start"), "vm-shutdown", "vm-stop", "vm-disable", "vm-restart", "vm-undefine", "vm-move",
-                             "node-fence", "node-confirm-off", "node-verify-fence", "node-become-primary", "node-step-down");
+  const auto type =
+      GENERATE(std::string("vm-start"), "vm-shutdown", "vm-stop", "vm-disable", "vm-restart", "vm-undefine", "vm-move",
+               "node-fence", "node-confirm-off", "node-verify-fence", "node-become-primary", "node-step-down");
   Case it;
-  it.world.vm(web, WantedState::Stopped).wanted = type == "vm-undefine" || type == "vm-start" ? WantedState::Stopped : WantedState::Running;
+  it.world.vm(web, WantedState::Stopped).wanted =
+      type == "vm-undefine" || type == "vm-start" ? WantedState::Stopped : WantedState::Running;
   if (type != "vm-undefine" && type != "vm-start") it.world.own(web, "n2");
   const bool about_vm = type.starts_with("vm-");
   std::string object = about_vm ? web : type == "node-step-down" ? "n1" : "n3";
@@ -115,7 +66,8 @@ TEST_CASE("a job about a VM that is gone fails; one whose record cannot be read 
   CHECK(it.says("no JSON"));
 }
 
-// ------------------------------------------------------------------------------------------------------------------- start
+// -------------------------------------------------------------------------------------------------------------------
+// start
 
 TEST_CASE("a start wants the VM running and is done when it runs") {
   Stopped it;
@@ -230,7 +182,8 @@ TEST_CASE("running is what the owner says of its present boot and generation") {
   }
 }
 
-// -------------------------------------------------------------------------------------------------------------------- stop
+// --------------------------------------------------------------------------------------------------------------------
+// stop
 
 TEST_CASE("each way to stop has its wish, and is done when the VM is released") {
   const auto [type, wanted, at_once] = GENERATE(table<std::string, WantedState, bool>({
@@ -263,6 +216,17 @@ TEST_CASE("a stop of what is stopped as wanted is skipped; a disable of it is no
   CHECK(it.result() == JobResult::Done);
 }
 
+TEST_CASE("a stop of what is on its way to be stopped waits for it") {
+  Running it;
+  it.world.vm(web).wanted = WantedState::Stopped;
+  it.world.job(1, "vm-shutdown", web);
+  it.take_up();
+  it.world.view.runs.at(web).value.attempt = 6;  // an answer without a reason is no failure
+  CHECK(it.result() == JobResult::None);
+  it.world.view.owners.at(web).value.released = true;
+  CHECK(it.result() == JobResult::Done);
+}
+
 TEST_CASE("a shutdown may be shortened by a stop, which does not wait for the guest") {
   Running it;
   it.world.vm(web).wanted = WantedState::Stopped;
@@ -284,7 +248,8 @@ TEST_CASE("a stop that its node cannot carry out fails with the reason, not with
   CHECK(it.says("release is pending"));
 }
 
-TEST_CASE("during recovery stop, shutdown, restart and move are refused with the reason, and disable works (scenario F8)") {
+TEST_CASE(
+    "during recovery stop, shutdown, restart and move are refused with the reason, and disable works (scenario F8)") {
   Running it;
   it.world.lose("n2");
   SECTION("refused") {
@@ -322,7 +287,8 @@ TEST_CASE("a stop whose node is lost half-way fails honestly; a restart goes on 
   CHECK(it.take_up().arguments.at("phase") == "start");
 }
 
-// ----------------------------------------------------------------------------------------------------------------- restart
+// -----------------------------------------------------------------------------------------------------------------
+// restart
 
 TEST_CASE("a restart stops, then starts; the step is in the job, so that another primary goes on") {
   Running it;
@@ -356,7 +322,8 @@ TEST_CASE("a restart of a stopped VM starts it") {
   CHECK(it.take_up().arguments.at("phase") == "start");
 }
 
-// -------------------------------------------------------------------------------------------------------------------- move
+// --------------------------------------------------------------------------------------------------------------------
+// move
 
 TEST_CASE("a move of a running VM changes its home, stops it and starts it there") {
   Running it;
@@ -426,13 +393,20 @@ TEST_CASE("a move is refused before anything is stopped when the target cannot t
   CHECK(it.changes_nothing());
 }
 
-TEST_CASE("the home of a stopped VM is changed although its new home is away; not if its local disks are elsewhere (rule 12)") {
+TEST_CASE(
+    "the home of a stopped VM is changed although its new home is away; not if its local disks are elsewhere (rule "
+    "12)") {
   Stopped it;
   it.world.lose("n3").job(1, "vm-move", web, {{"node", "n3"}});
   SECTION("RBD") { it.take_up(); }
   SECTION("local, never owned") {
     it.world.vm(web).disks[0].kind = DiskKind::Local;
     it.world.view.owners.clear();
+    it.take_up();
+  }
+  SECTION("local, there") {
+    it.world.vm(web).disks[0].kind = DiskKind::Local;
+    it.world.own(web, "n3").released = true;
     it.take_up();
   }
   SECTION("local, on n2") {
@@ -442,7 +416,8 @@ TEST_CASE("the home of a stopped VM is changed although its new home is away; no
   }
 }
 
-// ---------------------------------------------------------------------------------------------------------------- undefine
+// ----------------------------------------------------------------------------------------------------------------
+// undefine
 
 TEST_CASE("an undefine removes a stopped VM with its records, and is done when it is gone") {
   Stopped it;
@@ -485,7 +460,8 @@ TEST_CASE("an undefine that was still queued when its VM went is not taken for d
   CHECK(it.result() == JobResult::Failed);
 }
 
-// --------------------------------------------------------------------------------------------------------- two jobs at once
+// --------------------------------------------------------------------------------------------------------- two jobs at
+// once
 
 TEST_CASE("a newer wish about the same VM ends the older job, so that they do not undo each other for ever") {
   Running it;
@@ -508,271 +484,4 @@ TEST_CASE("a newer wish about the same VM ends the older job, so that they do no
     return;
   }
   CHECK(it.result() == JobResult::None);
-}
-
-// ------------------------------------------------------------------------------------------------------------- confirm off
-
-TEST_CASE("a confirmation names the boot and becomes evidence once the job is on record (rule 13)") {
-  Case it;
-  it.world.lose("n2").job(1, "node-confirm-off", "n2", {{"boot_id", "boot-n2-1"}});
-  it.take_up();
-  CHECK_FALSE(it.n1.plans("evidence/boot-n2-1"));
-  CHECK_FALSE(it.step());
-  const auto* commit = it.n1.with_key<CommitEvidence>("evidence/boot-n2-1");
-  REQUIRE(commit);
-  CHECK(commit->record.kind == EvidenceKind::Operator);
-  CHECK(commit->record.life == it.world.life("n2"));
-  CHECK(commit->record.facts == std::vector<std::string>{"uid 1000 confirmed on n2 that boot boot-n2-1 of n2 is off"});
-  CHECK(commit->live_version == 100);
-  CHECK_FALSE(commit->session);
-  CHECK(commit->node_version == 10);
-  it.world.prove("n2", EvidenceKind::Operator);
-  CHECK(it.result() == JobResult::Done);
-}
-
-TEST_CASE("a confirmation about a node without a live entry commits without one") {
-  Case it;
-  it.world.view.live.erase({"n2", 1});
-  it.world.job(1, "node-confirm-off", "n2", {{"boot_id", "boot-n2-1"}}, JobState::Running);
-  it.step();
-  REQUIRE(it.n1.with_key<CommitEvidence>("evidence/boot-n2-1"));
-  CHECK_FALSE(it.n1.with_key<CommitEvidence>("evidence/boot-n2-1")->live_version);
-}
-
-TEST_CASE("a confirmation is refused for another boot or while that boot has liveness, also when that came under way (rule 13)") {
-  Case it;
-  it.world.lose("n2");
-  JobRecord& job = it.world.job(1, "node-confirm-off", "n2", {{"boot_id", "boot-n2-1"}}, GENERATE(JobState::Queued, JobState::Running));
-  SECTION("no boot") { job.arguments.clear(); }
-  SECTION("an older boot") { job.arguments["boot_id"] = "boot-n2-0"; }
-  SECTION("it has rejoined") { it.world.live("n2").session = true; }
-  CHECK(it.result() == JobResult::Refused);
-  CHECK_FALSE(it.n1.plans("evidence/boot-n2-1"));
-}
-
-TEST_CASE("in maintenance a confirmation goes on: it is what a person says, not what we do") {
-  Case it;
-  it.world.maintenance().lose("n2").job(1, "node-confirm-off", "n2", {{"boot_id", "boot-n2-1"}}, JobState::Running);
-  it.step();
-  CHECK(it.n1.plans("evidence/boot-n2-1"));
-}
-
-// ------------------------------------------------------------------------------------------------------- fence and verify
-
-TEST_CASE("a fence on request is a record first, is carried on, and is done with the evidence") {
-  Case it;
-  it.world.fence("n2", FencePhase::Confirmed).victim.boot = "boot-n2-0";  // an older one that is settled
-  it.world.own(web, "n3").owner.boot = "boot-n2-0";
-  it.world.job(1, "node-fence", "n2");
-  CHECK(it.take_up().arguments.at("boot_id") == "boot-n2-1");
-  CHECK_FALSE(it.n1.plans("fence/n2"));
-  CHECK_FALSE(it.step());
-  const auto* put = it.n1.with_key<PutFence>("fence/n2");
-  REQUIRE(put);
-  CHECK(put->record.victim == it.world.life("n2"));
-  CHECK(put->record.phase == FencePhase::Intent);
-  CHECK(put->record.epoch == 7);
-  CHECK(put->record.reason == "asked for by uid 1000");
-  CHECK(put->replaces == 60);
-  CHECK(put->node_version == 10);
-  it.world.fence("n2", FencePhase::Acting);
-  CHECK_FALSE(it.step());
-  CHECK_FALSE(it.n1.plans("fence/n2"));
-  it.world.prove("n2");
-  CHECK(it.result() == JobResult::Done);
-}
-
-TEST_CASE("a fence on request without an older record creates one") {
-  Case it;
-  it.world.job(1, "node-fence", "n2", {{"boot_id", "boot-n2-1"}}, JobState::Running);
-  it.step();
-  REQUIRE(it.n1.with_key<PutFence>("fence/n2"));
-  CHECK_FALSE(it.n1.with_key<PutFence>("fence/n2")->replaces);
-}
-
-TEST_CASE("a node that is off already is not fenced, the primary does not fence itself") {
-  Case it;
-  it.world.prove("n2");
-  it.world.job(1, "node-fence", "n2");
-  CHECK(it.result() == JobResult::Skipped);
-  it.world.job(1, "node-fence", "n1", {}, GENERATE(JobState::Queued, JobState::Running));
-  CHECK(it.result() == JobResult::Refused);
-}
-
-TEST_CASE("a node that has rebooted since its fence was asked for is not switched off (rule 4)") {
-  Case it;
-  it.world.job(1, "node-fence", "n2", {{"boot_id", "boot-n2-1"}}, JobState::Running);
-  it.world.join("n2", 2, 2);
-  CHECK(it.result() == JobResult::Done);
-  CHECK(it.says("boot boot-n2-1 of n2 is over"));
-  CHECK_FALSE(it.n1.plans("fence/n2"));
-}
-
-TEST_CASE("a job about a node that does not exist fails") {
-  Case it;
-  it.world.job(1, "node-fence", "n9");
-  CHECK(it.result() == JobResult::Failed);
-}
-
-TEST_CASE("a verification reads the power after it was taken up and tells what it means") {
-  Case it;
-  it.n1.round();
-  it.world.job(1, "node-verify-fence", "n2");
-  it.take_up();
-  CHECK_FALSE(it.step());
-  REQUIRE(it.n1.plans("ready/n2"));
-  it.n1.read("n3", PowerState::On);
-  CHECK_FALSE(it.step());  // that was another node's
-  SECTION("on") {
-    it.n1.read("n2", PowerState::On);
-    CHECK(it.result() == JobResult::Done);
-    CHECK(it.says("reads on"));
-  }
-  SECTION("no answer") {
-    it.n1.read("n2", PowerState::Unknown, "wrong password");
-    CHECK(it.result() == JobResult::Failed);
-    CHECK(it.says("fencing it would fail: wrong password"));
-  }
-  SECTION("off while it lives: the wrong BMC (evidence kind 1)") {
-    it.n1.read("n2", PowerState::Off);
-    CHECK(it.result() == JobResult::Failed);
-    CHECK(it.says("wrong BMC"));
-  }
-  SECTION("off while it is lost") {
-    it.world.lose("n2");
-    it.n1.read("n2", PowerState::Off);
-    CHECK(it.result() == JobResult::Done);
-    CHECK(it.says("reads off"));
-  }
-}
-
-// ------------------------------------------------------------------------------------------------------------ the role
-
-TEST_CASE("become-primary gives the role up once, and is done when the node has it") {
-  Case it;
-  it.world.job(1, "node-become-primary", "n2");
-  CHECK(it.take_up().mark == 7);
-  CHECK_FALSE(it.n1.plans("role"));
-  CHECK_FALSE(it.step());
-  CHECK(it.n1.plans("role"));
-  SECTION("it took it") {
-    it.world.lead("n2", 8);
-    Coordinator n2{it.world, "n2"};
-    n2.round();
-    REQUIRE(n2.plans("job/1"));
-    CHECK(n2.with_key<UpdateJob>("job/1")->record.result == JobResult::Done);
-  }
-  SECTION("it did not: the next primary does not give the role up again") {
-    it.world.lead("n3", 8);
-    Coordinator n3{it.world, "n3"};
-    n3.round();
-    CHECK_FALSE(n3.plans("role"));
-    REQUIRE(n3.plans("job/1"));
-    CHECK(n3.with_key<UpdateJob>("job/1")->record.result == JobResult::Failed);
-  }
-}
-
-TEST_CASE("become-primary is refused for a node that could not act, and skipped for the one that is") {
-  Case it;
-  JobRecord& job = it.world.job(1, "node-become-primary", "n2");
-  SECTION("no coordinator") { it.n1.settings.coordinators = {"n1", "n3"}; }
-  SECTION("lost") { it.world.lose("n2"); }
-  SECTION("leaving") { it.world.says("n2", DaemonState::Shutdown); }
-  SECTION("the twin that can") {
-    CHECK(it.result() == JobResult::None);
-    return;
-  }
-  SECTION("it is") {
-    job.object = "n1";
-    CHECK(it.result() == JobResult::Skipped);
-    return;
-  }
-  CHECK(it.result() == JobResult::Refused);
-  CHECK_FALSE(it.n1.plans("role"));
-}
-
-TEST_CASE("step-down gives the role up once, and is done when another has it") {
-  Case it;
-  it.world.job(1, "node-step-down", "n1");
-  it.take_up();
-  CHECK_FALSE(it.step());
-  CHECK(it.n1.plans("role"));
-  SECTION("another took it") {
-    it.world.lead("n2", 8);
-    Coordinator n2{it.world, "n2"};
-    n2.round();
-    REQUIRE(n2.plans("job/1"));
-    CHECK(n2.with_key<UpdateJob>("job/1")->record.result == JobResult::Done);
-  }
-  SECTION("nobody did") {
-    it.world.lead("n1", 8);
-    CHECK(it.result() == JobResult::Failed);
-  }
-}
-
-TEST_CASE("step-down is skipped by who is not primary and refused without a successor") {
-  Case it;
-  JobRecord& job = it.world.job(1, "node-step-down", "n1");
-  SECTION("not primary") {
-    job.object = "n2";
-    CHECK(it.result() == JobResult::Skipped);
-  }
-  SECTION("no other is alive") {
-    it.world.lose("n2").lose("n3");
-    CHECK(it.result() == JobResult::Refused);
-  }
-  SECTION("no other is a coordinator") {
-    it.n1.settings.coordinators = {"n1"};
-    CHECK(it.result() == JobResult::Refused);
-  }
-}
-
-// -------------------------------------------------------------------------------------------------------------- housekeeping
-
-TEST_CASE("a release request is left to its node, and ended only when nobody can answer it any more") {
-  Case it;
-  it.world.vm(web, WantedState::Stopped);
-  it.world.job(1, "node-release-images", "n2", {{"vm", web}});
-  SECTION("its node lives, or may live") {
-    CHECK(it.result() == JobResult::None);
-    it.world.lose("n2");
-    CHECK(it.result() == JobResult::None);
-  }
-  SECTION("its node is proven off") {
-    it.world.prove("n2");
-    CHECK(it.result() == JobResult::Failed);
-  }
-  SECTION("its node does not exist") {
-    it.world.view.nodes.erase("n2");
-    CHECK(it.result() == JobResult::Failed);
-  }
-  SECTION("its VM is gone") {
-    it.world.view.vms.clear();
-    CHECK(it.result() == JobResult::Failed);
-    CHECK(it.message == "the VM is gone");
-  }
-}
-
-TEST_CASE("a finished job is shown for a minute from when it was first seen finished, then forgotten") {
-  Case it;
-  it.world.job(1, "vm-start", web, {}, JobState::Finished);
-  it.n1.round();
-  CHECK(it.changes_nothing());
-  it.n1.wait(seconds(60) - 1).round();
-  CHECK_FALSE(it.n1.plans("job/1"));
-  it.n1.wait(1).round();
-  REQUIRE(it.n1.with_key<RemoveJob>("job/1"));
-  CHECK(it.n1.with_key<RemoveJob>("job/1")->version == 81);
-  it.world.view.jobs.clear();
-  it.n1.refresh().round();
-  CHECK(it.n1.memory.job_finished.empty());
-}
-
-TEST_CASE("jobs are carried out by the primary alone") {
-  World world;
-  world.vm(web, WantedState::Stopped);
-  world.job(1, "vm-start", web);
-  Coordinator n2{world, "n2"};
-  n2.round();
-  CHECK(n2.actions.empty());
 }

@@ -31,7 +31,8 @@ VmUuid numbered(int i) { return "bbbbbbbb-0000-0000-0000-00000000000" + std::to_
 
 }  // namespace
 
-// --------------------------------------------------------------------------------------------------------------- ownership
+// ---------------------------------------------------------------------------------------------------------------
+// ownership
 
 TEST_CASE("a VM that is wanted and never had an owner is assigned at generation 1") {
   Case it;
@@ -168,7 +169,8 @@ TEST_CASE("a VM whose owner cannot be read is left alone") {
   CHECK(it.assign());
 }
 
-// ---------------------------------------------------------------------------------------------------------- order and room
+// ---------------------------------------------------------------------------------------------------------- order and
+// room
 
 TEST_CASE("the highest priority is placed first, names decide among equals") {
   Case it;
@@ -267,7 +269,8 @@ TEST_CASE("a VM with local disks waits for its host although that is proven off;
   CHECK(it.assign(web)->record.owner.boot == "boot-n2-2");
 }
 
-// ------------------------------------------------------------------------------------------------------------- maintenance
+// -------------------------------------------------------------------------------------------------------------
+// maintenance
 
 TEST_CASE("in maintenance VMs of lost nodes wait and say why; afterwards they are recovered (finding F25)") {
   Case it;
@@ -297,7 +300,8 @@ TEST_CASE("without a record of the cluster there is no maintenance") {
   CHECK_FALSE(in_maintenance(world.view));
 }
 
-// ----------------------------------------------------------------------------------------------------------------- closing
+// -----------------------------------------------------------------------------------------------------------------
+// closing
 
 TEST_CASE("a fence is closed when nothing is left to settle, and not before (findings F13 and F14)") {
   Case it;
@@ -343,7 +347,9 @@ TEST_CASE("a fence is closed when nothing is left to settle, and not before (fin
   }
 }
 
-TEST_CASE("a fence that nothing was sent for is closed when the node has joined again; an acting one is settled first (rule 4)") {
+TEST_CASE(
+    "a fence that nothing was sent for is closed when the node has joined again; an acting one is settled first (rule "
+    "4)") {
   Case it;
   it.world.own(web, "n2");
   const FencePhase phase = GENERATE(FencePhase::Intent, FencePhase::Acting);

@@ -1,5 +1,5 @@
-// A cluster as the logic sees it, built in words. Everything starts well: complete, three nodes alive in state run with 64 GiB
-// each, n1 primary at epoch 7; each test bends it.
+// A cluster as the logic sees it, built in words. Everything starts well: complete, three nodes alive in state run with
+// 64 GiB each, n1 primary at epoch 7; each test bends it.
 #pragma once
 
 #include <algorithm>
@@ -25,7 +25,8 @@ struct World {
     lead("n1");
   }
 
-  // ---------------------------------------------------------------------------------------------------------------- nodes
+  // ----------------------------------------------------------------------------------------------------------------
+  // nodes
 
   static BootId boot_of(const NodeName& name, int life = 1) { return "boot-" + name + "-" + std::to_string(life); }
 
@@ -93,7 +94,8 @@ struct World {
     return *this;
   }
 
-  // ------------------------------------------------------------------------------------------------------------------ VMs
+  // ------------------------------------------------------------------------------------------------------------------
+  // VMs
 
   VmRecord& vm(const VmUuid& uuid, WantedState wanted = WantedState::Running, std::uint64_t memory = 4 * gib) {
     if (auto found = view.vms.find(uuid); found != view.vms.end()) return found->second.value;
@@ -129,7 +131,8 @@ struct World {
     return view.runs[uuid].value;
   }
 
-  // ------------------------------------------------------------------------------------------- fences, evidence and jobs
+  // ------------------------------------------------------------------------------------------- fences, evidence and
+  // jobs
 
   FenceRecord& fence(const NodeName& name, FencePhase phase) {
     FenceRecord record;
@@ -164,10 +167,11 @@ struct World {
   }
 };
 
-// --------------------------------------------------------------------------------------------------------- the coordinator
+// --------------------------------------------------------------------------------------------------------- the
+// coordinator
 
-// One coordinator over time: it remembers, and the acts it plans stay under way until they are answered. `refresh` answers
-// everything that is under way as done in the store's sense, without changing the world.
+// One coordinator over time: it remembers, and the acts it plans stay under way until they are answered. `refresh`
+// answers everything that is under way as done in the store's sense, without changing the world.
 struct Coordinator {
   World& world;
   NodeName name;
@@ -192,8 +196,8 @@ struct Coordinator {
     return leader && leader->node == name;
   }
   Coordinator& round() {
-    CoordinatorPlan plan = decide_coordinator({world.view, world.life(name), is_primary(), may_act, now, std::exchange(answers, {})},
-                                              settings, memory);
+    CoordinatorPlan plan = decide_coordinator(
+        {world.view, world.life(name), is_primary(), may_act, now, std::exchange(answers, {})}, settings, memory);
     memory = std::move(plan.next);
     actions = std::move(plan.actions);
     return *this;
