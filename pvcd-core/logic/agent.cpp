@@ -20,7 +20,8 @@ std::set<VmUuid> concerned(const AgentInput& in) {
     if (is_release_for(job.value, in.self.node)) uuids.insert(job.value.arguments.at("vm"));
   // A VM with a record that cannot be read is left alone: what is missing in the view may be what forbids the act.
   std::erase_if(uuids, [&](const VmUuid& uuid) {
-    return !in.view.vms.contains(uuid) || in.view.broken.contains("/owners/" + uuid) || in.view.broken.contains("/runs/" + uuid);
+    return !in.view.vms.contains(uuid) || in.view.broken.contains("/owners/" + uuid) ||
+           in.view.broken.contains("/runs/" + uuid);
   });
   return uuids;
 }
@@ -28,7 +29,8 @@ std::set<VmUuid> concerned(const AgentInput& in) {
 }  // namespace
 
 bool is_release_for(const JobRecord& job, const NodeName& node) {
-  return job.type == "node-release-images" && job.object == node && job.state != JobState::Finished && job.arguments.contains("vm");
+  return job.type == "node-release-images" && job.object == node && job.state != JobState::Finished &&
+         job.arguments.contains("vm");
 }
 
 AgentPlan decide_agent(const AgentInput& in, const AgentSettings& settings, const AgentMemory& memory) {

@@ -1,8 +1,9 @@
 // What a node does about VMs: start what it owns, stop what it should not run, release what it has stopped. One VM at a
-// time is a small machine of steps; one act per VM is under way; every step is taken again from what is seen after a restart.
+// time is a small machine of steps; one act per VM is under way; every step is taken again from what is seen after a
+// restart.
 //
-// The order of a start is the heart of the suite (design, section 6): probe by processes, hooks, create paused, identify the
-// Ceph client instances, record them, run the CPUs, record running. Nothing but Proceed lets a step go on.
+// The order of a start is the heart of the suite (design, section 6): probe by processes, hooks, create paused,
+// identify the Ceph client instances, record them, run the CPUs, record running. Nothing but Proceed lets a step go on.
 #pragma once
 
 #include <map>
@@ -18,36 +19,62 @@
 namespace pvcd::logic {
 
 struct AgentSettings {
-  std::vector<std::string> hooks;                 // in order
-  Microseconds shutdown_timeout = seconds(180);   // guest asked to stop; then off
+  std::vector<std::string> hooks;                // in order
+  Microseconds shutdown_timeout = seconds(180);  // guest asked to stop; then off
   Microseconds retry_min = seconds(1);
   Microseconds retry_max = seconds(60);
 };
 
-// ---------------------------------------------------------------------------------------------------- actions and answers
+// ---------------------------------------------------------------------------------------------------- actions and
+// answers
 
-struct Probe { ProbeRequest request; };
-struct RunHook { std::string hook; VmStart request; };
-struct CreateDomain { CreateRequest request; };
-struct IdentifyInstances { std::string hook; ImagesRequest request; };
-struct ResumeDomain { DomainRequest request; };
-struct ShutdownDomain { DomainRequest request; };
-struct DestroyDomain { DomainRequest request; };
-struct AfterStop { std::string hook; VmStopped request; };
+struct Probe {
+  ProbeRequest request;
+};
+struct RunHook {
+  std::string hook;
+  VmStart request;
+};
+struct CreateDomain {
+  CreateRequest request;
+};
+struct IdentifyInstances {
+  std::string hook;
+  ImagesRequest request;
+};
+struct ResumeDomain {
+  DomainRequest request;
+};
+struct ShutdownDomain {
+  DomainRequest request;
+};
+struct DestroyDomain {
+  DomainRequest request;
+};
+struct AfterStop {
+  std::string hook;
+  VmStopped request;
+};
 
-// In one transaction: the owner record is still at owner_version, then the run record is written. With `owner` set it is
-// written too (release, re-adoption).
+// In one transaction: the owner record is still at owner_version, then the run record is written. With `owner` set it
+// is written too (release, re-adoption).
 struct WriteRun {
   RunRecord record;
   std::optional<Version> replaces;
   std::optional<Version> owner_version;  // absent: there is no owner record
   std::optional<OwnerRecord> owner;
 };
-struct AskRelease { NodeName node; VmUuid vm; };  // a job for that node: break your own dead instances of this VM's images
-struct FinishJob { JobRecord record; Version version; };
+struct AskRelease {
+  NodeName node;
+  VmUuid vm;
+};  // a job for that node: break your own dead instances of this VM's images
+struct FinishJob {
+  JobRecord record;
+  Version version;
+};
 
-using AgentAct = std::variant<Probe, RunHook, CreateDomain, IdentifyInstances, ResumeDomain, ShutdownDomain, DestroyDomain, AfterStop, WriteRun,
-                              AskRelease, FinishJob>;
+using AgentAct = std::variant<Probe, RunHook, CreateDomain, IdentifyInstances, ResumeDomain, ShutdownDomain,
+                              DestroyDomain, AfterStop, WriteRun, AskRelease, FinishJob>;
 struct AgentAction {
   VmUuid uuid;
   AgentAct act;
@@ -55,24 +82,37 @@ struct AgentAction {
 };
 
 // Exactly one for each action but AskRelease, in the type that fits it; Unknown where nothing is known.
-struct Written { bool ok = false; std::string note; };
+struct Written {
+  bool ok = false;
+  std::string note;
+};
 using AgentResult = std::variant<DomainProbe, HookVerdict, CreateAnswer, Identified, Answer, Written>;
 struct AgentAnswer {
   VmUuid uuid;
   AgentResult result;
 };
 
-// ------------------------------------------------------------------------------------------------------------------ memory
+// ------------------------------------------------------------------------------------------------------------------
+// memory
 
 enum class Step {
-  Look,            // nothing is known yet: probe by processes
-  Idle,            // looked; nothing runs here
-  Hooks, Create, Identify, RecordStart, Resume, RecordRunning,
+  Look,  // nothing is known yet: probe by processes
+  Idle,  // looked; nothing runs here
+  Hooks,
+  Create,
+  Identify,
+  RecordStart,
+  Resume,
+  RecordRunning,
   RecordRefusal,
   Running,
-  AskShutdown, AwaitShutdown, Destroy, BreakInstances, RecordRelease,
+  AskShutdown,
+  AwaitShutdown,
+  Destroy,
+  BreakInstances,
+  RecordRelease,
   Readopt,
-  Report,          // to the node that asked for a release
+  Report,  // to the node that asked for a release
 };
 
 // What this node has to do about a VM now; told by the records alone.
@@ -86,11 +126,11 @@ enum class Goal {
 
 struct VmMemory {
   Step step = Step::Look;
-  Goal goal = Goal::Nothing;              // that the step is taken for
+  Goal goal = Goal::Nothing;  // that the step is taken for
   bool under_way = false;
-  Generation generation = 0;              // the steps are about this one
+  Generation generation = 0;  // the steps are about this one
   std::size_t hook = 0;
-  std::optional<Process> process;         // found or created here
+  std::optional<Process> process;  // found or created here
   DomainState domain = DomainState::Unknown;
   std::vector<ClientInstance> present;    // listed before create
   std::vector<ClientInstance> instances;  // of the new QEMU
@@ -113,8 +153,8 @@ struct AgentInput {
   const ClusterView& view;
   Life self;
   std::vector<std::string> storage_addresses;
-  bool may_act = false;  // proof of the own session is young and nothing declared this boot dead (S5)
-  bool stopping = false; // the daemon leaves: VMs run on, nothing new is begun
+  bool may_act = false;                   // proof of the own session is young and nothing declared this boot dead (S5)
+  bool stopping = false;                  // the daemon leaves: VMs run on, nothing new is begun
   std::map<VmUuid, DomainState> domains;  // facts from the hypervisor
   bool domains_ready = false;             // its first full list has arrived
   Instant now = 0;

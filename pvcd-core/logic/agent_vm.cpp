@@ -25,7 +25,8 @@ AgentVm::AgentVm(const AgentInput& in, const AgentSettings& settings, const VmUu
 }
 
 bool AgentVm::owns() const {
-  return owner_ && !owner_->value.released && owner_->value.owner.node == in_.self.node && owner_->value.owner.boot == in_.self.boot;
+  return owner_ && !owner_->value.released && owner_->value.owner.node == in_.self.node &&
+         owner_->value.owner.boot == in_.self.boot;
 }
 
 const Seen<JobRecord>* AgentVm::release_job() const {
@@ -42,7 +43,8 @@ Goal AgentVm::goal() const {
   return release_job() ? Goal::HelpRelease : Goal::Nothing;
 }
 
-// ------------------------------------------------------------------------------------------------------------- the steps
+// ------------------------------------------------------------------------------------------------------------- the
+// steps
 
 void AgentVm::advance() {
   if (!vm_ || memory_.under_way) return;
@@ -57,8 +59,8 @@ void AgentVm::advance() {
   plan_step();
 }
 
-// What was begun for another goal, or another generation, ends where it is; what to do next is taken from what is seen then.
-// A guest that has been asked to shut down is waited for even when it is wanted again: it may be half-way.
+// What was begun for another goal, or another generation, ends where it is; what to do next is taken from what is seen
+// then. A guest that has been asked to shut down is waited for even when it is wanted again: it may be half-way.
 void AgentVm::notice_goal() {
   const Goal now = goal();
   const Generation generation = owner_ ? owner_->value.generation : 0;
@@ -74,25 +76,29 @@ void AgentVm::notice_goal() {
 }
 
 void AgentVm::notice_releases() {
-  const auto releases = static_cast<std::size_t>(std::count_if(in_.view.jobs.begin(), in_.view.jobs.end(), [&](const auto& job) {
-    auto vm = job.second.value.arguments.find("vm");
-    return job.second.value.type == "node-release-images" && job.second.value.result == JobResult::Done &&
-           vm != job.second.value.arguments.end() && vm->second == uuid_;
-  }));
+  const auto releases =
+      static_cast<std::size_t>(std::count_if(in_.view.jobs.begin(), in_.view.jobs.end(), [&](const auto& job) {
+        auto vm = job.second.value.arguments.find("vm");
+        return job.second.value.type == "node-release-images" && job.second.value.result == JobResult::Done &&
+               vm != job.second.value.arguments.end() && vm->second == uuid_;
+      }));
   if (releases > memory_.releases_seen) memory_.not_before = 0;
   memory_.releases_seen = releases;
 }
 
 // What tells people or undoes something is never put off.
 bool AgentVm::has_to_wait() const {
-  const bool at_once = memory_.step == Step::RecordRefusal || memory_.step == Step::Destroy || memory_.step == Step::Report;
+  const bool at_once =
+      memory_.step == Step::RecordRefusal || memory_.step == Step::Destroy || memory_.step == Step::Report;
   return !at_once && in_.now < memory_.not_before;
 }
 
 void AgentVm::choose() {
   switch (memory_.goal) {
-    case Goal::Run: return choose_run();
-    case Goal::Stop: return choose_stop();
+    case Goal::Run:
+      return choose_run();
+    case Goal::Stop:
+      return choose_stop();
     case Goal::DestroyStale:
       if (memory_.process) go(Step::Destroy);
       return;
@@ -100,9 +106,11 @@ void AgentVm::choose() {
       if (in_.stopping) return;
       if (!memory_.process) return go(Step::Hooks);
       memory_.refused = true;
-      memory_.reason = "QEMU " + std::to_string(memory_.process->pid) + " of " + vm_->name + " lives on " + in_.self.node;
+      memory_.reason =
+          "QEMU " + std::to_string(memory_.process->pid) + " of " + vm_->name + " lives on " + in_.self.node;
       return go(Step::Report);
-    case Goal::Nothing: return;
+    case Goal::Nothing:
+      return;
   }
 }
 
@@ -148,12 +156,14 @@ void AgentVm::plan_step() {
   switch (memory_.step) {
     case Step::Look: {
       ProbeRequest request{uuid_, {}};
-      if (run_ && run_->value.process && run_->value.life.boot == in_.self.boot) request.recorded.push_back(*run_->value.process);
+      if (run_ && run_->value.process && run_->value.life.boot == in_.self.boot)
+        request.recorded.push_back(*run_->value.process);
       return plan(Probe{request}, "look for processes of " + vm_->name, "only processes say whether it runs here");
     }
     case Step::Hooks:
       if (memory_.hook < settings_.hooks.size())
-        return plan(RunHook{settings_.hooks[memory_.hook], start_request()}, "ask " + settings_.hooks[memory_.hook] + " about " + vm_->name,
+        return plan(RunHook{settings_.hooks[memory_.hook], start_request()},
+                    "ask " + settings_.hooks[memory_.hook] + " about " + vm_->name,
                     "every hook must say Proceed before it starts");
       go(memory_.goal == Goal::HelpRelease ? Step::Report : Step::Create);
       return plan_step();
@@ -162,8 +172,9 @@ void AgentVm::plan_step() {
                   "owned here at generation " + std::to_string(memory_.generation) + ", and every hook said Proceed");
     case Step::Identify:
       if (memory_.hook < settings_.hooks.size() && needs_storage_guard())
-        return plan(IdentifyInstances{settings_.hooks[memory_.hook], {vm_->disks, memory_.present, in_.storage_addresses}},
-                    "read the Ceph client instances of " + vm_->name, "they must be on record before its CPUs run");
+        return plan(
+            IdentifyInstances{settings_.hooks[memory_.hook], {vm_->disks, memory_.present, in_.storage_addresses}},
+            "read the Ceph client instances of " + vm_->name, "they must be on record before its CPUs run");
       go(Step::RecordStart);
       return plan_step();
     case Step::RecordStart:
@@ -178,16 +189,21 @@ void AgentVm::plan_step() {
       return plan(act, "record " + vm_->name + " running", "its CPUs run");
     }
     case Step::RecordRefusal:
-      return plan(write(refusal_record()), (memory_.goal == Goal::Run ? "do not start " : "do not stop ") + vm_->name + " now", memory_.reason);
+      return plan(write(refusal_record()),
+                  (memory_.goal == Goal::Run ? "do not start " : "do not stop ") + vm_->name + " now", memory_.reason);
     case Step::AskShutdown:
-      return plan(ShutdownDomain{domain}, "ask the guest of " + vm_->name + " to shut down", "it is not wanted any more");
+      return plan(ShutdownDomain{domain}, "ask the guest of " + vm_->name + " to shut down",
+                  "it is not wanted any more");
     case Step::Destroy:
       return plan(DestroyDomain{domain}, "destroy the domain of " + vm_->name,
-                  memory_.goal == Goal::DestroyStale ? "this boot was taken for over, with evidence: whatever runs here is of the past" : "it must not run now");
+                  memory_.goal == Goal::DestroyStale
+                      ? "this boot was taken for over, with evidence: whatever runs here is of the past"
+                      : "it must not run now");
     case Step::BreakInstances:
       if (memory_.hook < settings_.hooks.size() && !own_dead().empty())
-        return plan(AfterStop{settings_.hooks[memory_.hook], {{}, uuid_, vm_->disks, own_dead(), in_.storage_addresses}},
-                    "break what the stopped QEMU of " + vm_->name + " left behind", "a release leaves nothing behind");
+        return plan(
+            AfterStop{settings_.hooks[memory_.hook], {{}, uuid_, vm_->disks, own_dead(), in_.storage_addresses}},
+            "break what the stopped QEMU of " + vm_->name + " left behind", "a release leaves nothing behind");
       go(Step::RecordRelease);
       return plan_step();
     case Step::RecordRelease: {
@@ -219,7 +235,8 @@ void AgentVm::plan_step() {
   }
 }
 
-// ------------------------------------------------------------------------------------------------------------ the answers
+// ------------------------------------------------------------------------------------------------------------ the
+// answers
 
 void AgentVm::take(const AgentResult& result) {
   memory_.under_way = false;
@@ -258,8 +275,10 @@ void AgentVm::take_verdict(const HookVerdict& verdict) {
       memory_.not_before = std::max(first + verdict.wait, in_.now + settings_.retry_min);
       return;
     }
-    case Verdict::Refuse: return refuse(verdict.reason, verdict.ask);
-    case Verdict::Unknown: return refuse("hook " + settings_.hooks[memory_.hook] + " gave no answer: " + verdict.reason);
+    case Verdict::Refuse:
+      return refuse(verdict.reason, verdict.ask);
+    case Verdict::Unknown:
+      return refuse("hook " + settings_.hooks[memory_.hook] + " gave no answer: " + verdict.reason);
   }
 }
 
@@ -279,8 +298,8 @@ void AgentVm::take_identified(const Identified& identified) {
     memory_.hook++;
     return;
   }
-  // Without a record of its instances its CPUs must not run. The next look destroys it; one that runs already (adopted) is
-  // only asked about again.
+  // Without a record of its instances its CPUs must not run. The next look destroys it; one that runs already (adopted)
+  // is only asked about again.
   refuse("its Ceph client instances are not known: " + identified.note);
 }
 
@@ -305,7 +324,8 @@ void AgentVm::take_answer(const Answer& answer) {
         return;
       }
       return refuse("the release is pending: " + answer.note);
-    default: break;
+    default:
+      break;
   }
   refuse(answer.note);
 }
@@ -317,7 +337,8 @@ void AgentVm::take_written(const Written& written) {
     return start_over();
   }
   switch (memory_.step) {
-    case Step::RecordStart: return go(Step::Resume);
+    case Step::RecordStart:
+      return go(Step::Resume);
     case Step::RecordRunning:
       memory_.failures = 0;
       memory_.reason.clear();
@@ -326,11 +347,13 @@ void AgentVm::take_written(const Written& written) {
     case Step::RecordRefusal:
       ask_for_release();
       return go(Step::Look);
-    default: return start_over();
+    default:
+      return start_over();
   }
 }
 
-// ------------------------------------------------------------------------------------------------------------------ parts
+// ------------------------------------------------------------------------------------------------------------------
+// parts
 
 void AgentVm::plan(AgentAct act, std::string what, std::string because, std::vector<std::string> evidence) {
   memory_.under_way = true;
@@ -356,12 +379,14 @@ void AgentVm::refuse(std::string reason, NodeName ask) {
   retry_later();
   switch (goal()) {
     case Goal::Run:
-    case Goal::Stop: return go(Step::RecordRefusal);
+    case Goal::Stop:
+      return go(Step::RecordRefusal);
     case Goal::HelpRelease:
       memory_.refused = true;
       return go(Step::Report);
     case Goal::DestroyStale:
-    case Goal::Nothing: return start_over();
+    case Goal::Nothing:
+      return start_over();
   }
 }
 
@@ -370,7 +395,8 @@ void AgentVm::ask_for_release() {
   if (memory_.ask.empty()) return;
   for (const auto& [id, job] : in_.view.jobs)
     if (is_release_for(job.value, memory_.ask) && job.value.arguments.at("vm") == uuid_) return;
-  actions_.push_back({uuid_, AskRelease{memory_.ask, uuid_},
+  actions_.push_back({uuid_,
+                      AskRelease{memory_.ask, uuid_},
                       {"ask " + memory_.ask + " to release the images of " + vm_->name, memory_.reason, {}, {}}});
 }
 
@@ -383,7 +409,9 @@ bool AgentVm::needs_storage_guard() const {
 // (this is only called after a probe said so).
 std::vector<ClientInstance> AgentVm::own_dead() const {
   std::vector<ClientInstance> dead;
-  const auto add = [&](const std::vector<ClientInstance>& instances) { dead.insert(dead.end(), instances.begin(), instances.end()); };
+  const auto add = [&](const std::vector<ClientInstance>& instances) {
+    dead.insert(dead.end(), instances.begin(), instances.end());
+  };
   if (run_ && run_->value.life.node == in_.self.node) add(run_->value.instances);
   if (owner_)
     for (const Writer& writer : owner_->value.former)
@@ -409,8 +437,8 @@ VmStart AgentVm::start_request() const {
 }
 
 bool AgentVm::is_own_run() const {
-  return run_ && owner_ && run_->value.generation == owner_->value.generation && run_->value.life.node == in_.self.node &&
-         run_->value.life.boot == in_.self.boot;
+  return run_ && owner_ && run_->value.generation == owner_->value.generation &&
+         run_->value.life.node == in_.self.node && run_->value.life.boot == in_.self.boot;
 }
 
 RunRecord AgentVm::run_record(VmState state) const {

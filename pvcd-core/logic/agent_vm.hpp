@@ -25,7 +25,7 @@ class AgentVm {
   void notice_goal();      // a new goal begins with a look
   void notice_releases();  // an answered release request is a reason to try at once
   bool has_to_wait() const;
-  void choose();           // at Idle: which way to go
+  void choose();  // at Idle: which way to go
   void choose_run();
   void choose_stop();
   void await_shutdown();
@@ -44,7 +44,7 @@ class AgentVm {
   void retry_later();
   void start_over() { go(Step::Look); }
 
-  bool may_be_gone();  // the facts say so, and no probe since has said otherwise
+  bool may_be_gone();                // the facts say so, and no probe since has said otherwise
   bool needs_storage_guard() const;  // has RBD disks and a hook that guards them
   VmStart start_request() const;
   std::vector<ClientInstance> own_dead() const;

@@ -21,7 +21,8 @@ void note_power_read(CoordinatorMemory& memory, const PowerRead& read) {
   } else {
     history.first_off.reset();
     history.latest_off.reset();
-    history.note = read.reading.state == PowerState::On ? "the BMC reads on" : "the BMC gives no answer: " + read.reading.note;
+    history.note =
+        read.reading.state == PowerState::On ? "the BMC reads on" : "the BMC gives no answer: " + read.reading.note;
   }
 }
 

@@ -1,6 +1,6 @@
-// What the primary (and, for the primary itself, any coordinator) does for the cluster: fence what is lost, keep evidence,
-// assign VMs, carry out jobs. One pure round: (what is seen, what I remember, what came back, now) -> (what I remember
-// next, actions). Run after every change and at least once a second; losing a round loses nothing.
+// What the primary (and, for the primary itself, any coordinator) does for the cluster: fence what is lost, keep
+// evidence, assign VMs, carry out jobs. One pure round: (what is seen, what I remember, what came back, now) -> (what I
+// remember next, actions). Run after every change and at least once a second; losing a round loses nothing.
 #pragma once
 
 #include <map>
@@ -19,25 +19,43 @@ namespace pvcd::logic {
 struct CoordinatorSettings {
   std::vector<NodeName> coordinators;
   Microseconds suspect_after = milliseconds(2500);
-  Microseconds off_confirm_gap = seconds(1);    // between two reads that say off before anything is sent to a suspect (rule 9)
+  Microseconds off_confirm_gap =
+      seconds(1);  // between two reads that say off before anything is sent to a suspect (rule 9)
   Microseconds read_interval = milliseconds(250);  // between power reads of a suspect or fenced node
-  Microseconds fence_deadline = seconds(30);    // one attempt: off sent until a read says off
+  Microseconds fence_deadline = seconds(30);       // one attempt: off sent until a read says off
   Microseconds retry_min = seconds(1);
   Microseconds retry_max = seconds(60);
   Microseconds readiness_interval = seconds(60);
   Microseconds finished_job_shown = seconds(60);
-  std::size_t fences_at_once = 8;               // storm brake: more than this wait for their turn
+  std::size_t fences_at_once = 8;  // storm brake: more than this wait for their turn
 };
 
-// ---------------------------------------------------------------------------------------------------- actions and answers
-// Each names the record versions it was decided on; the store refuses it when they moved. `key` is unique among what is
-// under way; it comes back in Done exactly once, whatever happens.
+// ---------------------------------------------------------------------------------------------------- actions and
+// answers Each names the record versions it was decided on; the store refuses it when they moved. `key` is unique among
+// what is under way; it comes back in Done exactly once, whatever happens.
 
-struct ReadPower { std::string key; NodeName node; std::string system_uuid; };
-struct PowerOff { std::string key; Life victim; std::string system_uuid; };
+struct ReadPower {
+  std::string key;
+  NodeName node;
+  std::string system_uuid;
+};
+struct PowerOff {
+  std::string key;
+  Life victim;
+  std::string system_uuid;
+};
 
-struct PutFence { std::string key; FenceRecord record; std::optional<Version> replaces; Version node_version; };
-struct DropFence { std::string key; NodeName node; Version version; };
+struct PutFence {
+  std::string key;
+  FenceRecord record;
+  std::optional<Version> replaces;
+  Version node_version;
+};
+struct DropFence {
+  std::string key;
+  NodeName node;
+  Version version;
+};
 
 // Commits evidence against life (rule 13): fails if the boot shows life. Power: its live entry has not changed since
 // live_version was seen before the first read, and its session is removed with it. Others: there is no session.
@@ -48,9 +66,13 @@ struct CommitEvidence {
   bool session = false;                  // its session child was listed
   std::optional<Version> fence_version;  // the fence record that becomes Confirmed with it
   std::optional<FenceRecord> fence;
-  Version node_version = 0;              // its node record: a join in between makes this fail
+  Version node_version = 0;  // its node record: a join in between makes this fail
 };
-struct DropEvidence { std::string key; BootId boot; Version version; };
+struct DropEvidence {
+  std::string key;
+  BootId boot;
+  Version version;
+};
 
 struct AssignVm {
   std::string key;
@@ -60,16 +82,42 @@ struct AssignVm {
   Version vm_version;
   std::vector<BootId> relies_on;  // evidence entries that must exist when it is committed
 };
-struct UpdateVm { std::string key; VmRecord record; Version version; };
-struct RemoveVm { std::string key; VmRecord record; Version version; std::optional<Version> owner_version; std::optional<Version> run_version; };
+struct UpdateVm {
+  std::string key;
+  VmRecord record;
+  Version version;
+};
+struct RemoveVm {
+  std::string key;
+  VmRecord record;
+  Version version;
+  std::optional<Version> owner_version;
+  std::optional<Version> run_version;
+};
 
-struct UpdateJob { std::string key; JobRecord record; Version version; };
-struct RemoveJob { std::string key; std::uint64_t id; Version version; };
-struct PutReadiness { std::string key; NodeName node; ReadinessRecord record; std::optional<Version> replaces; };
-struct GiveUpRole { std::string key; std::string reason; };
+struct UpdateJob {
+  std::string key;
+  JobRecord record;
+  Version version;
+};
+struct RemoveJob {
+  std::string key;
+  std::uint64_t id;
+  Version version;
+};
+struct PutReadiness {
+  std::string key;
+  NodeName node;
+  ReadinessRecord record;
+  std::optional<Version> replaces;
+};
+struct GiveUpRole {
+  std::string key;
+  std::string reason;
+};
 
-using CoordinatorAct = std::variant<ReadPower, PowerOff, PutFence, DropFence, CommitEvidence, DropEvidence, AssignVm, UpdateVm, RemoveVm,
-                                    UpdateJob, RemoveJob, PutReadiness, GiveUpRole>;
+using CoordinatorAct = std::variant<ReadPower, PowerOff, PutFence, DropFence, CommitEvidence, DropEvidence, AssignVm,
+                                    UpdateVm, RemoveVm, UpdateJob, RemoveJob, PutReadiness, GiveUpRole>;
 struct CoordinatorAction {
   CoordinatorAct act;
   Decision why;
@@ -78,12 +126,25 @@ struct CoordinatorAction {
 const std::string& key_of(const CoordinatorAct&);
 
 // What came back since the last round.
-struct PowerRead { NodeName node; PowerReading reading; Instant asked_at = 0; };
-struct PowerActed { NodeName node; Answer answer; Instant at = 0; };
-struct Done { std::string key; bool ok = false; std::string note; };
+struct PowerRead {
+  NodeName node;
+  PowerReading reading;
+  Instant asked_at = 0;
+};
+struct PowerActed {
+  NodeName node;
+  Answer answer;
+  Instant at = 0;
+};
+struct Done {
+  std::string key;
+  bool ok = false;
+  std::string note;
+};
 using CoordinatorAnswer = std::variant<PowerRead, PowerActed, Done>;
 
-// ------------------------------------------------------------------------------------------------------------------ memory
+// ------------------------------------------------------------------------------------------------------------------
+// memory
 
 // About one victim while evidence is gathered. Thrown away when its reason ends.
 struct PowerHistory {
@@ -91,14 +152,14 @@ struct PowerHistory {
   Instant began = 0;                    // what was asked before is about an earlier sign of life
   std::optional<Version> live_version;  // when gathering began: evidence fails if the counter moved since
   std::uint64_t live_counter = 0;
-  std::optional<Instant> first_off;     // first of an unbroken row of reads that say off
+  std::optional<Instant> first_off;  // first of an unbroken row of reads that say off
   std::optional<Instant> latest_off;
   std::optional<Instant> off_accepted;  // our own off, as the BMC accepted it
   std::optional<Instant> attempt_began;
   std::optional<Instant> read_at;
-  bool answers = false;                 // the last read said on or off, of the right BMC
+  bool answers = false;  // the last read said on or off, of the right BMC
   std::uint32_t failures = 0;
-  Instant not_before = 0;               // back-off
+  Instant not_before = 0;  // back-off
   std::string note;
   std::vector<std::string> facts;
 };
@@ -114,14 +175,14 @@ struct CoordinatorMemory {
     NodeName node;
     Generation generation = 0;
   };
-  std::map<VmUuid, Promise> assigning;            // under way: their memory is promised already (finding F24)
+  std::map<VmUuid, Promise> assigning;  // under way: their memory is promised already (finding F24)
 };
 
 struct CoordinatorInput {
   const ClusterView& view;
   Life self;
-  bool primary = false;   // this incarnation holds the leadership
-  bool may_act = false;   // the proof of the own session is young enough (S5)
+  bool primary = false;  // this incarnation holds the leadership
+  bool may_act = false;  // the proof of the own session is young enough (S5)
   Instant now = 0;
   std::vector<CoordinatorAnswer> answers;
 };

@@ -7,10 +7,10 @@
 namespace pvcd::logic {
 
 struct Decision {
-  std::string what;                    // "start web1 on n2"
-  std::string because;                 // one sentence
-  std::vector<std::string> evidence;   // what makes it safe, in order
-  std::vector<std::string> rejected;   // alternatives and why not
+  std::string what;                   // "start web1 on n2"
+  std::string because;                // one sentence
+  std::vector<std::string> evidence;  // what makes it safe, in order
+  std::vector<std::string> rejected;  // alternatives and why not
   bool operator==(const Decision&) const = default;
 };
 

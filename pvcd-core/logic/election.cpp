@@ -9,7 +9,8 @@ bool is_coordinator(const ElectionSettings& settings, const NodeName& node) {
   return std::find(settings.coordinators.begin(), settings.coordinators.end(), node) != settings.coordinators.end();
 }
 
-// Core and election may hang together while the keepalive lives: then the published age is what convicts them (rule 10).
+// Core and election may hang together while the keepalive lives: then the published age is what convicts them (rule
+// 10).
 bool holder_is_stale(const ClusterView& view, const LeaderRecord& leader, Microseconds decision_limit) {
   auto live = view.live.find({leader.node, leader.incarnation});
   if (live == view.live.end()) return false;
@@ -46,13 +47,15 @@ ElectionPlan decide_election(const ClusterView& view, const ElectionSettings& se
   ElectionPlan plan{memory, std::nullopt};
   if (!view.complete) return plan;
   const LeaderRecord* primary = primary_of(view);
-  const bool stale = primary && primary->node != self.node && holder_is_stale(view, *primary, settings.decision_limit);
+  const bool stale = primary && holder_is_stale(view, *primary, settings.decision_limit);
   const bool vacant = !primary || stale;
   if (vacant && !memory.vacant) plan.next.vacant_since = now;
   plan.next.vacant = vacant;
-  if (!vacant || !is_coordinator(settings, self.node) || !is_fit(view, self.node, self.incarnation, settings.decision_limit))
+  if (!vacant || !is_coordinator(settings, self.node) ||
+      !is_fit(view, self.node, self.incarnation, settings.decision_limit))
     return plan;
-  if (others_are_preferred(view, settings, self.node) && now - plan.next.vacant_since < settings.preference_wait) return plan;
+  if (others_are_preferred(view, settings, self.node) && now - plan.next.vacant_since < settings.preference_wait)
+    return plan;
 
   ClaimRequest claim;
   claim.self = self;

@@ -11,8 +11,8 @@ namespace pvcd::logic {
 
 struct ElectionSettings {
   std::vector<NodeName> coordinators;
-  Microseconds decision_limit = 0;       // a core older than this does not decide any more
-  Microseconds preference_wait = 0;      // how long others stand back for a node that was asked to become primary
+  Microseconds decision_limit = 0;   // a core older than this does not decide any more
+  Microseconds preference_wait = 0;  // how long others stand back for a node that was asked to become primary
 };
 
 struct ElectionMemory {
@@ -26,6 +26,7 @@ struct ElectionPlan {
   std::optional<ClaimRequest> claim;  // its permit is filled in when it is sent
 };
 
-ElectionPlan decide_election(const ClusterView&, const ElectionSettings&, const Life& self, const ElectionMemory&, Instant now);
+ElectionPlan decide_election(const ClusterView&, const ElectionSettings&, const Life& self, const ElectionMemory&,
+                             Instant now);
 
 }  // namespace pvcd::logic

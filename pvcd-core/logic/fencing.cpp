@@ -1,5 +1,6 @@
-// From a missed counter to evidence. A timeout only ever starts looking; an off is sent to a lost node, to a suspect whose
-// BMC has read off twice (rule 9), or on request; and only a read of off after our own off is evidence (design, kind 1).
+// From a missed counter to evidence. A timeout only ever starts looking; an off is sent to a lost node, to a suspect
+// whose BMC has read off twice (rule 9), or on request; and only a read of off after our own off is evidence (design,
+// kind 1).
 
 #include <algorithm>
 #include <set>
@@ -27,15 +28,17 @@ bool fence_is_open(const ClusterView& view, const NodeRecord& node) {
          fence->second.value.phase != FencePhase::Confirmed;
 }
 
-// Its evidence was committed with it and is only not seen yet: entries of one transaction may become visible one by one.
+// Its evidence was committed with it and is only not seen yet: entries of one transaction may become visible one by
+// one.
 bool fence_is_confirmed(const ClusterView& view, const NodeRecord& node) {
   auto fence = view.fences.find(node.name);
   return fence != view.fences.end() && fence->second.value.victim == Life{node.name, node.boot, node.incarnation} &&
          fence->second.value.phase == FencePhase::Confirmed;
 }
 
-// A node that left with VMs is not switched off while it reads on (rule 11); a power loss of it is still noticed. A node
-// that is only starting up (finding F10) needs no exception: it owns nothing in this boot unless it ran in it before.
+// A node that left with VMs is not switched off while it reads on (rule 11); a power loss of it is still noticed. A
+// node that is only starting up (finding F10) needs no exception: it owns nothing in this boot unless it ran in it
+// before.
 bool left(const Round& round, const NodeRecord& node) {
   const DaemonState word = last_word(round.next.sights, node.name);
   return word == DaemonState::Left || word == DaemonState::Stop;
@@ -43,7 +46,8 @@ bool left(const Round& round, const NodeRecord& node) {
 
 // No sign of life lies between the two reads: it would have thrown the history away.
 bool read_off_twice(const Round& round, const PowerHistory& history) {
-  return history.first_off && history.latest_off && *history.latest_off - *history.first_off >= round.settings.off_confirm_gap;
+  return history.first_off && history.latest_off &&
+         *history.latest_off - *history.first_off >= round.settings.off_confirm_gap;
 }
 
 bool reads_on(const PowerHistory& history) { return history.answers && !history.latest_off; }
@@ -62,7 +66,8 @@ bool is_ours_to_judge(const Round& round, const NodeRecord& node) {
   if (node.name == round.in.self.node) return false;
   if (round.in.primary) return true;
   const auto& coordinators = round.settings.coordinators;
-  const bool coordinator = std::find(coordinators.begin(), coordinators.end(), round.in.self.node) != coordinators.end();
+  const bool coordinator =
+      std::find(coordinators.begin(), coordinators.end(), round.in.self.node) != coordinators.end();
   return coordinator && holds_leadership(round.view(), node);
 }
 
@@ -92,7 +97,8 @@ void plan_read(Round& round, const NodeRecord& node, PowerHistory& history, cons
              {"read the power state of " + node.name, because, {}, {}});
 }
 
-void put_fence(Round& round, const NodeRecord& node, const PowerHistory& history, FencePhase phase, const std::string& reason) {
+void put_fence(Round& round, const NodeRecord& node, const PowerHistory& history, FencePhase phase,
+               const std::string& reason) {
   FenceRecord record;
   record.victim = {node.name, node.boot, node.incarnation};
   std::optional<Version> replaces;
@@ -131,7 +137,8 @@ void plan_evidence(Round& round, const NodeRecord& node, const PowerHistory& his
   round.plan(commit, {"take " + node.name + " for off", "its BMC reads off after our own off", history.facts, {}});
 }
 
-// A failed fence is shown while it is retried (finding F14). Not during an attempt: a write would race with its evidence.
+// A failed fence is shown while it is retried (finding F14). Not during an attempt: a write would race with its
+// evidence.
 void tell_why_not_yet(Round& round, const NodeRecord& node, const PowerHistory& history) {
   const FenceRecord& record = round.view().fences.at(node.name).value;
   const bool trying = history.attempt_began.has_value();
@@ -143,13 +150,17 @@ void tell_why_not_yet(Round& round, const NodeRecord& node, const PowerHistory& 
 void stand_back(Round& round, const NodeRecord& node, PowerHistory& history) {
   if (reads_on(history))
     round.plan(DropFence{"drop-fence/" + node.name, node.name, round.view().fences.at(node.name).version},
-               {"close the fence of " + node.name, "it reads on, and it may be switched off only when it reads off", history.facts, {}});
+               {"close the fence of " + node.name,
+                "it reads on, and it may be switched off only when it reads off",
+                history.facts,
+                {}});
   else
     plan_read(round, node, history, "whether it is off must be seen before anything is sent");
 }
 
-// An open fence. Before anything is sent a join cancels it, so Acting is written only once the BMC answers. Then off, then
-// reads until one says off; after the deadline again, for ever, because a failed fence must be retried (finding F14).
+// An open fence. Before anything is sent a join cancels it, so Acting is written only once the BMC answers. Then off,
+// then reads until one says off; after the deadline again, for ever, because a failed fence must be retried (finding
+// F14).
 void carry_on_fence(Round& round, const NodeRecord& node, PowerHistory& history, Health state) {
   const Instant now = round.in.now;
   if (history.attempt_began && now - *history.attempt_began > round.settings.fence_deadline)
@@ -183,7 +194,8 @@ std::size_t open_fences(const Round& round) {
   static constexpr std::string_view fence_key = "fence/";
   std::set<NodeName> open;
   for (const auto& [name, fence] : round.view().fences)
-    if (fence.value.phase != FencePhase::Confirmed && !evidence_about(round.view(), fence.value.victim.boot)) open.insert(name);
+    if (fence.value.phase != FencePhase::Confirmed && !evidence_about(round.view(), fence.value.victim.boot))
+      open.insert(name);
   for (const std::string& key : round.next.under_way)
     if (key.starts_with(fence_key)) open.insert(key.substr(fence_key.size()));
   return open.size();
@@ -218,8 +230,8 @@ void gather_about(Round& round, const NodeRecord& node) {
     judge_lost(round, node, history);
 }
 
-// The node came back in a newer boot: its older boot, the one that owns VMs, is over. The join has checked machine id and
-// system UUID (evidence kind 2).
+// The node came back in a newer boot: its older boot, the one that owns VMs, is over. The join has checked machine id
+// and system UUID (evidence kind 2).
 void note_later_boots(Round& round) {
   for (const auto& [uuid, owner] : round.view().owners) {
     const Life& life = owner.value.owner;
@@ -240,8 +252,10 @@ void note_later_boots(Round& round) {
       commit.session = live->second.session;
     }
     commit.node_version = node->second.version;
-    round.plan(commit, {"take boot " + life.boot + " of " + life.node + " for over", "the node joined in a later boot",
-                        commit.record.facts, {}});
+    round.plan(commit, {"take boot " + life.boot + " of " + life.node + " for over",
+                        "the node joined in a later boot",
+                        commit.record.facts,
+                        {}});
   }
 }
 
@@ -264,12 +278,13 @@ void gather_evidence(Round& round) {
 
 void keep_readiness(Round& round) {
   for (const auto& [name, node] : round.view().nodes) {
-    if (health(round.view(), round.next.sights, name, round.in.now, round.settings.suspect_after) != Health::Alive) continue;
+    if (health(round.view(), round.next.sights, name, round.in.now, round.settings.suspect_after) != Health::Alive)
+      continue;
     auto known = round.view().readiness.find(name);
     const bool current = known != round.view().readiness.end() && known->second.value.boot == node.value.boot;
     auto read = round.next.readiness_read.find(name);
-    const Microseconds interval = current && known->second.value.fence_ready ? round.settings.readiness_interval
-                                                                             : round.settings.retry_min;
+    const Microseconds interval =
+        current && known->second.value.fence_ready ? round.settings.readiness_interval : round.settings.retry_min;
     if (read != round.next.readiness_read.end() && round.in.now - read->second < interval) continue;
     round.next.readiness_read[name] = round.in.now;
     round.plan(ReadPower{"ready/" + name, name, node.value.system_uuid},
@@ -280,18 +295,24 @@ void keep_readiness(Round& round) {
     if (!read) continue;
     auto node = round.view().nodes.find(read->node);
     if (node == round.view().nodes.end()) continue;
-    if (health(round.view(), round.next.sights, read->node, round.in.now, round.settings.suspect_after) != Health::Alive) continue;
+    if (health(round.view(), round.next.sights, read->node, round.in.now, round.settings.suspect_after) !=
+        Health::Alive)
+      continue;
     ReadinessRecord record;
     record.boot = node->second.value.boot;
     record.fence_ready = read->reading.state == PowerState::On;
-    if (read->reading.state == PowerState::Off) record.note = "its BMC reads off while it proves itself alive: the wrong BMC is configured";
+    if (read->reading.state == PowerState::Off)
+      record.note = "its BMC reads off while it proves itself alive: the wrong BMC is configured";
     if (read->reading.state == PowerState::Unknown) record.note = "fencing it would fail: " + read->reading.note;
     auto known = round.view().readiness.find(read->node);
     if (known != round.view().readiness.end() && known->second.value == record) continue;
     std::optional<Version> replaces;
     if (known != round.view().readiness.end()) replaces = known->second.version;
     round.plan(PutReadiness{"readiness/" + read->node, read->node, record, replaces},
-               {record.fence_ready ? read->node + " can be fenced" : "warn that " + read->node + " cannot be fenced", record.note, {}, {}});
+               {record.fence_ready ? read->node + " can be fenced" : "warn that " + read->node + " cannot be fenced",
+                record.note,
+                {},
+                {}});
   }
 }
 

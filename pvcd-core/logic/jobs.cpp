@@ -38,7 +38,8 @@ std::string argument(const SeenJob& job, const std::string& key) {
 }
 
 // `note` is one more argument that the next steps need.
-void mark_running(Round& round, const SeenJob& job, std::uint64_t mark, const std::string& note = {}, const std::string& value = {}) {
+void mark_running(Round& round, const SeenJob& job, std::uint64_t mark, const std::string& note = {},
+                  const std::string& value = {}) {
   JobRecord record = job.second.value;
   record.state = JobState::Running;
   record.mark = mark;
@@ -46,7 +47,8 @@ void mark_running(Round& round, const SeenJob& job, std::uint64_t mark, const st
   put_job(round, job, record, "taken up");
 }
 
-// ------------------------------------------------------------------------------------------------------------------ VMs
+// ------------------------------------------------------------------------------------------------------------------
+// VMs
 
 struct VmAndJob {
   Round& round;
@@ -64,12 +66,15 @@ bool is_off(const VmAndJob& it) {
 bool is_running(const VmAndJob& it) {
   return !is_off(it) && it.run && it.run->state == VmState::Running && it.run->life.boot == it.owner->owner.boot;
 }
-// Its node does not take part and nothing proves it off: the VM is being recovered, or it runs on where nobody can reach it.
+// Its node does not take part and nothing proves it off: the VM is being recovered, or it runs on where nobody can
+// reach it.
 bool is_out_of_reach(const VmAndJob& it) {
   return !is_off(it) && health(it.round.view(), it.round.next.sights, it.owner->owner.node, it.round.in.now,
                                it.round.settings.suspect_after) == Health::Lost;
 }
-std::string out_of_reach(const VmAndJob& it) { return "its node " + it.owner->owner.node + " is lost and not proven off"; }
+std::string out_of_reach(const VmAndJob& it) {
+  return "its node " + it.owner->owner.node + " is lost and not proven off";
+}
 // Whatever the generation: the count goes on when ownership moves.
 std::uint64_t answers_so_far(const VmAndJob& it) {
   auto run = it.round.view().runs.find(it.vm.value.uuid);
@@ -81,9 +86,12 @@ void want(const VmAndJob& it, WantedState wanted, bool off_at_once) {
   VmRecord record = it.vm.value;
   record.wanted = wanted;
   record.off_at_once = off_at_once;
-  it.round.plan(UpdateVm{"vm/" + record.uuid, record, it.vm.version},
-                {wanted == WantedState::Running ? "want " + record.name + " running" : "want " + record.name + " stopped",
-                 "job " + std::to_string(it.job.first) + " asked by uid " + std::to_string(it.job.second.value.started_by_uid), {}, {}});
+  it.round.plan(
+      UpdateVm{"vm/" + record.uuid, record, it.vm.version},
+      {wanted == WantedState::Running ? "want " + record.name + " running" : "want " + record.name + " stopped",
+       "job " + std::to_string(it.job.first) + " asked by uid " + std::to_string(it.job.second.value.started_by_uid),
+       {},
+       {}});
 }
 
 // Waits until the VM runs, or until its node has answered that it will not be started now.
@@ -111,13 +119,15 @@ void stop(const VmAndJob& it, WantedState wanted, bool at_once) {
     if (it.vm.value.wanted == wanted && is_off(it))
       return finish(it.round, it.job, JobResult::Skipped, it.name() + " is stopped already");
     if (!disable && is_out_of_reach(it))
-      return finish(it.round, it.job, JobResult::Refused, out_of_reach(it) + ": it cannot be stopped there; disable it to keep it from being recovered");
+      return finish(it.round, it.job, JobResult::Refused,
+                    out_of_reach(it) + ": it cannot be stopped there; disable it to keep it from being recovered");
     return mark_running(it.round, it.job, answers_so_far(it));
   }
   if (it.vm.value.wanted != wanted || (at_once && !it.vm.value.off_at_once)) return want(it, wanted, at_once);
   if (is_off(it)) return finish(it.round, it.job, JobResult::Done, it.name() + " is stopped");
   if (is_out_of_reach(it))
-    return finish(it.round, it.job, disable ? JobResult::Done : JobResult::Failed, "it will not be started again, but " + out_of_reach(it));
+    return finish(it.round, it.job, disable ? JobResult::Done : JobResult::Failed,
+                  "it will not be started again, but " + out_of_reach(it));
   if (it.run && it.run->attempt > it.job.second.value.mark && !it.run->reason.empty())
     finish(it.round, it.job, JobResult::Failed, it.run->reason);
 }
@@ -147,8 +157,8 @@ std::string objection_to(const VmAndJob& it, const NodeRecord& target) {
   const NodeName pin = pinned_to(it.round.view(), it.vm.value);
   if (it.owner && !pin.empty() && pin != target.name) return "its local disks are on " + pin;
   if (it.vm.value.wanted != WantedState::Running) return {};
-  return objection(it.round.view(), it.vm.value, target, promised_memory(it.round.view()), it.round.next.sights, it.round.in.now,
-                   it.round.settings.suspect_after);
+  return objection(it.round.view(), it.vm.value, target, promised_memory(it.round.view()), it.round.next.sights,
+                   it.round.in.now, it.round.settings.suspect_after);
 }
 
 void take_up_move(const VmAndJob& it, const NodeRecord& target) {
@@ -166,17 +176,21 @@ void move(const VmAndJob& it) {
   const NodeName target = argument(it.job, "node");
   const auto node = it.round.view().nodes.find(target);
   if (node == it.round.view().nodes.end())
-    return finish(it.round, it.job, JobResult::Refused, "argument 'node': no such node; see the objects below /org/pvcd1/node");
+    return finish(it.round, it.job, JobResult::Refused,
+                  "argument 'node': no such node; see the objects below /org/pvcd1/node");
   if (is_queued(it.job)) return take_up_move(it, node->second.value);
   if (it.vm.value.home != target) {
     VmRecord record = it.vm.value;
     record.home = target;
-    it.round.plan(UpdateVm{"vm/" + record.uuid, record, it.vm.version}, {"move " + record.name + " to " + record.home, "asked for", {}, {}});
+    it.round.plan(UpdateVm{"vm/" + record.uuid, record, it.vm.version},
+                  {"move " + record.name + " to " + record.home, "asked for", {}, {}});
     return;
   }
-  if (argument(it.job, step_key) == home_step) return finish(it.round, it.job, JobResult::Done, it.name() + " belongs to " + target);
+  if (argument(it.job, step_key) == home_step)
+    return finish(it.round, it.job, JobResult::Done, it.name() + " belongs to " + target);
   if (argument(it.job, step_key) == start_step && is_running(it) && it.owner->owner.node != target)
-    return finish(it.round, it.job, JobResult::Failed, target + " could not take it any more: it runs on " + it.owner->owner.node);
+    return finish(it.round, it.job, JobResult::Failed,
+                  target + " could not take it any more: it runs on " + it.owner->owner.node);
   stop_then_start(it);
 }
 
@@ -207,8 +221,10 @@ const SeenJob* newer_wish(const ClusterView& view, const SeenJob& job) {
 // Without its VM there is nothing to do; for an undefine that was under way this is the aim.
 void finish_without_vm(Round& round, const SeenJob& job) {
   auto broken = round.view().broken.find("/vms/" + job.second.value.object);
-  if (broken != round.view().broken.end()) return finish(round, job, JobResult::Failed, "its record cannot be read: " + broken->second);
-  if (job.second.value.type == "vm-undefine" && !is_queued(job)) return finish(round, job, JobResult::Done, "undefined");
+  if (broken != round.view().broken.end())
+    return finish(round, job, JobResult::Failed, "its record cannot be read: " + broken->second);
+  if (job.second.value.type == "vm-undefine" && !is_queued(job))
+    return finish(round, job, JobResult::Done, "undefined");
   finish(round, job, JobResult::Failed, "the VM is gone");
 }
 
@@ -217,12 +233,14 @@ void carry_out_vm_job(Round& round, const SeenJob& job) {
   auto vm = round.view().vms.find(job.second.value.object);
   if (vm == round.view().vms.end()) return finish_without_vm(round, job);
   if (const SeenJob* newer = newer_wish(round.view(), job))
-    return finish(round, job, JobResult::Canceled, "overtaken by job " + std::to_string(newer->first) + " (" + newer->second.value.type + ")");
+    return finish(round, job, JobResult::Canceled,
+                  "overtaken by job " + std::to_string(newer->first) + " (" + newer->second.value.type + ")");
   VmAndJob it{round, job, vm->second};
   auto owner = round.view().owners.find(vm->first);
   if (owner != round.view().owners.end()) it.owner = &owner->second.value;
   auto run = round.view().runs.find(vm->first);
-  if (it.owner && run != round.view().runs.end() && run->second.value.generation == it.owner->generation) it.run = &run->second.value;
+  if (it.owner && run != round.view().runs.end() && run->second.value.generation == it.owner->generation)
+    it.run = &run->second.value;
 
   if (type == "vm-start") start(it);
   if (type == "vm-shutdown") stop(it, WantedState::Stopped, false);
@@ -233,7 +251,8 @@ void carry_out_vm_job(Round& round, const SeenJob& job) {
   if (type == "vm-undefine") undefine(it);
 }
 
-// ---------------------------------------------------------------------------------------------------------------- nodes
+// ----------------------------------------------------------------------------------------------------------------
+// nodes
 
 constexpr const char* boot_key = "boot_id";
 
@@ -243,10 +262,13 @@ void confirm_off(Round& round, const SeenJob& job, const Seen<NodeRecord>& node)
   const NodeName& name = node.value.name;
   if (argument(job, boot_key) != node.value.boot)
     return finish(round, job, JobResult::Refused,
-                  "option 'boot_id' must name the boot that is confirmed off; the last known boot of " + name + " is " + node.value.boot);
-  if (evidence_about(round.view(), node.value.boot)) return finish(round, job, JobResult::Done, "this boot is known to be over");
+                  "option 'boot_id' must name the boot that is confirmed off; the last known boot of " + name + " is " +
+                      node.value.boot);
+  if (evidence_about(round.view(), node.value.boot))
+    return finish(round, job, JobResult::Done, "this boot is known to be over");
   const Live* live = live_of(round.view(), node.value);
-  if (live && live->session) return finish(round, job, JobResult::Refused, name + " shows life in this boot: it is not off");
+  if (live && live->session)
+    return finish(round, job, JobResult::Refused, name + " shows life in this boot: it is not off");
   if (is_queued(job)) return mark_running(round, job, 0);
   CommitEvidence commit;
   commit.key = "evidence/" + node.value.boot;
@@ -254,28 +276,32 @@ void confirm_off(Round& round, const SeenJob& job, const Seen<NodeRecord>& node)
   commit.record.life = {name, node.value.boot, node.value.incarnation};
   commit.record.observer = round.in.self.node;
   commit.record.epoch = epoch_of(round);
-  commit.record.facts = {"uid " + std::to_string(job.second.value.started_by_uid) + " confirmed on " + job.second.value.started_on +
-                         " that boot " + node.value.boot + " of " + name + " is off"};
+  commit.record.facts = {"uid " + std::to_string(job.second.value.started_by_uid) + " confirmed on " +
+                         job.second.value.started_on + " that boot " + node.value.boot + " of " + name + " is off"};
   if (live) commit.live_version = live->version;
   commit.node_version = node.version;
   round.plan(commit, {"take " + name + " for off", "an operator confirmed it", commit.record.facts, {}});
 }
 
-// It is about the boot in which the node was when the job was taken up: a node that has rebooted since is not switched off.
+// It is about the boot in which the node was when the job was taken up: a node that has rebooted since is not switched
+// off.
 void fence_on_request(Round& round, const SeenJob& job, const Seen<NodeRecord>& node) {
   const NodeName& name = node.value.name;
   if (name == round.in.self.node)
     return finish(round, job, JobResult::Refused, "a node does not fence itself: make another node primary first");
   if (is_queued(job)) {
-    if (evidence_about(round.view(), node.value.boot)) return finish(round, job, JobResult::Skipped, name + " is off already");
+    if (evidence_about(round.view(), node.value.boot))
+      return finish(round, job, JobResult::Skipped, name + " is off already");
     return mark_running(round, job, 0, boot_key, node.value.boot);
   }
   if (argument(job, boot_key) != node.value.boot)
-    return finish(round, job, JobResult::Done, "boot " + argument(job, boot_key) + " of " + name + " is over: it joined in a later one");
+    return finish(round, job, JobResult::Done,
+                  "boot " + argument(job, boot_key) + " of " + name + " is over: it joined in a later one");
   if (evidence_about(round.view(), node.value.boot)) return finish(round, job, JobResult::Done, name + " is off");
   auto fence = round.view().fences.find(name);
   const Life victim{name, node.value.boot, node.value.incarnation};
-  if (fence != round.view().fences.end() && fence->second.value.victim == victim) return;  // gather_evidence carries it on
+  if (fence != round.view().fences.end() && fence->second.value.victim == victim)
+    return;  // gather_evidence carries it on
   FenceRecord record;
   record.victim = victim;
   record.by = round.in.self.node;
@@ -283,15 +309,20 @@ void fence_on_request(Round& round, const SeenJob& job, const Seen<NodeRecord>& 
   record.reason = "asked for by uid " + std::to_string(job.second.value.started_by_uid);
   std::optional<Version> replaces;
   if (fence != round.view().fences.end()) replaces = fence->second.version;
-  round.plan(PutFence{"fence/" + name, record, replaces, node.version}, {"mean to fence " + name, record.reason, {}, {}});
+  round.plan(PutFence{"fence/" + name, record, replaces, node.version},
+             {"mean to fence " + name, record.reason, {}, {}});
 }
 
 void finish_verification(Round& round, const SeenJob& job, const PowerReading& reading, bool alive) {
   switch (reading.state) {
-    case PowerState::On: return finish(round, job, JobResult::Done, "the BMC answers and reads on");
-    case PowerState::Unknown: return finish(round, job, JobResult::Failed, "fencing it would fail: " + reading.note);
+    case PowerState::On:
+      return finish(round, job, JobResult::Done, "the BMC answers and reads on");
+    case PowerState::Unknown:
+      return finish(round, job, JobResult::Failed, "fencing it would fail: " + reading.note);
     case PowerState::Off:
-      if (alive) return finish(round, job, JobResult::Failed, "the BMC reads off while the node proves itself alive: it is the wrong BMC");
+      if (alive)
+        return finish(round, job, JobResult::Failed,
+                      "the BMC reads off while the node proves itself alive: it is the wrong BMC");
       return finish(round, job, JobResult::Done, "the BMC answers and reads off");
   }
 }
@@ -299,7 +330,8 @@ void finish_verification(Round& round, const SeenJob& job, const PowerReading& r
 void verify_fence(Round& round, const SeenJob& job, const Seen<NodeRecord>& node) {
   if (is_queued(job)) return mark_running(round, job, 0);
   const NodeName& name = node.value.name;
-  const bool alive = health(round.view(), round.next.sights, name, round.in.now, round.settings.suspect_after) == Health::Alive;
+  const bool alive =
+      health(round.view(), round.next.sights, name, round.in.now, round.settings.suspect_after) == Health::Alive;
   for (const CoordinatorAnswer& answer : round.in.answers)
     if (const auto* read = std::get_if<PowerRead>(&answer); read && read->node == name)
       return finish_verification(round, job, read->reading, alive);
@@ -317,7 +349,8 @@ bool can_be_primary(const Round& round, const NodeName& node) {
 void give_up_role(Round& round, const SeenJob& job, const std::string& reason) {
   if (is_queued(job)) return mark_running(round, job, epoch_of(round));
   if (epoch_of(round) != job.second.value.mark)
-    return finish(round, job, JobResult::Failed, "the role was given up, but " + round.in.self.node + " is primary now");
+    return finish(round, job, JobResult::Failed,
+                  "the role was given up, but " + round.in.self.node + " is primary now");
   round.plan(GiveUpRole{"role", reason}, {"give up the role", reason, {}, {}});
 }
 
@@ -326,7 +359,8 @@ void become_primary(Round& round, const SeenJob& job, const Seen<NodeRecord>& no
   if (name == round.in.self.node)
     return finish(round, job, is_queued(job) ? JobResult::Skipped : JobResult::Done, name + " is primary");
   if (!can_be_primary(round, name))
-    return finish(round, job, JobResult::Refused, name + " is not a coordinator that is known to be alive and in state run");
+    return finish(round, job, JobResult::Refused,
+                  name + " is not a coordinator that is known to be alive and in state run");
   give_up_role(round, job, "asked to make " + name + " primary");
 }
 
@@ -335,9 +369,11 @@ void step_down(Round& round, const SeenJob& job, const Seen<NodeRecord>& node) {
   if (name != round.in.self.node)
     return finish(round, job, is_queued(job) ? JobResult::Skipped : JobResult::Done, name + " is not primary");
   const auto& coordinators = round.settings.coordinators;
-  const bool successor = std::any_of(coordinators.begin(), coordinators.end(),
-                                     [&](const NodeName& other) { return other != name && can_be_primary(round, other); });
-  if (!successor) return finish(round, job, JobResult::Refused, "no other coordinator is known to be alive and in state run");
+  const bool successor = std::any_of(coordinators.begin(), coordinators.end(), [&](const NodeName& other) {
+    return other != name && can_be_primary(round, other);
+  });
+  if (!successor)
+    return finish(round, job, JobResult::Refused, "no other coordinator is known to be alive and in state run");
   give_up_role(round, job, "asked to step down");
 }
 
@@ -367,7 +403,8 @@ void remove_finished(Round& round) {
     if (job.value.state != JobState::Finished) continue;
     auto [seen, first] = round.next.job_finished.emplace(id, round.in.now);
     if (round.in.now - seen->second >= round.settings.finished_job_shown)
-      round.plan(RemoveJob{job_key(id), id, job.version}, {"forget job " + std::to_string(id), "it finished a minute ago", {}, {}});
+      round.plan(RemoveJob{job_key(id), id, job.version},
+                 {"forget job " + std::to_string(id), "it finished a minute ago", {}, {}});
   }
   std::erase_if(round.next.job_finished, [&](const auto& one) { return !round.view().jobs.contains(one.first); });
 }
@@ -375,7 +412,8 @@ void remove_finished(Round& round) {
 }  // namespace
 
 const JobType* find_job_type(std::string_view name) {
-  const auto* found = std::find_if(std::begin(job_types), std::end(job_types), [&](const JobType& type) { return type.name == name; });
+  const auto* found =
+      std::find_if(std::begin(job_types), std::end(job_types), [&](const JobType& type) { return type.name == name; });
   return found == std::end(job_types) ? nullptr : found;
 }
 

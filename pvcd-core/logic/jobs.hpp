@@ -29,7 +29,8 @@ inline constexpr JobType job_types[] = {
     {"node-verify-fence", Target::Node, Executor::Primary},
     {"node-become-primary", Target::Node, Executor::Primary},
     {"node-step-down", Target::Node, Executor::Primary},
-    {"node-release-images", Target::Node, Executor::ObjectNode},  // argument "vm": break this node's own dead instances (rule 7)
+    {"node-release-images", Target::Node,
+     Executor::ObjectNode},  // argument "vm": break this node's own dead instances (rule 7)
 };
 
 const JobType* find_job_type(std::string_view name);

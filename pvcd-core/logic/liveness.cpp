@@ -23,11 +23,13 @@ Microseconds silence(const Sights& sights, const NodeName& node, Instant now) {
   return found == sights.end() || found->second.first_seen > now ? 0 : now - found->second.first_seen;
 }
 
-Health health(const ClusterView& view, const Sights& sights, const NodeName& name, Instant now, Microseconds suspect_after) {
+Health health(const ClusterView& view, const Sights& sights, const NodeName& name, Instant now,
+              Microseconds suspect_after) {
   auto node = view.nodes.find(name);
   if (node == view.nodes.end()) return Health::Unknown;
   if (evidence_about(view, node->second.value.boot)) return Health::Dead;
-  if (view.broken.contains("/live/" + name + "." + std::to_string(node->second.value.incarnation))) return Health::Unknown;
+  if (view.broken.contains("/live/" + name + "." + std::to_string(node->second.value.incarnation)))
+    return Health::Unknown;
   const Live* live = live_of(view, node->second.value);
   if (!live || !live->session) return Health::Lost;
   return silence(sights, name, now) > suspect_after ? Health::Suspect : Health::Alive;

@@ -1,4 +1,5 @@
-// Who shows life, judged by counters on the observer's own clock: ages are measured from a look, not from a memory (rule 8).
+// Who shows life, judged by counters on the observer's own clock: ages are measured from a look, not from a memory
+// (rule 8).
 #pragma once
 
 #include <map>

@@ -51,8 +51,8 @@ NodeName pinned_to(const ClusterView& view, const VmRecord& vm) {
   return owner == view.owners.end() ? vm.home : owner->second.value.owner.node;
 }
 
-std::string objection(const ClusterView& view, const VmRecord& vm, const NodeRecord& node, const Promises& promises, const Sights& sights,
-                      Instant now, Microseconds suspect_after) {
+std::string objection(const ClusterView& view, const VmRecord& vm, const NodeRecord& node, const Promises& promises,
+                      const Sights& sights, Instant now, Microseconds suspect_after) {
   if (!vm.node_limit.empty() && std::find(vm.node_limit.begin(), vm.node_limit.end(), node.name) == vm.node_limit.end())
     return "not in the node limit of " + vm.name;
   const NodeName pin = pinned_to(view, vm);
@@ -68,8 +68,8 @@ std::string objection(const ClusterView& view, const VmRecord& vm, const NodeRec
   return {};
 }
 
-Placement place(const ClusterView& view, const VmRecord& vm, const Promises& promises, const Sights& sights, Instant now,
-                Microseconds suspect_after) {
+Placement place(const ClusterView& view, const VmRecord& vm, const Promises& promises, const Sights& sights,
+                Instant now, Microseconds suspect_after) {
   Placement result;
   std::optional<std::tuple<bool, std::uint64_t>> best;
   for (const auto& [name, node] : view.nodes) {

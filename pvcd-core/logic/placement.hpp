@@ -29,9 +29,10 @@ bool is_pinned(const VmRecord&);
 NodeName pinned_to(const ClusterView&, const VmRecord&);
 
 // Why the node cannot take the VM now; empty: it can.
-std::string objection(const ClusterView&, const VmRecord&, const NodeRecord&, const Promises&, const Sights&, Instant now,
-                      Microseconds suspect_after);
+std::string objection(const ClusterView&, const VmRecord&, const NodeRecord&, const Promises&, const Sights&,
+                      Instant now, Microseconds suspect_after);
 
-Placement place(const ClusterView&, const VmRecord&, const Promises&, const Sights&, Instant now, Microseconds suspect_after);
+Placement place(const ClusterView&, const VmRecord&, const Promises&, const Sights&, Instant now,
+                Microseconds suspect_after);
 
 }  // namespace pvcd::logic

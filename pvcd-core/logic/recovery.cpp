@@ -11,9 +11,12 @@ namespace {
 
 CoverKind cover_of(const EvidenceRecord& evidence) {
   switch (evidence.kind) {
-    case EvidenceKind::Power: return CoverKind::Power;
-    case EvidenceKind::LaterBoot: return CoverKind::LaterBoot;
-    case EvidenceKind::Operator: return CoverKind::Operator;
+    case EvidenceKind::Power:
+      return CoverKind::Power;
+    case EvidenceKind::LaterBoot:
+      return CoverKind::LaterBoot;
+    case EvidenceKind::Operator:
+      return CoverKind::Operator;
   }
   return CoverKind::None;
 }
@@ -25,7 +28,8 @@ std::optional<Writer> as_former(const ClusterView& view, const VmUuid& uuid, con
   writer.generation = owner.generation;
   writer.storage_addresses = owner.storage_addresses;
   auto run = view.runs.find(uuid);
-  if (run != view.runs.end() && run->second.value.generation == owner.generation) writer.instances = run->second.value.instances;
+  if (run != view.runs.end() && run->second.value.generation == owner.generation)
+    writer.instances = run->second.value.instances;
   if (owner.released)
     writer.cover = CoverKind::Release;
   else if (const EvidenceRecord* evidence = evidence_about(view, owner.owner.boot))
@@ -36,18 +40,25 @@ std::optional<Writer> as_former(const ClusterView& view, const VmUuid& uuid, con
 }
 
 std::string describe(const Writer& writer) {
-  const std::string who = writer.life.node + " (boot " + writer.life.boot + ", generation " + std::to_string(writer.generation) + ")";
+  const std::string who =
+      writer.life.node + " (boot " + writer.life.boot + ", generation " + std::to_string(writer.generation) + ")";
   switch (writer.cover) {
-    case CoverKind::Release: return who + " released it";
-    case CoverKind::Power: return who + " is off: its BMC read off after our off";
-    case CoverKind::LaterBoot: return who + " is over: the node runs a later boot";
-    case CoverKind::Operator: return who + " was confirmed off by an operator";
-    case CoverKind::None: break;
+    case CoverKind::Release:
+      return who + " released it";
+    case CoverKind::Power:
+      return who + " is off: its BMC read off after our off";
+    case CoverKind::LaterBoot:
+      return who + " is over: the node runs a later boot";
+    case CoverKind::Operator:
+      return who + " was confirmed off by an operator";
+    case CoverKind::None:
+      break;
   }
   return who + " is not covered";
 }
 
-OwnerRecord next_owner(const Round& round, const NodeName& node, const OwnerRecord* present, std::optional<Writer> former) {
+OwnerRecord next_owner(const Round& round, const NodeName& node, const OwnerRecord* present,
+                       std::optional<Writer> former) {
   const NodeRecord& target = round.view().nodes.at(node).value;
   OwnerRecord owner;
   owner.generation = present ? present->generation + 1 : 1;
@@ -60,7 +71,8 @@ OwnerRecord next_owner(const Round& round, const NodeName& node, const OwnerReco
 }
 
 // Why it has to wait; empty: it does not.
-std::string wait_reason(const Round& round, const VmRecord& vm, const std::optional<Writer>& former, const Placement& placement) {
+std::string wait_reason(const Round& round, const VmRecord& vm, const std::optional<Writer>& former,
+                        const Placement& placement) {
   if (former && former->cover != CoverKind::Release && in_maintenance(round.view()))
     return "the cluster is in maintenance: VMs of lost nodes are not recovered";
   if (!placement.node.empty()) return {};
@@ -85,7 +97,8 @@ void assign(Round& round, const VmRecord& vm, Promises& promises) {
   }
   const std::string key = "assign/" + vm.uuid;
   if (round.is_under_way(key)) return;
-  Placement placement = place(round.view(), vm, promises, round.next.sights, round.in.now, round.settings.suspect_after);
+  Placement placement =
+      place(round.view(), vm, promises, round.next.sights, round.in.now, round.settings.suspect_after);
   const std::string why_not = wait_reason(round, vm, former, placement);
   if (!why_not.empty()) {
     round.next.waiting[vm.uuid] = why_not;
@@ -102,8 +115,9 @@ void assign(Round& round, const VmRecord& vm, Promises& promises) {
   round.next.assigning[vm.uuid] = {placement.node, act.record.generation};
   std::vector<std::string> evidence;
   if (former) evidence.push_back(describe(*former));
-  round.plan(act, {"assign " + vm.name + " to " + placement.node + " at generation " + std::to_string(act.record.generation),
-                   former ? describe(*former) : "it is wanted and never had an owner", evidence, placement.rejected});
+  round.plan(act,
+             {"assign " + vm.name + " to " + placement.node + " at generation " + std::to_string(act.record.generation),
+              former ? describe(*former) : "it is wanted and never had an owner", evidence, placement.rejected});
 }
 
 // What is seen, and what earlier rounds have promised and is not seen yet.
@@ -124,8 +138,8 @@ bool is_unreadable(const ClusterView& view, const std::string& directory) {
   return found != view.broken.end() && found->first.starts_with(directory);
 }
 
-// A fence ends when its reason ends (rule 4): nothing of the victim is left to settle, a later boot or incarnation has joined, or
-// it proves itself alive again and nobody asked for it.
+// A fence ends when its reason ends (rule 4): nothing of the victim is left to settle, a later boot or incarnation has
+// joined, or it proves itself alive again and nobody asked for it.
 bool is_over(const Round& round, const FenceRecord& fence, const std::set<BootId>& owed) {
   const bool proven = fence.phase == FencePhase::Confirmed || evidence_about(round.view(), fence.victim.boot);
   const bool settled = !owed.contains(fence.victim.boot);
@@ -133,7 +147,8 @@ bool is_over(const Round& round, const FenceRecord& fence, const std::set<BootId
   if (node == round.view().nodes.end() || node->second.value.boot != fence.victim.boot) return proven || settled;
   if (proven) return settled;
   if (node->second.value.incarnation != fence.victim.incarnation) return fence.phase == FencePhase::Intent;
-  return health(round.view(), round.next.sights, fence.victim.node, round.in.now, round.settings.suspect_after) == Health::Alive &&
+  return health(round.view(), round.next.sights, fence.victim.node, round.in.now, round.settings.suspect_after) ==
+             Health::Alive &&
          !is_asked_off(round.view(), node->second.value);
 }
 
@@ -143,7 +158,8 @@ void assign_vms(Round& round) {
   round.next.waiting.clear();
   std::vector<const VmRecord*> wanted;
   for (const auto& [uuid, vm] : round.view().vms)
-    if (vm.value.wanted == WantedState::Running && !round.view().broken.contains("/owners/" + uuid)) wanted.push_back(&vm.value);
+    if (vm.value.wanted == WantedState::Running && !round.view().broken.contains("/owners/" + uuid))
+      wanted.push_back(&vm.value);
   std::sort(wanted.begin(), wanted.end(), [](const VmRecord* a, const VmRecord* b) {
     return a->priority != b->priority ? a->priority > b->priority : a->name < b->name;
   });
@@ -158,7 +174,8 @@ void drop_settled(Round& round) {
     if (!owner.value.released) owed.insert(owner.value.owner.boot);
   for (const auto& [name, fence] : round.view().fences)
     if (is_over(round, fence.value, owed))
-      round.plan(DropFence{"drop-fence/" + name, name, fence.version}, {"close the fence of " + name, "its reason has ended", {}, {}});
+      round.plan(DropFence{"drop-fence/" + name, name, fence.version},
+                 {"close the fence of " + name, "its reason has ended", {}, {}});
   for (const auto& [boot, evidence] : round.view().evidence) {
     auto node = round.view().nodes.find(evidence.value.life.node);
     const bool present_boot = node != round.view().nodes.end() && node->second.value.boot == boot;

@@ -1,4 +1,5 @@
-// One round of the coordinator while it is being decided: shared by fencing, recovery and jobs. Nothing here outlives it.
+// One round of the coordinator while it is being decided: shared by fencing, recovery and jobs. Nothing here outlives
+// it.
 #pragma once
 
 #include <utility>
@@ -30,10 +31,10 @@ bool is_asked_off(const ClusterView&, const NodeRecord&);  // fencing.cpp
 // Ends an attempt to fence without success; the next one waits, longer each time.
 void fail_attempt(PowerHistory&, const CoordinatorSettings&, Instant now, const std::string& note);
 
-void gather_evidence(Round&);   // fencing.cpp
-void keep_readiness(Round&);    // fencing.cpp
-void assign_vms(Round&);        // recovery.cpp
-void drop_settled(Round&);      // recovery.cpp: fence and evidence records that nothing refers to any more
-void carry_out_jobs(Round&);    // jobs.cpp
+void gather_evidence(Round&);  // fencing.cpp
+void keep_readiness(Round&);   // fencing.cpp
+void assign_vms(Round&);       // recovery.cpp
+void drop_settled(Round&);     // recovery.cpp: fence and evidence records that nothing refers to any more
+void carry_out_jobs(Round&);   // jobs.cpp
 
 }  // namespace pvcd::logic

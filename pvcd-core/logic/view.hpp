@@ -1,5 +1,5 @@
-// What is seen of the cluster at one moment: the store's records with their versions. Decisions are functions of it; a plan
-// built on it is refused by the store when a record has moved on (its version is checked in the same transaction).
+// What is seen of the cluster at one moment: the store's records with their versions. Decisions are functions of it; a
+// plan built on it is refused by the store when a record has moved on (its version is checked in the same transaction).
 #pragma once
 
 #include <map>
@@ -50,8 +50,8 @@ inline const Live* live_of(const ClusterView& view, const NodeRecord& node) {
   return found == view.live.end() ? nullptr : &found->second;
 }
 
-// Of the person who set it: nobody is fenced and no VM of a lost node is recovered. Election, jobs and evidence that comes by
-// itself go on (finding F25).
+// Of the person who set it: nobody is fenced and no VM of a lost node is recovered. Election, jobs and evidence that
+// comes by itself go on (finding F25).
 inline bool in_maintenance(const ClusterView& view) { return view.cluster && view.cluster->value.maintenance; }
 
 // Leadership counts only while the holder's incarnation is alive.

@@ -1,0 +1,331 @@
+// Who may fence whom, when and how many; later boots; and readiness, which is asked before the day.
+
+#include "fencing_case.hpp"
+#include "logic/round.hpp"
+
+using namespace pvcd;
+using namespace pvcd::logic;
+using namespace pvcd::logic::test;
+using Case = FencingCase;
+
+// ------------------------------------------------------------------------------------------------------ brake and
+// permission
+
+TEST_CASE("the storm brake holds within one round and over rounds; the others have their turn later") {
+  World world;
+  Coordinator n1{world};
+  n1.settings.fences_at_once = 2;
+  for (int i = 4; i <= 7; ++i) {
+    const NodeName name = "n" + std::to_string(i);
+    world.join(name).own("aaaaaaaa-0000-0000-0000-00000000000" + std::to_string(i), name);
+    world.lose(name);
+  }
+  n1.round();
+  CHECK(n1.all<PutFence>().size() == 2);
+  CHECK(n1.plans("fence/n4"));
+  CHECK(n1.plans("fence/n5"));
+  n1.round();
+  CHECK(n1.all<PutFence>().empty());  // under way
+  for (const NodeName name : {"n4", "n5"}) world.fence(name, FencePhase::Intent);
+  n1.refresh().round();
+  CHECK(n1.all<PutFence>().empty());  // open
+  world.fence("n4", FencePhase::Confirmed);
+  world.prove("n5", EvidenceKind::Operator);  // its fence is open, but it needs no more turn
+  n1.refresh().round();
+  CHECK(n1.all<PutFence>().size() == 2);
+}
+
+TEST_CASE(
+    "only the primary looks after others; the primary is looked after by any coordinator, which sends off only to what "
+    "reads off (rule 9)") {
+  World world;
+  world.own(web, "n1");
+  Coordinator n2{world, "n2"};
+  n2.round();
+  SECTION("a suspect primary") { n2.wait(seconds(3)); }
+  SECTION("a lost primary") {
+    world.lose("n1");
+    n2.wait(seconds(3));
+  }
+  n2.round();
+  CHECK(n2.plans("read/n1"));
+  CHECK(n2.all<PutFence>().empty());
+  n2.read("n1", PowerState::On).round();
+  CHECK(n2.all<PutFence>().empty());
+  n2.wait(seconds(1)).read("n1", PowerState::Off).round();
+  CHECK(n2.all<PutFence>().empty());
+  n2.wait(seconds(1)).read("n1", PowerState::Off).round();
+  REQUIRE(n2.plans("fence/n1"));
+  world.view.fences["n1"] = {n2.with_key<PutFence>("fence/n1")->record, 60};
+  n2.done("fence/n1").round();
+  REQUIRE(n2.plans("off/n1"));
+  n2.off_answer("n1", Outcome::Done).round();
+  n2.wait(seconds(1)).read("n1", PowerState::Off).round();
+  CHECK(n2.plans("evidence/boot-n1-1"));
+}
+
+TEST_CASE(
+    "a coordinator that finds another one's fence of the silent primary reads off twice itself before it sends (rule "
+    "9)") {
+  World world;
+  world.own(web, "n1");
+  Coordinator n3{world, "n3"};
+  n3.round().wait(seconds(3));
+  world.fence("n1", FencePhase::Acting).by = "n2";
+  if (GENERATE(false, true)) world.lose("n1");
+  n3.round();
+  CHECK_FALSE(n3.plans("off/n1"));
+  CHECK(n3.plans("read/n1"));
+  n3.read("n1", PowerState::Off).round().wait(seconds(1)).read("n1", PowerState::Off).round();
+  CHECK(n3.plans("off/n1"));
+}
+
+TEST_CASE("who is not primary judges nobody but the primary, and a client nobody at all") {
+  World world;
+  world.own(web, "n2");
+  world.own(mail, "n1");
+  world.lose("n2");
+  Coordinator n3{world, "n3"};
+  n3.round().wait(seconds(3)).round();
+  CHECK_FALSE(n3.plans("fence/n2"));
+  CHECK_FALSE(n3.plans("read/n2"));
+  CHECK(n3.plans("read/n1"));
+  Coordinator client{world, "n3"};
+  client.settings.coordinators = {"n1", "n2"};
+  client.round().wait(seconds(3)).round();
+  CHECK(client.actions.empty());
+}
+
+TEST_CASE("a node without proof of its session, declared dead, or with half a view does nothing (S5)") {
+  Case it;
+  it.world.lose("n2");
+  SECTION("no proof") { it.n1.may_act = false; }
+  SECTION("half a view") { it.world.view.complete = false; }
+  SECTION("declared dead") {
+    it.world.prove("n1");
+    it.world.live("n1").session = true;  // not seen yet
+  }
+  SECTION("the twin acts") {
+    it.n1.round();
+    CHECK_FALSE(it.n1.actions.empty());
+    return;
+  }
+  it.n1.round();
+  CHECK(it.n1.actions.empty());
+}
+
+// -------------------------------------------------------------------------------------------------------------
+// maintenance
+
+TEST_CASE("in maintenance nobody is fenced; afterwards the lost node is (finding F25)") {
+  Case it;
+  it.world.maintenance().lose("n2");
+  for (int i = 0; i < 3; ++i) {
+    it.n1.wait(seconds(2)).read("n2", PowerState::Off).round();
+    CHECK_FALSE(it.put());
+    CHECK_FALSE(it.off());
+  }
+  it.world.maintenance(false);
+  it.n1.round();
+  CHECK(it.put());
+}
+
+TEST_CASE("in maintenance a suspect that reads off is not fenced either") {
+  Case it;
+  it.world.maintenance();
+  it.silence(seconds(3));
+  for (int i = 0; i < 3; ++i) it.n1.wait(seconds(1)).read("n2", PowerState::Off).round();
+  CHECK_FALSE(it.put());
+}
+
+TEST_CASE(
+    "maintenance stops a fence that is open: nothing more is sent, and what was sent already still becomes evidence") {
+  Acting it;
+  SECTION("before off") {
+    it.world.maintenance();
+    it.n1.round();
+    CHECK_FALSE(it.off());
+    CHECK(it.n1.plans("drop-fence/n2"));
+  }
+  SECTION("after off") {
+    it.n1.round().off_answer("n2", Outcome::Done).round();
+    it.world.maintenance();
+    it.n1.wait(seconds(1)).read("n2", PowerState::Off).round();
+    CHECK(it.evidence());
+  }
+}
+
+TEST_CASE("in maintenance a node is fenced on request: jobs of people go on") {
+  Case it;
+  it.world.maintenance().job(1, "node-fence", "n2", {{"boot_id", "boot-n2-1"}}, JobState::Running);
+  it.world.fence("n2", FencePhase::Acting);
+  it.n1.round();
+  CHECK(it.off());
+}
+
+// -------------------------------------------------------------------------------------------------------------- on
+// request
+
+TEST_CASE("a fence on request switches a living node off, although it beats all the while") {
+  World world;
+  Coordinator n1{world};
+  world.job(1, "node-fence", "n2", {{"boot_id", "boot-n2-1"}}, JobState::Running);
+  world.fence("n2", FencePhase::Intent);
+  n1.round();
+  REQUIRE(n1.plans("read/n2"));
+  const Instant asked_at = n1.now;
+  world.beat("n2");
+  n1.wait(seconds(1)).round();
+  world.beat("n2");
+  n1.wait(seconds(1));
+  n1.answers.push_back(PowerRead{"n2", {PowerState::On, "uuid-n2", ""}, asked_at});  // a slow BMC
+  n1.done("read/n2").round();
+  // The beat of this round has thrown the history away; the next answer finds none.
+  n1.answers.push_back(PowerRead{"n2", {PowerState::On, "uuid-n2", ""}, n1.now});
+  n1.done("read/n2").round();
+  REQUIRE(n1.plans("fence/n2"));
+  world.view.fences["n2"] = {n1.with_key<PutFence>("fence/n2")->record, 61};
+  n1.done("fence/n2").round();
+  CHECK(n1.plans("off/n2"));
+  CHECK_FALSE(n1.plans("drop-fence/n2"));
+}
+
+TEST_CASE("a fence is asked for only by a running job about this boot of this node") {
+  World world;
+  JobRecord& job = world.job(1, "node-fence", "n2", {{"boot_id", "boot-n2-1"}}, JobState::Running);
+  const auto asked = [&] { return is_asked_off(world.view, world.node("n2")); };
+  CHECK(asked());
+  SECTION("queued") { job.state = JobState::Queued; }
+  SECTION("finished") { job.state = JobState::Finished; }
+  SECTION("another node") { job.object = "n3"; }
+  SECTION("another job") { job.type = "node-verify-fence"; }
+  SECTION("another boot") { job.arguments["boot_id"] = "boot-n2-0"; }
+  SECTION("no boot") { job.arguments.clear(); }
+  CHECK_FALSE(asked());
+}
+
+// -------------------------------------------------------------------------------------------------------------- later
+// boots
+
+TEST_CASE("a later boot is evidence about the one that owns VMs (evidence kind 2)") {
+  Case it;
+  it.world.lose("n2").join("n2", 2, 2);
+  it.world.own(mail, "n3");
+  it.n1.round();
+  REQUIRE(it.evidence());
+  CHECK(it.n1.all<CommitEvidence>().size() == 1);
+  CHECK(it.evidence()->record.kind == EvidenceKind::LaterBoot);
+  CHECK(it.evidence()->record.life == Life{"n2", "boot-n2-1", 1});
+  CHECK(it.evidence()->live_version == 100);
+  CHECK_FALSE(it.evidence()->session);
+  CHECK(it.evidence()->node_version == 20);
+  CHECK_FALSE(it.evidence()->fence);
+  CHECK_FALSE(it.put());
+}
+
+TEST_CASE("a later incarnation of the same boot is evidence of nothing") {
+  Case it;
+  it.world.lose("n2").join("n2", 1, 2);
+  it.n1.round();
+  CHECK(it.n1.all<CommitEvidence>().empty());
+}
+
+TEST_CASE("a later boot is noted once, by the primary, and only for what is still owned") {
+  Case it;
+  it.world.lose("n2").join("n2", 2, 2);
+  it.world.view.live.erase({"n2", 1});
+  SECTION("the twin without a live entry of the old life") {
+    it.n1.round();
+    REQUIRE(it.evidence());
+    CHECK_FALSE(it.evidence()->live_version);
+    it.n1.round();
+    CHECK_FALSE(it.evidence());
+  }
+  SECTION("there is evidence already") {
+    it.world.view.evidence["boot-n2-1"] = {EvidenceRecord{}, 1};
+    it.n1.round();
+    CHECK_FALSE(it.evidence());
+  }
+  SECTION("released") {
+    it.world.view.owners.at(web).value.released = true;
+    it.n1.round();
+    CHECK_FALSE(it.evidence());
+  }
+  SECTION("the node's record is gone") {
+    it.world.view.nodes.erase("n2");
+    it.n1.round();
+    CHECK_FALSE(it.evidence());
+  }
+  SECTION("another coordinator") {
+    Coordinator n3{it.world, "n3"};
+    n3.round();
+    CHECK(n3.all<CommitEvidence>().empty());
+  }
+}
+
+// ----------------------------------------------------------------------------------------------------------------
+// readiness
+
+TEST_CASE("the BMC of each living node is asked before the day it is needed, and at an interval") {
+  World world;
+  Coordinator n1{world};
+  world.lose("n3");
+  n1.round();
+  CHECK(n1.plans("ready/n1"));
+  CHECK(n1.plans("ready/n2"));
+  CHECK_FALSE(n1.plans("ready/n3"));
+  n1.read("n2", PowerState::On).round();
+  const auto* put = n1.with_key<PutReadiness>("readiness/n2");
+  REQUIRE(put);
+  CHECK(put->record == ReadinessRecord{"boot-n2-1", true, ""});
+  CHECK_FALSE(put->replaces);
+  world.view.readiness["n2"] = {put->record, 5};
+  n1.refresh().wait(seconds(59));
+  world.beat_all_but("");
+  n1.round();
+  CHECK_FALSE(n1.plans("ready/n2"));
+  n1.refresh().wait(seconds(1)).round();
+  CHECK(n1.plans("ready/n2"));
+  n1.read("n2", PowerState::On).round();
+  CHECK_FALSE(n1.plans("readiness/n2"));  // nothing new
+}
+
+TEST_CASE("a node that could not be fenced is asked again soon, and so is one in a new boot") {
+  World world;
+  Coordinator n1{world};
+  world.view.readiness["n2"] = {ReadinessRecord{"boot-n2-1", false, "no answer"}, 5};
+  world.view.readiness["n3"] = {ReadinessRecord{"boot-n3-0", true, ""}, 5};
+  n1.round().refresh().wait(milliseconds(999)).round();
+  CHECK_FALSE(n1.plans("ready/n2"));
+  n1.refresh().wait(milliseconds(1)).round();
+  CHECK(n1.plans("ready/n2"));
+  CHECK(n1.plans("ready/n3"));
+}
+
+TEST_CASE("readiness tells a wrong BMC from a silent one; only a read of on by a living node is ready") {
+  World world;
+  Coordinator n1{world};
+  world.view.readiness["n2"] = {ReadinessRecord{"boot-n2-1", true, ""}, 5};
+  n1.round();
+  SECTION("off while it lives: it is another machine's") {
+    n1.read("n2", PowerState::Off).round();
+    REQUIRE(n1.plans("readiness/n2"));
+    CHECK_FALSE(n1.with_key<PutReadiness>("readiness/n2")->record.fence_ready);
+    CHECK(n1.with_key<PutReadiness>("readiness/n2")->record.note.find("wrong BMC") != std::string::npos);
+    CHECK(n1.with_key<PutReadiness>("readiness/n2")->replaces == 5);
+  }
+  SECTION("no answer") {
+    n1.read("n2", PowerState::Unknown, "timeout").round();
+    REQUIRE(n1.plans("readiness/n2"));
+    CHECK(n1.with_key<PutReadiness>("readiness/n2")->record.note == "fencing it would fail: timeout");
+  }
+  SECTION("a read about a node that is lost says nothing about readiness") {
+    world.lose("n2");
+    n1.read("n2", PowerState::Off).round();
+    CHECK_FALSE(n1.plans("readiness/n2"));
+  }
+  SECTION("nor about one that does not exist") {
+    n1.read("n9", PowerState::On).round();
+    CHECK_FALSE(n1.plans("readiness/n9"));
+  }
+}
