@@ -239,7 +239,10 @@ class Story:
 
     def vm(self, prop: str):
         """None while no host sees the cluster."""
-        return self.any_bus().vm(self.uuid, prop) if self.sees_cluster() else None
+        try:
+            return self.any_bus().vm(self.uuid, prop)
+        except StepFailed:
+            return None
 
     def configure(self, key: str, *value: str) -> None:
         self.any_bus().call(vm_path(self.uuid), "Vm", "Configure", "a{sv}", "1", key, *value)
