@@ -39,6 +39,10 @@ Ipmi::Target Ipmi::target(const NodeName& node, const std::string& system_uuid) 
   const Settings& table = settings.table("bmc", node);
   const std::string configured = table.text("guid");
   const auto expected = canonical_uuid(configured.empty() ? system_uuid : configured);
+  // A table copied with its guid would let one machine's BMC prove another machine off.
+  for (const std::string& other : known)
+    if (other != node && !configured.empty() && canonical_uuid(settings.table("bmc", other).text("guid")) == expected)
+      throw Error("[bmc." + node + "] and [bmc." + other + "] have one guid: each BMC has its own");
   if (!expected)
     throw Error("whose BMC it is cannot be checked: " + node + " recorded no system UUID and [bmc." + node +
                 "] has no guid");

@@ -27,6 +27,7 @@ namespace names = runtime::names;
 constexpr Microseconds round_interval = milliseconds(250);
 // While a role hook takes its time, systemd is told again and again to wait that much longer.
 constexpr Microseconds more_time = seconds(30);
+constexpr Microseconds decision_is_young = seconds(2);
 
 std::string random_id() {
   std::ifstream file("/proc/sys/kernel/random/uuid");
@@ -66,6 +67,8 @@ struct Daemon::State {
     rounds = loop.every(round_interval, [this] { wake(); });
     loop.send_watchdog();
     ages.set("running");
+    // A core that cannot decide must not look young, or nobody could take the role from it (rule 10).
+    ages.only_while([this] { return stopping || runtime::boottime_us() - decided_at < decision_is_young; });
     runtime::notify_ready("waiting for the store");
   }
 
@@ -86,6 +89,15 @@ struct Daemon::State {
     cluster.refresh();
   }
 
+  // A disk that cannot remember is treated like a store that is behind: nothing is acted on.
+  std::string check_high_water() {
+    try {
+      return high_water.check(cluster.view());
+    } catch (const Error& error) {
+      return error.what();
+    }
+  }
+
   Right right_to_act(Instant now) {
     Right right = self.right(cluster.view(), now);
     if (right.may_act != had_right) {
@@ -94,7 +106,7 @@ struct Daemon::State {
                          had_right ? "this node's session is proven: it may act"
                                    : "this node's session is not proven: it does not act");
     }
-    const std::string wrong = high_water.check(cluster.view());
+    const std::string wrong = check_high_water();
     if (wrong != store_is_wrong) {
       store_is_wrong = wrong;
       if (!wrong.empty())
@@ -114,6 +126,7 @@ struct Daemon::State {
     role.round(right, now, stopping);
     agent.round(right, now, stopping);
     coordinator.round(right, now, role.is_primary());
+    if (cluster.view().complete && right.may_act) decided_at = now;
     if (stopping) finish_stopping(now);
   }
 
@@ -171,6 +184,7 @@ struct Daemon::State {
   runtime::AgeSender ages;
   runtime::Timer rounds;
   std::string store_is_wrong;
+  Instant decided_at = 0;
   Instant told_systemd = 0;
   bool awake = false;
   bool founding = false;

@@ -69,14 +69,14 @@ std::string HighWater::check(const logic::ClusterView& view) {
   if (!wrong.empty()) return wrong;
   Marks next = raised(marks_, view);
   if (next == marks_) return {};
+  save(next);
   marks_ = std::move(next);
-  save();
   return {};
 }
 
-void HighWater::save() const {
+void HighWater::save(const Marks& marks) const {
   const nlohmann::json json = {
-      {"cluster_id", marks_.cluster_id}, {"epoch", marks_.epoch}, {"generations", marks_.generations}};
+      {"cluster_id", marks.cluster_id}, {"epoch", marks.epoch}, {"generations", marks.generations}};
   const std::string text = json.dump() + "\n";
   const std::string fresh = file_ + ".new";
   const int fd = open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);

@@ -29,7 +29,7 @@ class HighWater {
   bool has_cluster() const { return !marks_.cluster_id.empty(); }
 
  private:
-  void save() const;
+  void save(const Marks&) const;
   std::string file_;
   Marks marks_;
 };

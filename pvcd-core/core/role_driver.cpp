@@ -13,8 +13,9 @@ namespace pvcd::core {
 namespace {
 
 constexpr const char* elector_plugin = "election";
-constexpr Microseconds claim_interval = milliseconds(200);  // between two tries of one node
-constexpr Microseconds preference_wait = seconds(5);        // others stand back so long for a node that was asked for
+constexpr std::uint32_t vacate_tries_max = 50;
+constexpr Microseconds try_interval = milliseconds(200);  // between two tries of one node
+constexpr Microseconds preference_wait = seconds(5);      // others stand back so long for a node that was asked for
 
 bool is_held(CoordinatorState state) {
   return state == CoordinatorState::Takeover || state == CoordinatorState::Primary ||
@@ -42,7 +43,10 @@ bool RoleDriver::is_primary() const {
   return leader && leader->node == life.node && leader->incarnation == life.incarnation;
 }
 
-bool RoleDriver::is_free_of_role() const { return !is_primary() && !is_held(state_); }
+// A role that nobody takes back is void once this node's session has ended: leaving does not wait for it for ever.
+bool RoleDriver::is_free_of_role() const {
+  return (!is_primary() && !is_held(state_)) || vacates_failed_ >= vacate_tries_max;
+}
 void RoleDriver::give_up() { give_up_asked_ = true; }
 
 void RoleDriver::round(const Right& right, Instant now, bool stopping) {
@@ -57,8 +61,9 @@ void RoleDriver::round(const Right& right, Instant now, bool stopping) {
     enter(CoordinatorState::Secondary);
   }
   if (state_ == CoordinatorState::Takeover && unacknowledged_ == 0) enter(CoordinatorState::Primary);
-  if (state_ == CoordinatorState::Primary && leave) enter(CoordinatorState::Relinquish);
-  if (state_ == CoordinatorState::Relinquish && unacknowledged_ == 0) vacate();
+  const bool serving = state_ == CoordinatorState::Takeover || state_ == CoordinatorState::Primary;
+  if (serving && leave) enter(CoordinatorState::Relinquish);
+  if (state_ == CoordinatorState::Relinquish && unacknowledged_ == 0 && now >= vacate_not_before_) vacate(now);
   publish();
 
   logic::ElectionPlan plan =
@@ -70,7 +75,7 @@ void RoleDriver::round(const Right& right, Instant now, bool stopping) {
 
 void RoleDriver::claim(ClaimRequest request, const Right& right, Instant now) {
   claiming_ = true;
-  claim_not_before_ = now + claim_interval;
+  claim_not_before_ = now + try_interval;
   request.permit = {right.not_after, request.expected.epoch};
   plugins_.claim(elector_, request, [this, request](Answer answer) {
     claiming_ = false;
@@ -86,6 +91,7 @@ void RoleDriver::claim(ClaimRequest request, const Right& right, Instant now) {
 
 void RoleDriver::enter(CoordinatorState state) {
   state_ = state;
+  vacates_failed_ = 0;
   if (state == CoordinatorState::Takeover || state == CoordinatorState::Relinquish) tell_hooks();
   wake_();
 }
@@ -103,17 +109,22 @@ void RoleDriver::tell_hooks() {
     });
 }
 
-void RoleDriver::vacate() {
+void RoleDriver::vacate(Instant now) {
   if (vacating_) return;
   vacating_ = true;
+  vacate_not_before_ = now + try_interval;
   plugins_.vacate(elector_, {self_.life(cluster_.view()), epoch_}, [this](Answer answer) {
     vacating_ = false;
     if (answer.outcome == Outcome::Done)
       runtime::log_event(Level::Notice, runtime::names::message::relinquish, "the role of primary is given back", {});
     else
-      runtime::log(Level::Warning, "the role of primary could not be given back: " + answer.note);
+      vacate_failed(answer.note);
     wake_();
   });
+}
+
+void RoleDriver::vacate_failed(const std::string& why) {
+  if (vacates_failed_++ == 0) runtime::log(Level::Warning, "the role of primary could not be given back: " + why);
 }
 
 // What the cluster shows of it. Written by this node alone; a write that fails is made again in the next round.

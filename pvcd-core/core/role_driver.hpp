@@ -29,7 +29,8 @@ class RoleDriver {
   void claim(ClaimRequest, const Right&, Instant now);
   void enter(CoordinatorState);
   void tell_hooks();
-  void vacate();
+  void vacate(Instant now);
+  void vacate_failed(const std::string& why);
   void publish();
 
   Cluster& cluster_;
@@ -41,6 +42,8 @@ class RoleDriver {
   logic::ElectionSettings settings_;
   logic::ElectionMemory memory_;
   Instant claim_not_before_ = 0;
+  Instant vacate_not_before_ = 0;
+  std::uint32_t vacates_failed_ = 0;
   bool claiming_ = false;
   bool vacating_ = false;
   bool publishing_ = false;

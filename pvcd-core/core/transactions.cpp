@@ -46,6 +46,11 @@ void add(Transaction& to, const logic::CommitEvidence& act) {
       to.push_back(Remove{paths::live_session(life.node, life.incarnation), any_version});
     to.push_back(Remove{paths::live_entry(life.node, life.incarnation), *act.live_version});
   }
+  if (!act.live_version) {
+    // None was seen: this fails if there is one all the same, for example one that could not be read.
+    to.push_back(Create{paths::live_entry(life.node, life.incarnation), {}, false, false});
+    to.push_back(Remove{paths::live_entry(life.node, life.incarnation), any_version});
+  }
   to.push_back(Create{paths::under(paths::evidence, life.boot), encode(act.record), false, false});
   if (act.fence) put(to, paths::under(paths::fences, life.node), encode(*act.fence), act.fence_version);
 }
@@ -67,7 +72,8 @@ void add(Transaction& to, const logic::UpdateVm& act) {
 
 void add(Transaction& to, const logic::RemoveVm& act) {
   if (act.run_version) to.push_back(Remove{paths::under(paths::runs, act.record.uuid), *act.run_version});
-  if (act.owner_version) to.push_back(Remove{paths::under(paths::owners, act.record.uuid), *act.owner_version});
+  // The owner record stays: a VM that is defined again under this UUID goes on from its generation (S4).
+  if (act.owner_version) to.push_back(Check{paths::under(paths::owners, act.record.uuid), *act.owner_version});
   to.push_back(Remove{paths::under(paths::names, act.record.name), any_version});
   to.push_back(Remove{paths::under(paths::vms, act.record.uuid), act.version});
 }

@@ -134,7 +134,7 @@ struct VmMemory {
   DomainState domain = DomainState::Unknown;
   std::vector<ClientInstance> present;    // listed before create
   std::vector<ClientInstance> instances;  // of the new QEMU
-  bool doubted = false;                   // a fact said gone; the probe that answers it is under way or has said no
+  std::optional<Instant> doubted_at;      // when a fact that says gone was last held against the processes
   Instant not_before = 0;
   std::uint32_t failures = 0;
   std::optional<Instant> shutdown_asked;

@@ -141,8 +141,11 @@ void AgentVm::choose_stop() {
 bool AgentVm::may_be_gone() {
   auto fact = in_.domains.find(uuid_);
   const bool gone = fact == in_.domains.end() || fact->second == DomainState::Gone;
-  const bool doubted = std::exchange(memory_.doubted, gone);
-  return gone && !doubted;
+  if (!gone) memory_.doubted_at.reset();
+  // Again after a while: the fact may have been wrong the first time and be right now.
+  if (!gone || (memory_.doubted_at && in_.now < *memory_.doubted_at + settings_.retry_min)) return false;
+  memory_.doubted_at = in_.now;
+  return true;
 }
 
 void AgentVm::await_shutdown() {

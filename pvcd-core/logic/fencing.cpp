@@ -148,6 +148,7 @@ void tell_why_not_yet(Round& round, const NodeRecord& node, const PowerHistory& 
 
 // Nothing may be sent now. A fence whose victim reads on has no reason any more.
 void stand_back(Round& round, const NodeRecord& node, PowerHistory& history) {
+  if (round.is_under_way("off/" + node.name)) return;  // a join must wait for what may come late
   if (reads_on(history))
     round.plan(DropFence{"drop-fence/" + node.name, node.name, round.view().fences.at(node.name).version},
                {"close the fence of " + node.name,

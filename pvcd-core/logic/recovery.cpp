@@ -147,6 +147,7 @@ bool is_over(const Round& round, const FenceRecord& fence, const std::set<BootId
   if (node == round.view().nodes.end() || node->second.value.boot != fence.victim.boot) return proven || settled;
   if (proven) return settled;
   if (node->second.value.incarnation != fence.victim.incarnation) return fence.phase == FencePhase::Intent;
+  if (round.is_under_way("off/" + fence.victim.node)) return false;  // a join must wait for what may come late
   return health(round.view(), round.next.sights, fence.victim.node, round.in.now, round.settings.suspect_after) ==
              Health::Alive &&
          !is_asked_off(round.view(), node->second.value);

@@ -31,7 +31,9 @@ sockaddr_un ages_address() {
 AgeSender::AgeSender(Loop& loop, std::string unit)
     : report_{std::move(unit), "starting", {}}, socket_(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
   if (socket_ < 0) throw Error(std::string("cannot make a datagram socket: ") + std::strerror(errno));
-  timer_ = loop.every(report_interval, [this] { send(); });
+  timer_ = loop.every(report_interval, [this] {
+    if (working_()) send();
+  });
   send();
 }
 

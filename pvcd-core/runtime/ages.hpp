@@ -1,6 +1,7 @@
 // Tells the keepalive of this node, by datagram, that this process turns and what state it is in.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "runtime/loop.hpp"
@@ -19,10 +20,14 @@ class AgeSender {
 
   void set(std::string state, std::string note = {});
 
+  // For a process whose loop may turn without doing its work: while this says no, it is left to grow old.
+  void only_while(std::function<bool()> working) { working_ = std::move(working); }
+
  private:
   void send();
 
   AgeReport report_;
+  std::function<bool()> working_ = [] { return true; };
   int socket_ = -1;
   Timer timer_;
 };

@@ -301,6 +301,13 @@ TEST_CASE("ipmi: read tells the state only of the right machine") {
     tool.host.values.bmcs["n1"].texts["guid"] = "A1234567-89AB-CDEF-A123-456789ABCDEF";
     CHECK(tool.read(other_uuid).state == PowerState::Off);
   }
+  SECTION("its configured GUID is another one's too") {
+    FakeTool tool(on_guid(good_guid, "echo 'Chassis Power is off'"));
+    tool.host.values.bmcs["n1"].texts["guid"] = uuid;
+    tool.host.values.bmcs["n2"] = tool.host.values.bmcs["n1"];
+    CHECK(tool.read(other_uuid).state == PowerState::Unknown);
+    CHECK_THAT(tool.read(other_uuid).note, Catch::Contains("[bmc.n2]"));
+  }
   SECTION("the state is not understood") {
     FakeTool tool(on_guid(good_guid, "echo 'Chassis Power is transitioning'"));
     const PowerReading reading = tool.read();
