@@ -287,12 +287,18 @@ def test_foreign_unrecorded_client_of_an_ended_host_is_broken(lab, driver, clien
     assert_fenced_and_free(lab, dead)
 
 
-@pytest.mark.parametrize("cover", ["release", "later-boot"])
-def test_foreign_recorded_client_of_a_covered_writer_is_broken(lab, driver, client, image, cover):
+def test_foreign_recorded_client_of_an_older_boot_is_broken(lab, driver, client, image):
     dead = killed(client("n2"))
-    evidence = covered(lab, cover, dead.instance)
+    evidence = covered(lab, "later-boot", dead.instance)
     assert driver.start(image, covered=evidence, living=living(lab))["verdict"] == "proceed"
     assert_fenced_and_free(lab, dead)
+
+
+def test_foreign_recorded_client_of_a_writer_that_released_contradicts_the_release(lab, driver, client, image):
+    dead = killed(client("n2"))
+    answer = driver.start(image, covered=covered(lab, "release", dead.instance), living=living(lab))
+    assert (answer["verdict"], answer["ask"]) == ("refuse", "n2")
+    assert_untouched(lab, dead)
 
 
 def test_a_lock_added_by_hand(lab, driver, client, image):
@@ -301,7 +307,7 @@ def test_a_lock_added_by_hand(lab, driver, client, image):
     person.kill()
     answer = driver.start(image, living=living(lab))
     assert answer["verdict"] == "refuse"
-    assert "FlushImageLocks" in answer["reason"] and person.address in answer["reason"]
+    assert "rbd lock rm" in answer["reason"] and person.address in answer["reason"]
     assert_untouched(lab, person)
     assert driver.start(image, covered=covered(lab, "power"))["verdict"] == "proceed"
     assert_fenced_and_free(lab, person)
