@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from .lab.process import wait_for
+from .lab.process import LabError, wait_for
 from .sabotage import lab
 from .story import IMAGE, PATIENCE
 from .trials import Trials
@@ -33,6 +33,12 @@ class Bench(Trials):
                   for host in self.cluster.hosts if host.is_up() for entry in host.journal(unit="pvcd.service")
                   if all(word in entry.get("MESSAGE", "") for word in words)]
         return min((stamp for stamp in stamps if stamp >= since), default=None)
+
+    def when(self, since: float, *words: str) -> float:
+        stamp = self.said(since, *words)
+        if stamp is None:
+            raise LabError(f"no journal has a decision with {words}")
+        return stamp
 
     def qemu_killed(self) -> None:
         self.prepare()
@@ -74,10 +80,10 @@ class Bench(Trials):
                  "flush": ("create web1 paused",), "start": ("record web1 running",)}
         before = begin
         for name, words in marks.items():
-            stamp = self.said(begin, *words)
+            stamp = self.when(begin, *words)
             self.add(f"split_{name}{suffix}", stamp - before)
             before = stamp
-        self.add(f"power_cut_to_start{suffix}", self.said(begin, "create web1 paused") - begin)
+        self.add(f"power_cut_to_start{suffix}", self.when(begin, "create web1 paused") - begin)
         self.add(f"power_cut_to_first_count{suffix}", first_count - begin)
 
     def primary_killed(self) -> None:
@@ -88,6 +94,13 @@ class Bench(Trials):
         self.cluster.host(primary).power_cut()
         wait_for("the next primary", lambda: self.said(begin, "this node is primary"), PATIENCE, 0.2)
         self.add("primary_killed_to_next", self.said(begin, "this node is primary") - begin)
+
+    def run(self) -> None:
+        self.qemu_killed()
+        self.virsh_start()
+        self.power_cut("", worst=False)
+        self.power_cut("_worst_victim", worst=True)
+        self.primary_killed()
 
     def memory(self) -> list[dict]:
         self.prepare()
@@ -124,11 +137,10 @@ def main() -> int:
         bench = Bench(cluster)
         for run in range(options.runs):
             print(f"run {run + 1} of {options.runs}", flush=True)
-            bench.qemu_killed()
-            bench.virsh_start()
-            bench.power_cut("", worst=False)
-            bench.power_cut("_worst_victim", worst=True)
-            bench.primary_killed()
+            try:
+                bench.run()
+            except LabError as problem:         # said, and what it measured before is kept
+                print(f"run {run + 1} FAILED: {problem}", flush=True)
         results = results_of(bench.samples) + bench.memory()
     for one in results:
         ratio = f"  {one['ratio']} x {one['reference_command']}" if one["ratio"] else ""

@@ -34,7 +34,10 @@ class Trials(Story):
             bmc.lie(False)
             if host.is_frozen():
                 host.thaw()
-            host.power_on()
+            if not host.is_on():
+                # An off that was sent twice must not meet the next boot (the quiet period of the design).
+                wait_for("no fence to be open", lambda: not self.sees_cluster() or not self.fences(), PATIENCE)
+                host.power_on()
         if self._misconfigured:
             self.configure_bmc(self._misconfigured, self.cluster.spec.bmc_address(self._misconfigured))
 
