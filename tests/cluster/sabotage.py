@@ -19,9 +19,12 @@ class BmcStaysOn(Trials):
 
 
 LIE = ("a BMC that accepts and stays on", Trials.a_bmc_that_accepts_and_stays_on_proves_nothing)
-# Which of the primary's writes is the late one is chance; that it is the one that matters is likely, not sure.
 LATE = ("a write under an old epoch", Trials.a_write_decided_under_an_old_epoch_is_refused)
 PREPARE = ("web1 runs", Trials.prepare)
+
+
+# A core that stands still in a late write must not lose its session meanwhile: then the write fails whatever it checks.
+PATIENT = {"store": {"session_timeout_ms": 12000}, "timings": {"suspect_after_ms": 6000}}
 
 
 @dataclass
@@ -30,20 +33,22 @@ class Sabotage:
     switches: tuple[str, ...] = ()
     story: type[Story] = Trials
     steps: list = field(default_factory=lambda: STEPS)
+    config: dict = field(default_factory=dict)
 
 
 SABOTAGES = {
     "pre-start-hook-off": Sabotage("4 doctored records", ("pre-start-hook-off",)),
     "bmc-stays-on": Sabotage("3 power cut of n1", story=BmcStaysOn),
     "evidence-check-off": Sabotage(LIE[0], ("accepted-counts-as-off",), steps=[PREPARE, LIE]),
-    "epoch-check-off": Sabotage(LATE[0], ("epoch-check-off",), steps=[PREPARE, LATE] * 3),
+    "epoch-check-off": Sabotage(LATE[0], ("epoch-check-off",), steps=[PREPARE, LATE], config=PATIENT),
 }
 
 
 def lab(sabotage: Sabotage | None = None) -> Cluster:
     """A lab with pvcd installed; with the switched core only where a fault of pvcd is asked for."""
     switched = bool(sabotage and (sabotage.switches or sabotage.steps is not STEPS))
-    return Cluster(stage=str(lab_stage(switched)), pvcd=True, pvcd_units=UNITS, config=CONFIG)
+    pvcd = CONFIG["pvcd"] | (sabotage.config if sabotage else {})
+    return Cluster(stage=str(lab_stage(switched)), pvcd=True, pvcd_units=UNITS, config=CONFIG | {"pvcd": pvcd})
 
 
 def play_sabotage(sabotage: Sabotage, cluster: Cluster, tell, begin=lambda name: None) -> list[Step]:
