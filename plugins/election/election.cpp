@@ -4,7 +4,8 @@
 #include <utility>
 
 #include "await.hpp"
-#include "claim.hpp"
+#include "sdk/claim.hpp"
+#include "store/changes.hpp"
 #include "store/codec.hpp"
 #include "store/options.hpp"
 #include "store/paths.hpp"
@@ -60,7 +61,8 @@ Answer Election::claim(const ClaimRequest& request) {
   Holder holder = holder_of(request);
   for (;;) {
     if (is_over(request.permit)) return came_too_late();
-    const auto verdict = judge_claim(request, holder, commit(claim_operations(request, holder)));
+    const auto result = commit(claim_changes(request, holder));
+    const auto verdict = judge_claim(request, holder, result.code, result.failed);
     if (verdict.answer) return *verdict.answer;
     if (!verdict.holder_gone) return claim_by_reading(request);
     holder = Holder::None;
@@ -79,7 +81,7 @@ Answer Election::vacate(const VacateRequest& request) {
   const LeaderRecord vacant{request.epoch, {}, 0};
   auto now = read_leader();
   if (now.record == ours) {
-    const auto result = commit({vacate_operation(request.epoch, now.version)});
+    const auto result = commit({vacate_change(request.epoch, now.version)});
     if (result.code == store::CommitCode::Ok) return {Outcome::Done, {}};
     now = read_leader();
   }
@@ -96,8 +98,8 @@ Result Election::ask(Result unknown, Start start) {
   return answer.value_or(std::move(unknown));
 }
 
-store::CommitResult Election::commit(const std::vector<store::Operation>& operations) {
-  return ask(store::CommitResult{}, [&](auto answered) { store_->commit(operations, std::move(answered)); });
+store::CommitResult Election::commit(const Changes& changes) {
+  return ask(store::CommitResult{}, [&](auto answered) { store::commit(*store_, changes, std::move(answered)); });
 }
 
 Election::LeaderNow Election::read_leader() {
@@ -137,7 +139,8 @@ void Election::judge_core(const LeaderRecord& leader, Version version, const sto
   if (verdict.vacate_because.empty()) return;
   host_->log(Level::Error, "giving up epoch " + std::to_string(leader.epoch) + ": " + verdict.vacate_because);
   guarding_ = true;
-  store_->commit({vacate_operation(leader.epoch, version)}, [this](const store::CommitResult&) { guarding_ = false; });
+  store::commit(*store_, {vacate_change(leader.epoch, version)},
+                [this](const store::CommitResult&) { guarding_ = false; });
 }
 
 }  // namespace pvcd::election

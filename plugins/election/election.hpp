@@ -37,7 +37,7 @@ class Election : public Plugin, public Elector {
 
   template <class Result, class Start>
   Result ask(Result unknown, Start start);
-  store::CommitResult commit(const std::vector<store::Operation>&);
+  store::CommitResult commit(const Changes&);
   LeaderNow read_leader();
   Answer claim_by_reading(const ClaimRequest&);
 

@@ -4,7 +4,7 @@
 #include <functional>
 #include <string>
 
-#include "join.hpp"
+#include "sdk/join.hpp"
 #include "store/store.hpp"
 
 namespace pvcd::keepalive {

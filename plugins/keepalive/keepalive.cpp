@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "host_facts.hpp"
+#include "store/changes.hpp"
 #include "store/options.hpp"
 #include "store/paths.hpp"
 #include "store/request.hpp"
@@ -212,11 +213,11 @@ void Keepalive::decide(const LookResult& seen) {
 
 void Keepalive::carry_out(const Resume& resume) {
   ages_.resume(resume.live.daemon_state);
-  commit(resume.operations, [this, live = resume.live] { begin_life(live.incarnation, live.counter, "resumed"); });
+  commit(resume.changes, [this, live = resume.live] { begin_life(live.incarnation, live.counter, "resumed"); });
 }
 
 void Keepalive::carry_out(const Join& join) {
-  commit(join.operations, [this, incarnation = join.incarnation] {
+  commit(join.changes, [this, incarnation = join.incarnation] {
     begin_life(incarnation, 0, "joined");
     remove_former_lives();
   });
@@ -226,9 +227,9 @@ void Keepalive::carry_out(const Wait& wait) { hold(Level::Warning, wait.reason, 
 void Keepalive::carry_out(const Refuse& refuse) { hold(Level::Error, "cannot join: " + refuse.reason, refuse_retry); }
 
 // Whatever the answer is but Ok, the next look shows what is true now.
-void Keepalive::commit(const std::vector<store::Operation>& operations, std::function<void()> committed) {
-  if (operations.empty()) return committed();
-  store_->commit(operations, [this, attempt = attempt_, committed = std::move(committed)](const auto& result) {
+void Keepalive::commit(const Changes& changes, std::function<void()> committed) {
+  if (changes.empty()) return committed();
+  store::commit(*store_, changes, [this, attempt = attempt_, committed = std::move(committed)](const auto& result) {
     if (attempt != attempt_) return;
     if (result.code == store::CommitCode::Ok) return committed();
     const bool denied = result.code == store::CommitCode::Denied;

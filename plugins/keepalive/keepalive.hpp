@@ -10,9 +10,9 @@
 #include "ages.hpp"
 #include "cluster_look.hpp"
 #include "heartbeat.hpp"
-#include "join.hpp"
 #include "occasional_log.hpp"
 #include "proof_file.hpp"
+#include "sdk/join.hpp"
 #include "sdk/plugin.hpp"
 #include "store/private_loop.hpp"
 #include "store/store.hpp"
@@ -42,7 +42,7 @@ class Keepalive : public Plugin {
   void carry_out(const Join&);
   void carry_out(const Wait&);
   void carry_out(const Refuse&);
-  void commit(const std::vector<store::Operation>&, std::function<void()> committed);
+  void commit(const Changes&, std::function<void()> committed);
   void hold(Level, const std::string& reason, Microseconds retry);
   void begin_life(Incarnation, std::uint64_t counter, const std::string& how);
   void remove_former_lives();

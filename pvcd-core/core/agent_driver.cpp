@@ -3,9 +3,10 @@
 #include <algorithm>
 
 #include "core/test_switches.hpp"
-#include "core/transactions.hpp"
+#include "logic/transactions.hpp"
 #include "runtime/journal.hpp"
 #include "runtime/names.hpp"
+#include "store/changes.hpp"
 
 namespace pvcd::core {
 namespace {
@@ -116,10 +117,10 @@ void AgentDriver::answer(const VmUuid& uuid, logic::AgentResult result) {
   wake_();
 }
 
-void AgentDriver::commit(const logic::AgentAction& action, std::vector<store::Operation> transaction, bool answered) {
+void AgentDriver::commit(const logic::AgentAction& action, Changes changes, bool answered) {
   const Epoch at = epoch();
-  add_decision(transaction, decisions_.record(action.why, at));
-  cluster_.store().commit(std::move(transaction), [this, action, at, answered](const store::CommitResult& result) {
+  changes.push_back(decisions_.record(action.why, at));
+  store::commit(cluster_.store(), changes, [this, action, at, answered](const store::CommitResult& result) {
     const bool ok = result.code == store::CommitCode::Ok;
     if (ok) decisions_.announce(action.why, at, result.created.empty() ? "" : result.created.back(), action.uuid);
     if (answered) answer(action.uuid, logic::Written{ok, describe(result)});
@@ -165,11 +166,11 @@ void AgentDriver::execute(const logic::AgentAction& action, const Right& right, 
       request.permit = permit(right, now);
       plugins_.after_stop(one.hook, request, reply);
     } else if constexpr (std::is_same_v<Act, logic::WriteRun>) {
-      commit(action, transaction_of(one, uuid), true);
+      commit(action, logic::transaction_of(one, uuid), true);
     } else if constexpr (std::is_same_v<Act, logic::AskRelease>) {
-      commit(action, transaction_of(one, self_.name()), false);
+      commit(action, logic::transaction_of(one, self_.name()), false);
     } else if constexpr (std::is_same_v<Act, logic::FinishJob>) {
-      commit(action, transaction_of(one), true);
+      commit(action, logic::transaction_of(one), true);
     }
   };
   std::visit(act, action.act);

@@ -27,7 +27,7 @@ class AgentDriver {
   void take_fact(const std::string& key, const std::string& value);
   Permit permit(const Right&, Instant now) const;
   Epoch epoch() const;
-  void commit(const logic::AgentAction&, std::vector<store::Operation>, bool answered);
+  void commit(const logic::AgentAction&, Changes, bool answered);
 
   Cluster& cluster_;
   Plugins& plugins_;

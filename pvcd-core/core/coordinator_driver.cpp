@@ -5,8 +5,9 @@
 #include <algorithm>
 
 #include "core/test_switches.hpp"
-#include "core/transactions.hpp"
+#include "logic/transactions.hpp"
 #include "runtime/clock.hpp"
+#include "store/changes.hpp"
 #include "store/paths.hpp"
 
 namespace pvcd::core {
@@ -66,7 +67,7 @@ void CoordinatorDriver::execute(const logic::CoordinatorAction& action, const Ri
     give_up_role_();
     return answer(logic::Done{give_up->key, true, {}});
   }
-  if (auto transaction = transaction_of(action.act, cluster_.view())) commit(action, std::move(*transaction));
+  if (auto changes = logic::transaction_of(action.act, cluster_.view())) commit(action, std::move(*changes));
 }
 
 void CoordinatorDriver::read_power(const logic::ReadPower& act, Instant now) {
@@ -96,12 +97,13 @@ void CoordinatorDriver::power_off(const logic::PowerOff& act, const Right& right
   });
 }
 
-void CoordinatorDriver::commit(const logic::CoordinatorAction& action, std::vector<store::Operation> transaction) {
+void CoordinatorDriver::commit(const logic::CoordinatorAction& action, Changes changes) {
   const Epoch epoch = cluster_.view().leader ? cluster_.view().leader->value.epoch : 0;
-  if (is_worth_a_record(action.act)) add_decision(transaction, decisions_.record(action.why, epoch));
   const bool recorded = is_worth_a_record(action.act);
+  if (recorded) changes.push_back(decisions_.record(action.why, epoch));
+  if (switched("epoch-check-off")) changes.erase(changes.begin());
   if (switched("late-writes")) sleep(4);
-  cluster_.store().commit(std::move(transaction), [this, action, epoch, recorded](const store::CommitResult& result) {
+  store::commit(cluster_.store(), changes, [this, action, epoch, recorded](const store::CommitResult& result) {
     const bool ok = result.code == store::CommitCode::Ok;
     if (ok) decisions_.announce(action.why, epoch, recorded && !result.created.empty() ? result.created.back() : "");
     answer(logic::Done{logic::key_of(action.act), ok, {}});
@@ -116,11 +118,10 @@ void CoordinatorDriver::trim_decisions() {
     auto names = result.children;
     std::sort(names.begin(), names.end());
     names.resize(std::min(names.size() - decisions_kept, decisions_removed_at_once));
-    Transaction transaction = epoch_guard(cluster_.view());
-    for (const std::string& name : names)
-      transaction.push_back(store::Remove{store::paths::under(store::paths::decisions, name), any_version});
-    cluster_.store().commit(std::move(transaction),
-                            [](const store::CommitResult&) {});  // not done: the next minute tries again
+    Changes changes = logic::epoch_guard(cluster_.view());
+    for (const std::string& name : names) changes.push_back(Remove{{Kind::Decision, name}});
+    store::commit(cluster_.store(), changes,
+                  [](const store::CommitResult&) {});  // not done: the next minute tries again
   });
 }
 

@@ -26,7 +26,7 @@ class CoordinatorDriver {
   void execute(const logic::CoordinatorAction&, const Right&, Instant now);
   void read_power(const logic::ReadPower&, Instant now);
   void power_off(const logic::PowerOff&, const Right&, Instant now);
-  void commit(const logic::CoordinatorAction&, std::vector<store::Operation>);
+  void commit(const logic::CoordinatorAction&, Changes);
   void answer(logic::CoordinatorAnswer);
   void trim_decisions();
 

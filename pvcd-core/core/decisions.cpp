@@ -7,7 +7,11 @@
 
 namespace pvcd::core {
 
-std::string Decisions::record(const logic::Decision& decision, Epoch epoch) const {
+Append Decisions::record(const logic::Decision& decision, Epoch epoch) const {
+  return {Kind::Decision, text(decision, epoch)};
+}
+
+std::string Decisions::text(const logic::Decision& decision, Epoch epoch) const {
   const nlohmann::json json = {{"what", decision.what},
                                {"because", decision.because},
                                {"evidence", decision.evidence},
@@ -19,7 +23,7 @@ std::string Decisions::record(const logic::Decision& decision, Epoch epoch) cons
 
 void Decisions::announce(const logic::Decision& decision, Epoch epoch, const std::string& created,
                          const std::string& object) {
-  const std::string json = record(decision, epoch);
+  const std::string json = text(decision, epoch);
   namespace field = runtime::names::field;
   std::vector<runtime::Field> fields{{field::decision, json}, {field::epoch, std::to_string(epoch)}};
   if (!object.empty()) fields.push_back({field::vm, object});

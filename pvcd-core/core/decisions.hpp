@@ -6,7 +6,7 @@
 #include <string>
 
 #include "logic/decision.hpp"
-#include "sdk/types.hpp"
+#include "sdk/change.hpp"
 
 namespace pvcd::core {
 
@@ -17,14 +17,16 @@ class Decisions {
   explicit Decisions(NodeName self) : self_(std::move(self)) {}
   void on_announced(Emit emit) { emit_ = std::move(emit); }
 
-  // The record as it goes into the store.
-  std::string record(const logic::Decision&, Epoch) const;
+  // For the transaction of the act: the record exists exactly if the act does (S7).
+  Append record(const logic::Decision&, Epoch) const;
 
   // `created`: the path of the record in the store, whose number is the decision's id; empty for an act that changes
   // nothing there.
   void announce(const logic::Decision&, Epoch, const std::string& created, const std::string& object = {});
 
  private:
+  std::string text(const logic::Decision&, Epoch) const;
+
   NodeName self_;
   Emit emit_;
 };

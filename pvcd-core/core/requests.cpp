@@ -161,12 +161,6 @@ Refusal check_job(const ClusterView& view, const logic::JobType& type, const std
   return type.name == "node-step-down" ? check_step_down(view, object) : std::nullopt;
 }
 
-// The store numbers sequential entries with ten digits.
-std::string job_path(std::uint64_t id) {
-  const std::string digits = std::to_string(id);
-  return paths::under(paths::jobs, "j" + std::string(digits.size() < 10 ? 10 - digits.size() : 0, '0') + digits);
-}
-
 std::optional<std::uint64_t> job_of_path(const std::string& path) {
   const std::string prefix = paths::under(paths::jobs, "j");
   if (!path.starts_with(prefix)) return std::nullopt;
@@ -333,7 +327,8 @@ void Requests::cancel_job(std::uint64_t id, Reply<std::monostate> reply) {
   job.state = JobState::Finished;
   job.result = JobResult::Canceled;
   job.message = "canceled before it began";
-  writer_->commit({store::Set{job_path(id), store::encode(job), found->second.version}}, answer(std::move(reply)));
+  writer_->commit({store::Set{paths::of(job_key(id)), store::encode(job), found->second.version}},
+                  answer(std::move(reply)));
 }
 
 void Requests::set_maintenance(bool on, Reply<std::monostate> reply) {

@@ -2,12 +2,10 @@
 
 #include <algorithm>
 
-#include "core/transactions.hpp"
 #include "runtime/clock.hpp"
 #include "runtime/journal.hpp"
 #include "runtime/names.hpp"
-#include "store/codec.hpp"
-#include "store/paths.hpp"
+#include "store/changes.hpp"
 
 namespace pvcd::core {
 namespace {
@@ -137,17 +135,13 @@ void RoleDriver::publish() {
     record.state = CoordinatorState::Client;
   auto known = roles.find(self_.name());
   if (known != roles.end() && known->second.value == record) return;
-  const std::string path = store::paths::under(store::paths::roles, self_.name());
-  Transaction transaction;
-  if (known == roles.end())
-    transaction.push_back(store::Create{path, store::encode(record), false, false});
-  else
-    transaction.push_back(store::Set{path, store::encode(record), known->second.version});
   publishing_ = true;
-  cluster_.store().commit(std::move(transaction), [this](const store::CommitResult&) {
-    publishing_ = false;
-    wake_();
-  });
+  const std::optional<Version> replaces = known == roles.end() ? std::nullopt : std::optional(known->second.version);
+  store::commit(cluster_.store(), {Put{{Kind::Role, self_.name()}, record, replaces}},
+                [this](const store::CommitResult&) {
+                  publishing_ = false;
+                  wake_();
+                });
 }
 
 }  // namespace pvcd::core

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "sdk/types.hpp"
+#include "sdk/change.hpp"
 
 namespace pvcd::store::paths {
 
@@ -28,14 +28,11 @@ inline const std::vector<std::string> directories = {nodes,  live, readiness, ro
                                                      owners, runs, fences,    evidence, jobs, decisions};
 
 inline std::string under(const std::string& directory, const std::string& name) { return directory + "/" + name; }
-inline std::string live_name(const NodeName& node, Incarnation incarnation) {
-  return node + "." + std::to_string(incarnation);
-}
-inline std::string live_entry(const NodeName& node, Incarnation incarnation) {
-  return under(live, live_name(node, incarnation));
-}
+
+std::string of(const Key&);
+inline std::string live_entry(const NodeName& node, Incarnation incarnation) { return of(live_key(node, incarnation)); }
 inline std::string live_session(const NodeName& node, Incarnation incarnation) {
-  return live_entry(node, incarnation) + "/session";
+  return of(session_key(node, incarnation));
 }
 
 }  // namespace pvcd::store::paths

@@ -24,7 +24,7 @@
 #include <variant>
 #include <vector>
 
-#include "sdk/types.hpp"
+#include "sdk/change.hpp"
 
 struct sd_event;
 
@@ -66,7 +66,7 @@ struct Remove {
 };  // fails while it has children
 using Operation = std::variant<Check, Create, Set, Remove>;
 
-enum class CommitCode { Ok, NoEntry, Exists, BadVersion, NotEmpty, Denied, TooBig, Invalid, Unknown };
+using pvcd::CommitCode;
 struct CommitResult {
   CommitCode code = CommitCode::Unknown;
   std::size_t failed = 0;            // index of the operation that failed, if one did

@@ -47,9 +47,9 @@ TEST_CASE("An entry counts its versions and knows when it changed") {
 
   CHECK(backend->commit(*client, {Set{"/vms/a", "three", 0}}).code == CommitCode::BadVersion);
   CHECK(backend->commit(*client, {Set{"/vms/a", "three", any_version}}).code == CommitCode::Ok);
-  CHECK(backend->commit(*client, {Remove{"/vms/a", 1}}).code == CommitCode::BadVersion);
-  CHECK(backend->commit(*client, {Remove{"/vms/a", 2}}).code == CommitCode::Ok);
-  CHECK(backend->commit(*client, {Remove{"/vms/a"}}).code == CommitCode::NoEntry);
+  CHECK(backend->commit(*client, {store::Remove{"/vms/a", 1}}).code == CommitCode::BadVersion);
+  CHECK(backend->commit(*client, {store::Remove{"/vms/a", 2}}).code == CommitCode::Ok);
+  CHECK(backend->commit(*client, {store::Remove{"/vms/a"}}).code == CommitCode::NoEntry);
   CHECK(backend->commit(*client, {Set{"/vms/a", "four"}}).code == CommitCode::NoEntry);
 }
 
@@ -84,23 +84,23 @@ TEST_CASE("A transaction happens whole or not at all, and names the operation to
   auto client = backend->connected();
   REQUIRE(backend->commit(*client, {Create{"/vms/a", "old"}, Create{"/owners/a", "old"}}).code == CommitCode::Ok);
 
-  auto refused = backend->commit(
-      *client, {Set{"/vms/a", "new", 0}, Create{"/runs/a", "new"}, Check{"/owners/a", 7}, Remove{"/owners/a"}});
+  auto refused = backend->commit(*client, {Set{"/vms/a", "new", 0}, Create{"/runs/a", "new"},
+                                           store::Check{"/owners/a", 7}, store::Remove{"/owners/a"}});
   CHECK(refused.code == CommitCode::BadVersion);
   CHECK(refused.failed == 2);
   CHECK(backend->get(*client, "/vms/a").entry.data == "old");
   CHECK(backend->get(*client, "/runs/a").code == ReadCode::NoEntry);
   CHECK(backend->get(*client, "/owners/a").code == ReadCode::Ok);
 
-  auto missing = backend->commit(*client, {Set{"/vms/a", "new"}, Check{"/vms/missing"}});
+  auto missing = backend->commit(*client, {Set{"/vms/a", "new"}, store::Check{"/vms/missing"}});
   CHECK(missing.code == CommitCode::NoEntry);
   CHECK(missing.failed == 1);
   auto exists = backend->commit(*client, {Create{"/vms/a", ""}, Set{"/owners/a", "new"}});
   CHECK(exists.code == CommitCode::Exists);
   CHECK(exists.failed == 0);
 
-  auto done = backend->commit(
-      *client, {Check{"/owners/a", 0}, Set{"/vms/a", "new", 0}, Create{"/runs/a", "new"}, Remove{"/owners/a"}});
+  auto done = backend->commit(*client, {store::Check{"/owners/a", 0}, Set{"/vms/a", "new", 0}, Create{"/runs/a", "new"},
+                                        store::Remove{"/owners/a"}});
   REQUIRE(done.code == CommitCode::Ok);
   CHECK(done.versions == std::vector<Version>{0, 1, 0, 0});
   CHECK(done.created == std::vector<std::string>{"/runs/a"});
@@ -117,11 +117,11 @@ TEST_CASE("An older primary's write is refused once the epoch has moved") {
   REQUIRE(backend->commit(*older, {Create{paths::leader, "epoch 1"}, Create{"/owners/vm", "by 1"}}).code ==
           CommitCode::Ok);
   auto version = backend->get(*older, paths::leader).entry.version;
-  REQUIRE(backend->commit(*older, {Check{paths::leader, version}, Set{"/owners/vm", "by 1 again"}}).code ==
+  REQUIRE(backend->commit(*older, {store::Check{paths::leader, version}, Set{"/owners/vm", "by 1 again"}}).code ==
           CommitCode::Ok);
 
   REQUIRE(backend->commit(*newer, {Set{paths::leader, "epoch 2", version}}).code == CommitCode::Ok);
-  auto late = backend->commit(*older, {Check{paths::leader, version}, Set{"/owners/vm", "too late"}});
+  auto late = backend->commit(*older, {store::Check{paths::leader, version}, Set{"/owners/vm", "too late"}});
   CHECK(late.code == CommitCode::BadVersion);
   CHECK(late.failed == 0);
   CHECK(backend->get(*newer, "/owners/vm").entry.data == "by 1 again");
@@ -133,7 +133,7 @@ TEST_CASE("An entry with children cannot be removed: a living holder keeps its p
   auto claimer = backend->connected();
   REQUIRE(backend->commit(*holder, {Create{"/live/n1.1", ""}, Create{"/live/n1.1/session", "", true}}).code ==
           CommitCode::Ok);
-  std::vector<Operation> claim = {Create{paths::leader, "n2"}, Remove{"/live/n1.1"}};
+  std::vector<Operation> claim = {Create{paths::leader, "n2"}, store::Remove{"/live/n1.1"}};
 
   auto refused = backend->commit(*claimer, claim);
   CHECK(refused.code == CommitCode::NotEmpty);
@@ -154,7 +154,8 @@ TEST_CASE("Sequential entries get increasing numbers") {
   REQUIRE(first.created.size() == 2);
   CHECK(first.created[0].starts_with("/jobs/j0"));
   CHECK(first.created[0] < first.created[1]);
-  REQUIRE(backend->commit(*client, {Remove{first.created[0]}, Remove{first.created[1]}}).code == CommitCode::Ok);
+  REQUIRE(backend->commit(*client, {store::Remove{first.created[0]}, store::Remove{first.created[1]}}).code ==
+          CommitCode::Ok);
   auto second = backend->commit(*client, {Create{"/jobs/j", "", false, true}});
   CHECK(second.created[0] > first.created[1]);
   CHECK(backend->get(*client, second.created[0]).code == ReadCode::Ok);

@@ -72,7 +72,7 @@ TEST_CASE("A mirror follows what is made, changed and removed") {
   REQUIRE(backend->until([&] { return told > 0; }));
 
   told = 0;
-  REQUIRE(backend->commit(*writer, {Set{"/vms/a", "2"}, Remove{"/vms/b"}, Create{"/vms/c", "1"}}).code ==
+  REQUIRE(backend->commit(*writer, {Set{"/vms/a", "2"}, store::Remove{"/vms/b"}, Create{"/vms/c", "1"}}).code ==
           CommitCode::Ok);
   REQUIRE(backend->until([&] { return holds(mirror, "a", "2") && holds(mirror, "c", "1") && !find(mirror, "b"); }));
   CHECK(find(mirror, "a")->version == 1);
@@ -81,7 +81,7 @@ TEST_CASE("A mirror follows what is made, changed and removed") {
 
   REQUIRE(backend->commit(*writer, {Create{"/vms/b", "again"}}).code == CommitCode::Ok);
   REQUIRE(backend->until([&] { return holds(mirror, "b", "again"); }));
-  REQUIRE(backend->commit(*writer, {Remove{"/vms/b"}, Create{"/vms/b", "replaced"}}).code == CommitCode::Ok);
+  REQUIRE(backend->commit(*writer, {store::Remove{"/vms/b"}, Create{"/vms/b", "replaced"}}).code == CommitCode::Ok);
   REQUIRE(backend->until([&] { return holds(mirror, "b", "replaced"); }));
 }
 
@@ -122,7 +122,8 @@ TEST_CASE("A mirror sees an entry's children come and go, when asked to") {
   REQUIRE(backend->until([&] { return node->store->session() != 0; }));
   REQUIRE(backend->commit(*client, {Create{"/live/n1.1/session", ""}}).code == CommitCode::Ok);
   REQUIRE(backend->until([&] { return children("n1.1") == 1; }));
-  REQUIRE(backend->commit(*client, {Remove{"/live/n1.1/session"}, Remove{"/live/n1.1"}}).code == CommitCode::Ok);
+  REQUIRE(backend->commit(*client, {store::Remove{"/live/n1.1/session"}, store::Remove{"/live/n1.1"}}).code ==
+          CommitCode::Ok);
   REQUIRE(backend->until([&] { return children("n1.1") == -1; }));
 }
 
@@ -136,7 +137,7 @@ TEST_CASE("A mirror catches up after it was cut off") {
 
   backend->cut(*client, Cut::Requests);
   REQUIRE(backend->until([&] { return client->store->state() == SessionState::Connecting; }));
-  REQUIRE(backend->commit(*writer, {Set{"/vms/a", "2"}, Remove{"/vms/b"}, Create{"/vms/c", "1"}}).code ==
+  REQUIRE(backend->commit(*writer, {Set{"/vms/a", "2"}, store::Remove{"/vms/b"}, Create{"/vms/c", "1"}}).code ==
           CommitCode::Ok);
   backend->heal(*client);
   REQUIRE(backend->until([&] { return holds(mirror, "a", "2") && holds(mirror, "c", "1") && !find(mirror, "b"); }));
@@ -192,7 +193,7 @@ TEST_CASE("A mirror reads a changed entry once, whatever came before") {
         backend->commit(*writer, {Create{"/live/a", "0"}, Create{"/live/other" + std::to_string(round), ""}}).code ==
         CommitCode::Ok);
     REQUIRE(backend->until([&] { return find(mirror, "a") != nullptr; }));
-    REQUIRE(backend->commit(*writer, {Remove{"/live/a"}}).code == CommitCode::Ok);
+    REQUIRE(backend->commit(*writer, {store::Remove{"/live/a"}}).code == CommitCode::Ok);
   }
   REQUIRE(backend->commit(*writer, {Create{"/live/a", "0"}}).code == CommitCode::Ok);
   REQUIRE(backend->until([&] { return holds(mirror, "a", "0") && mirror.entries().size() == 11; }));
@@ -223,7 +224,7 @@ TEST_CASE("A mirrored entry is absent, there, changed and gone") {
   REQUIRE(backend->commit(*writer, {Set{paths::leader, "2"}}).code == CommitCode::Ok);
   REQUIRE(backend->until([&] { return mirrored.entry()->data == "2"; }));
   CHECK(mirrored.entry()->version == 1);
-  REQUIRE(backend->commit(*writer, {Remove{paths::leader}}).code == CommitCode::Ok);
+  REQUIRE(backend->commit(*writer, {store::Remove{paths::leader}}).code == CommitCode::Ok);
   REQUIRE(backend->until([&] { return mirrored.entry() == nullptr; }));
   CHECK(mirrored.complete());
 }

@@ -217,10 +217,10 @@ TEST_CASE("Somebody with other credentials is denied") {
   REQUIRE(backend.until([&] { return stranger->store->state() == SessionState::Denied; }));
   CHECK(backend.get(*stranger, "/vms/a").code == ReadCode::Denied);
   CHECK(backend.list(*stranger, "/vms").code == ReadCode::Denied);
-  auto refused = backend.commit(*stranger, {Check{"/"}, Create{"/vms/b", ""}});
+  auto refused = backend.commit(*stranger, {store::Check{"/"}, Create{"/vms/b", ""}});
   CHECK(refused.code == CommitCode::Denied);
   CHECK(backend.commit(*stranger, {Set{"/vms/a", "mine"}}).code == CommitCode::Denied);
-  CHECK(backend.commit(*stranger, {Remove{"/vms/a"}}).code == CommitCode::Denied);
+  CHECK(backend.commit(*stranger, {store::Remove{"/vms/a"}}).code == CommitCode::Denied);
   CHECK(backend.get(*owner, "/vms/a").entry.data == "secret");
   CHECK(backend.get(*owner, "/vms/a").entry.version == 0);
 }

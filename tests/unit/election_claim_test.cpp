@@ -1,4 +1,4 @@
-#include "plugins/election/claim.hpp"
+#include "sdk/claim.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -193,7 +193,7 @@ TEST_CASE("an unknown outcome is answered by what is there", "[election]") {
   request.self = {"n1", "boot", 3};
   request.leader_version = 4;
   request.expected = {7, "n2", 5};
-  CHECK_FALSE(judge_claim(request, Holder::Absent, {}).answer);
+  CHECK_FALSE(judge_claim(request, Holder::Absent, CommitCode::Unknown, 0).answer);
   CHECK(judge_claim_by_reading(request, LeaderRecord{8, "n1", 3}).outcome == Outcome::Done);
   CHECK(judge_claim_by_reading(request, LeaderRecord{8, "n3", 1}).outcome == Outcome::Refused);
   CHECK(judge_claim_by_reading(request, LeaderRecord{8, "n1", 2}).outcome == Outcome::Refused);

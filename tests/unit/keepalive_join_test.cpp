@@ -1,19 +1,9 @@
-#include "plugins/keepalive/join.hpp"
+#include "sdk/join.hpp"
 
-#include <algorithm>
 #include <catch2/catch.hpp>
-
-#include "store/codec.hpp"
-#include "store/paths.hpp"
 
 namespace pvcd::keepalive {
 namespace {
-
-using store::Check;
-using store::Create;
-using store::Operation;
-using store::Remove;
-using store::Set;
 
 constexpr std::uint64_t own_session = 77;
 
@@ -49,11 +39,14 @@ ClusterLook fenced(const BootId& victim_boot, FencePhase phase) {
 }
 
 template <class Wanted>
-const Wanted* find(const std::vector<Operation>& operations, const std::string& path) {
-  for (const auto& operation : operations)
-    if (auto* found = std::get_if<Wanted>(&operation); found && found->path == path) return found;
+const Wanted* find(const Changes& changes, const Key& key) {
+  for (const auto& change : changes)
+    if (auto* found = std::get_if<Wanted>(&change); found && found->key == key) return found;
   return nullptr;
 }
+
+const Key node_key{Kind::Node, "n1"};
+const Key fence_key{Kind::Fence, "n1"};
 
 Join joined(const ClusterLook& look, const OwnFacts& facts = self()) {
   auto decision = decide_join(look, facts);
@@ -76,38 +69,37 @@ bool contains(const std::string& text, const std::string& part) { return text.fi
 TEST_CASE("a node that nobody knows creates its record and its first incarnation", "[keepalive]") {
   const auto join = joined({});
   CHECK(join.incarnation == 1);
-  const auto* node = find<Create>(join.operations, "/nodes/n1");
+  const auto* node = find<Put>(join.changes, node_key);
   REQUIRE(node);
-  CHECK(std::get<NodeRecord>(store::decode<NodeRecord>(node->data)).incarnation == 1);
-  const auto* live = find<Create>(join.operations, "/live/n1.1");
+  CHECK_FALSE(node->replaces);
+  CHECK(std::get<NodeRecord>(node->record).incarnation == 1);
+  const auto* live = find<Put>(join.changes, live_key("n1", 1));
   REQUIRE(live);
-  CHECK_FALSE(live->ephemeral);
-  const auto record = std::get<LiveRecord>(store::decode<LiveRecord>(live->data));
+  CHECK_FALSE(live->replaces);
+  const auto record = std::get<LiveRecord>(live->record);
   CHECK(record.counter == 0);
   CHECK(record.daemon_state == DaemonState::Init);
-  const auto* session = find<Create>(join.operations, "/live/n1.1/session");
+  const auto* session = find<Put>(join.changes, session_key("n1", 1));
   REQUIRE(session);
-  CHECK(session->ephemeral);
+  CHECK_FALSE(session->replaces);
 }
 
 TEST_CASE("a known node joins as the next incarnation, at the version that was read", "[keepalive]") {
   for (const BootId boot : {"boot-1", "boot-2"}) {
     const auto join = joined(known(boot));
     CHECK(join.incarnation == 5);
-    const auto* node = find<Set>(join.operations, "/nodes/n1");
+    const auto* node = find<Put>(join.changes, node_key);
     REQUIRE(node);
-    CHECK(node->version == 9);
-    CHECK(std::get<NodeRecord>(store::decode<NodeRecord>(node->data)).boot == "boot-2");
-    CHECK(find<Create>(join.operations, "/live/n1.5/session"));
+    CHECK(node->replaces == 9);
+    CHECK(std::get<NodeRecord>(node->record).boot == "boot-2");
+    CHECK(find<Put>(join.changes, session_key("n1", 5)));
   }
 }
 
 TEST_CASE("a join shows in its transaction that there is neither fence nor evidence", "[keepalive]") {
   const auto join = joined(known("boot-1"));
-  for (const std::string path : {"/fences/n1", "/evidence/boot-2"}) {
-    CHECK(find<Create>(join.operations, path));
-    CHECK(find<Remove>(join.operations, path));
-  }
+  CHECK(find<Absent>(join.changes, fence_key));
+  CHECK(find<Absent>(join.changes, {Kind::Evidence, "boot-2"}));
 }
 
 TEST_CASE("an own session that still lives is resumed", "[keepalive]") {
@@ -122,17 +114,17 @@ TEST_CASE("an own session that still lives is resumed", "[keepalive]") {
     const auto decision = decide_join(look, self());
     REQUIRE(std::holds_alternative<Resume>(decision));
     CHECK(std::get<Resume>(decision).live.counter == 12);
-    CHECK(std::get<Resume>(decision).operations.empty());
+    CHECK(std::get<Resume>(decision).changes.empty());
   }
   SECTION("with the node record brought up to date") {
     auto facts = self();
     facts.node.addresses = {"10.0.0.9"};
     const auto decision = decide_join(look, facts);
     REQUIRE(std::holds_alternative<Resume>(decision));
-    const auto* node = find<Set>(std::get<Resume>(decision).operations, "/nodes/n1");
+    const auto* node = find<Put>(std::get<Resume>(decision).changes, node_key);
     REQUIRE(node);
-    CHECK(node->version == 9);
-    const auto record = std::get<NodeRecord>(store::decode<NodeRecord>(node->data));
+    CHECK(node->replaces == 9);
+    const auto record = std::get<NodeRecord>(node->record);
     CHECK(record.incarnation == 4);
     CHECK(record.addresses == facts.node.addresses);
   }
@@ -153,17 +145,17 @@ TEST_CASE("an own session that still lives is resumed", "[keepalive]") {
 TEST_CASE("a fence that has not begun is cancelled by the join", "[keepalive]") {
   for (const BootId boot : {"boot-1", "boot-2"}) {
     const auto join = joined(fenced(boot, FencePhase::Intent));
-    const auto* removed = find<Remove>(join.operations, "/fences/n1");
+    const auto* removed = find<Remove>(join.changes, fence_key);
     REQUIRE(removed);
     CHECK(removed->version == 3);
-    CHECK_FALSE(find<Create>(join.operations, "/fences/n1"));
+    CHECK_FALSE(find<Absent>(join.changes, fence_key));
   }
 }
 
 TEST_CASE("a fence that may have sent off stops the same boot, not a later one", "[keepalive]") {
   CHECK(waits(fenced("boot-2", FencePhase::Acting)));
   const auto join = joined(fenced("boot-1", FencePhase::Acting));
-  const auto* checked = find<Check>(join.operations, "/fences/n1");
+  const auto* checked = find<Check>(join.changes, fence_key);
   REQUIRE(checked);
   CHECK(checked->version == 3);
 }

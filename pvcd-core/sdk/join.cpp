@@ -1,15 +1,9 @@
-#include "join.hpp"
+#include "sdk/join.hpp"
 
 #include <charconv>
 
-#include "store/codec.hpp"
-#include "store/paths.hpp"
-
 namespace pvcd::keepalive {
 namespace {
-
-using Operations = std::vector<store::Operation>;
-namespace paths = store::paths;
 
 std::string in_ms(Microseconds time) { return std::to_string(time / 1000) + " ms"; }
 
@@ -82,19 +76,12 @@ std::optional<JoinDecision> obey_fence(const ClusterLook& seen, const NodeRecord
   return Wait{"waiting for the fence by " + seen.fence->value.by + " to be settled: it may already have sent off"};
 }
 
-void require_absent(Operations& operations, const std::string& path) {
-  operations.push_back(store::Create{path, {}});
-  operations.push_back(store::Remove{path});
-}
-
-void exclude_fence(Operations& operations, const ClusterLook& seen, const NodeRecord& self) {
-  const auto path = paths::under(paths::fences, self.name);
-  if (!seen.fence)
-    require_absent(operations, path);
-  else if (seen.fence->value.phase == FencePhase::Intent)
-    operations.push_back(store::Remove{path, seen.fence->version});  // cancels it: its reason has ended
-  else
-    operations.push_back(store::Check{path, seen.fence->version});
+Change exclude_fence(const ClusterLook& seen, const NodeRecord& self) {
+  const Key key{Kind::Fence, self.name};
+  if (!seen.fence) return Absent{key};
+  if (seen.fence->value.phase == FencePhase::Intent)
+    return Remove{key, seen.fence->version};  // cancels it: its reason has ended
+  return Check{key, seen.fence->version};
 }
 
 Join join(const ClusterLook& seen, const OwnFacts& self) {
@@ -106,17 +93,11 @@ Join join(const ClusterLook& seen, const OwnFacts& self) {
   live.boot = record.boot;
   live.incarnation = record.incarnation;
 
-  Join join{record.incarnation, {}};
-  const auto node_path = paths::under(paths::nodes, record.name);
-  if (known)
-    join.operations.push_back(store::Set{node_path, store::encode(record), known->version});
-  else
-    join.operations.push_back(store::Create{node_path, store::encode(record)});
-  join.operations.push_back(store::Create{paths::live_entry(record.name, record.incarnation), store::encode(live)});
-  join.operations.push_back(store::Create{paths::live_session(record.name, record.incarnation), {}, true});
-  exclude_fence(join.operations, seen, record);
-  require_absent(join.operations, paths::under(paths::evidence, record.boot));
-  return join;
+  return {record.incarnation,
+          {Put{{Kind::Node, record.name}, record, known ? std::optional(known->version) : std::nullopt},
+           Put{live_key(record.name, record.incarnation), live, std::nullopt},
+           Put{session_key(record.name, record.incarnation), {}, std::nullopt}, exclude_fence(seen, record),
+           Absent{{Kind::Evidence, record.boot}}}};
 }
 
 std::optional<Resume> resume(const ClusterLook& seen, const OwnFacts& self) {
@@ -127,8 +108,8 @@ std::optional<Resume> resume(const ClusterLook& seen, const OwnFacts& self) {
   NodeRecord record = self.node;
   record.incarnation = known->value.incarnation;
   if (record == known->value) return resume;
-  resume.operations = {store::Check{paths::live_session(record.name, record.incarnation)},
-                       store::Set{paths::under(paths::nodes, record.name), store::encode(record), known->version}};
+  resume.changes = {Check{session_key(record.name, record.incarnation)},
+                    Put{{Kind::Node, record.name}, record, known->version}};
   return resume;
 }
 

@@ -3,10 +3,9 @@
 
 #include <optional>
 #include <string>
-#include <vector>
 
+#include "sdk/change.hpp"
 #include "sdk/roles.hpp"
-#include "store/store.hpp"
 
 namespace pvcd::election {
 
@@ -21,7 +20,7 @@ Holder holder_of(const ClaimRequest&);
 // What the record will say if the claim succeeds.
 LeaderRecord claimed(const ClaimRequest&);
 
-std::vector<store::Operation> claim_operations(const ClaimRequest&, Holder);
+Changes claim_changes(const ClaimRequest&, Holder);
 
 // No answer: nothing is known, the record has to be read. `holder_gone`: claim again with Holder::None; the entry of an
 // incarnation is created once and never again, so one that is gone stays gone.
@@ -29,12 +28,12 @@ struct ClaimVerdict {
   std::optional<Answer> answer;
   bool holder_gone = false;
 };
-ClaimVerdict judge_claim(const ClaimRequest&, Holder, const store::CommitResult&);
+ClaimVerdict judge_claim(const ClaimRequest&, Holder, CommitCode, std::size_t failed);
 
 // After an unknown outcome: what the record says now.
 Answer judge_claim_by_reading(const ClaimRequest&, const std::optional<LeaderRecord>& now);
 
 // Vacant, the epoch kept.
-store::Operation vacate_operation(Epoch, Version);
+Change vacate_change(Epoch, Version);
 
 }  // namespace pvcd::election

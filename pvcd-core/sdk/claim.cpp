@@ -1,13 +1,7 @@
-#include "claim.hpp"
-
-#include "store/codec.hpp"
-#include "store/paths.hpp"
+#include "sdk/claim.hpp"
 
 namespace pvcd::election {
 namespace {
-
-namespace paths = store::paths;
-using store::CommitCode;
 
 // Their order in the transaction.
 enum Part : std::size_t { LeaderPart, SelfPart, HolderPart };
@@ -40,22 +34,19 @@ LeaderRecord claimed(const ClaimRequest& request) {
   return {request.expected.epoch + 1, request.self.node, request.self.incarnation};
 }
 
-std::vector<store::Operation> claim_operations(const ClaimRequest& request, Holder holder) {
-  std::vector<store::Operation> operations;
-  const auto text = store::encode(claimed(request));
-  if (request.leader_version == any_version)
-    operations.push_back(store::Create{paths::leader, text});
-  else
-    operations.push_back(store::Set{paths::leader, text, request.leader_version});
-  operations.push_back(store::Check{paths::live_session(request.self.node, request.self.incarnation)});
-  const auto holder_path = paths::live_entry(request.expected.node, request.expected.incarnation);
-  if (holder == Holder::Absent) operations.push_back(store::Remove{holder_path});
-  if (holder == Holder::Stale) operations.push_back(store::Check{holder_path});
-  return operations;
+Changes claim_changes(const ClaimRequest& request, Holder holder) {
+  const bool first = request.leader_version == any_version;
+  Changes changes{
+      Put{{Kind::Leader, {}}, claimed(request), first ? std::nullopt : std::optional(request.leader_version)},
+      Check{session_key(request.self.node, request.self.incarnation)}};
+  const Key entry = live_key(request.expected.node, request.expected.incarnation);
+  if (holder == Holder::Absent) changes.push_back(Remove{entry});
+  if (holder == Holder::Stale) changes.push_back(Check{entry});
+  return changes;
 }
 
-ClaimVerdict judge_claim(const ClaimRequest& request, Holder holder, const store::CommitResult& result) {
-  switch (result.code) {
+ClaimVerdict judge_claim(const ClaimRequest& request, Holder holder, CommitCode code, std::size_t failed) {
+  switch (code) {
     case CommitCode::Ok:
       return {done(request), false};
     case CommitCode::Unknown:
@@ -68,8 +59,8 @@ ClaimVerdict judge_claim(const ClaimRequest& request, Holder holder, const store
     default:
       return {refused("the store refuses the claim; check store.credentials_file"), false};
   }
-  if (result.failed == LeaderPart) return {refused("somebody else was faster"), false};
-  if (result.failed == HolderPart) return judge_holder_part(request, holder, result.code);
+  if (failed == LeaderPart) return {refused("somebody else was faster"), false};
+  if (failed == HolderPart) return judge_holder_part(request, holder, code);
   return {refused("this node's own session is gone: " + name_of(request.self.node, request.self.incarnation)), false};
 }
 
@@ -80,8 +71,8 @@ Answer judge_claim_by_reading(const ClaimRequest& request, const std::optional<L
   return refused("somebody else was faster");
 }
 
-store::Operation vacate_operation(Epoch epoch, Version version) {
-  return store::Set{paths::leader, store::encode(LeaderRecord{epoch, {}, 0}), version};
+Change vacate_change(Epoch epoch, Version version) {
+  return Put{{Kind::Leader, {}}, LeaderRecord{epoch, {}, 0}, version};
 }
 
 }  // namespace pvcd::election

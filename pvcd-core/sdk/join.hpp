@@ -5,17 +5,15 @@
 //   decided about the old incarnation fails once the join is done.
 // - They only check it, so one that was committed between our reading and our join would not stop the join. Therefore
 //   the join's transaction also shows that the fence record is as it was read and that there is no evidence about this
-//   boot: an entry that is created and removed in one transaction was absent.
+//   boot.
 #pragma once
 
 #include <map>
 #include <optional>
 #include <string>
 #include <variant>
-#include <vector>
 
-#include "sdk/model.hpp"
-#include "store/store.hpp"
+#include "sdk/change.hpp"
 
 namespace pvcd::keepalive {
 
@@ -41,15 +39,15 @@ struct OwnFacts {
   Microseconds session_timeout_granted = 0;
 };
 
-// The session of a former process of this keepalive goes on; `operations` brings the node record up to date, if it is
+// The session of a former process of this keepalive goes on; `changes` bring the node record up to date, if it is
 // not.
 struct Resume {
   LiveRecord live;  // what the former process published last
-  std::vector<store::Operation> operations;
+  Changes changes;
 };
 struct Join {
   Incarnation incarnation = 0;
-  std::vector<store::Operation> operations;
+  Changes changes;
 };
 struct Wait {  // ends by itself
   std::string reason;

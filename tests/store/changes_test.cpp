@@ -1,0 +1,73 @@
+#include "store/changes.hpp"
+
+#include <systemd/sd-event.h>
+
+#include <catch2/catch.hpp>
+
+#include "store/codec.hpp"
+#include "store/paths.hpp"
+
+namespace pvcd::store {
+namespace {
+
+std::string path_of(const Operation& operation) {
+  return std::visit([](const auto& one) { return one.path; }, operation);
+}
+
+}  // namespace
+
+TEST_CASE("each kind of entry has its place") {
+  CHECK(paths::of({Kind::Leader, {}}) == "/leader");
+  CHECK(paths::of({Kind::Cluster, {}}) == "/cluster");
+  CHECK(paths::of({Kind::Owner, "u"}) == "/owners/u");
+  CHECK(paths::of(live_key("n1", 7)) == "/live/n1.7");
+  CHECK(paths::of(session_key("n1", 7)) == "/live/n1.7/session");
+  CHECK(paths::of(job_key(42)) == "/jobs/j0000000042");
+  CHECK(paths::of(job_key(12345678901)) == "/jobs/j12345678901");
+}
+
+TEST_CASE("a put creates or replaces; only sessions are ephemeral") {
+  const auto operations = operations_of({Put{{Kind::Leader, {}}, LeaderRecord{3, "n1", 1}, std::nullopt},
+                                         Put{{Kind::Leader, {}}, LeaderRecord{4, "n1", 1}, 2},
+                                         Put{session_key("n1", 1), {}, std::nullopt}});
+  REQUIRE(operations.size() == 3);
+  CHECK_FALSE(std::get<Create>(operations[0]).ephemeral);
+  CHECK(std::get<Set>(operations[1]).version == 2);
+  CHECK(std::get<LeaderRecord>(decode<LeaderRecord>(std::get<Set>(operations[1]).data)).epoch == 4);
+  CHECK(std::get<Create>(operations[2]).ephemeral);
+}
+
+TEST_CASE("appended entries are numbered by the store") {
+  const auto operations = operations_of({Append{Kind::Decision, std::string("why")}, Append{Kind::Job, JobRecord{}}});
+  REQUIRE(operations.size() == 2);
+  CHECK(std::get<Create>(operations[0]).sequential);
+  CHECK(std::get<Create>(operations[0]).data == "why");
+  CHECK(path_of(operations[1]) == "/jobs/j");
+}
+
+TEST_CASE("a transaction fails at a change, also behind an absence that is two operations") {
+  sd_event* loop = nullptr;
+  REQUIRE(sd_event_new(&loop) >= 0);
+  {
+    auto store = Local::make()->open(loop);
+    std::optional<CommitResult> last;
+    const auto commit_now = [&](const Changes& changes) {
+      last.reset();
+      commit(*store, changes, [&](const CommitResult& result) { last = result; });
+      while (!last) REQUIRE(sd_event_run(loop, UINT64_MAX) >= 0);
+      return *last;
+    };
+    const Key fence{Kind::Fence, "n1"};
+    CHECK(commit_now({Absent{fence}, Put{fence, FenceRecord{}, std::nullopt}}).code == CommitCode::Ok);
+    const auto present = commit_now({Absent{{Kind::Evidence, "b"}}, Absent{fence}});
+    CHECK(present.code == CommitCode::Exists);
+    CHECK(present.failed == 1);
+    const auto stale = commit_now({Absent{{Kind::Evidence, "b"}}, pvcd::Check{fence, 7}});
+    CHECK(stale.code == CommitCode::BadVersion);
+    CHECK(stale.failed == 1);
+    CHECK(commit_now({Absent{{Kind::Evidence, "b"}}, pvcd::Remove{fence, 0}}).code == CommitCode::Ok);
+  }
+  sd_event_unref(loop);
+}
+
+}  // namespace pvcd::store
