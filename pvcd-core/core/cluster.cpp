@@ -1,8 +1,5 @@
 #include "core/cluster.hpp"
 
-#include <charconv>
-#include <string_view>
-
 #include "runtime/loop.hpp"
 #include "store/codec.hpp"
 #include "store/mirror.hpp"
@@ -12,14 +9,6 @@ namespace pvcd::core {
 namespace {
 
 namespace paths = store::paths;
-
-template <class Number>
-std::optional<Number> parse_number(std::string_view text) {
-  Number number{};
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (result.ec != std::errc{} || result.ptr != text.data() + text.size()) return std::nullopt;
-  return number;
-}
 
 }  // namespace
 
@@ -90,7 +79,7 @@ struct Cluster::State {
     view.jobs.clear();
     for (const auto& [name, entry] : jobs.entries()) {
       auto seen = read<JobRecord>(paths::under(paths::jobs, name), entry);
-      const auto id = parse_number<std::uint64_t>(std::string_view(name).substr(1));
+      const auto id = number_of(name);
       if (!seen || !id) continue;
       seen->value.id = *id;
       view.jobs.emplace(*id, std::move(*seen));

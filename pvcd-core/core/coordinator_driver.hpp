@@ -14,6 +14,8 @@
 
 namespace pvcd::core {
 
+logic::CoordinatorSettings coordinator_settings(const Settings& shared);
+
 class CoordinatorDriver {
  public:
   // `give_up_role` is asked for by an administrator's job.

@@ -48,11 +48,12 @@ struct Daemon::State {
         opened(store::open_zookeeper(loop.get(), store::zookeeper_options(shared))),
         cluster(*opened, loop),
         requests(cluster, self.name()),
+        explanations(cluster, coordinator_settings(shared), runtime::boottime_us),
         polkit(bus),
         plugins(bus, milliseconds(static_cast<std::uint64_t>(shared.number("timings.hook_deadline_ms")))),
         decisions(self.name()),
-        tree(loop, bus.connection(), polkit, cluster, requests, {self.name(), shared.list("cluster.coordinators")},
-             runtime::boottime_us),
+        tree(loop, bus.connection(), polkit, cluster, requests, explanations,
+             {self.name(), shared.list("cluster.coordinators")}, runtime::boottime_us),
         role(cluster, plugins, self, shared, [this] { wake(); }),
         agent(cluster, plugins, decisions, self, shared, [this] { wake(); }),
         coordinator(
@@ -121,6 +122,7 @@ struct Daemon::State {
   void round() {
     const Instant now = runtime::boottime_us();
     const Right right = right_to_act(now);
+    explanations.look();
     tree.update();
     found_cluster();
     role.round(right, now, stopping);
@@ -174,6 +176,7 @@ struct Daemon::State {
   std::unique_ptr<store::Store> opened;
   Cluster cluster;
   Requests requests;
+  Explanations explanations;
   runtime::Polkit polkit;
   Plugins plugins;
   Decisions decisions;

@@ -3,7 +3,6 @@
 #include <systemd/sd-id128.h>
 
 #include <algorithm>
-#include <charconv>
 #include <set>
 
 #include "core/domain_xml.hpp"
@@ -161,15 +160,6 @@ Refusal check_job(const ClusterView& view, const logic::JobType& type, const std
   return type.name == "node-step-down" ? check_step_down(view, object) : std::nullopt;
 }
 
-std::optional<std::uint64_t> job_of_path(const std::string& path) {
-  const std::string prefix = paths::under(paths::jobs, "j");
-  if (!path.starts_with(prefix)) return std::nullopt;
-  std::uint64_t id = 0;
-  const char* end = path.data() + path.size();
-  const auto [stopped, failure] = std::from_chars(path.data() + prefix.size(), end, id);
-  return failure == std::errc{} && stopped == end ? std::optional(id) : std::nullopt;
-}
-
 store::Committed answer(Reply<std::monostate> reply) {
   return [reply = std::move(reply)](const CommitResult& result) {
     if (result.code == CommitCode::Ok) return reply(std::monostate{});
@@ -307,7 +297,7 @@ void Requests::submit(const std::string& type_name, const std::string& object, c
   create.sequential = true;
   writer_->send({create}, [reply](const CommitResult& result) {
     if (result.code != CommitCode::Ok) return reply(error_of(result.code));
-    const auto id = result.created.empty() ? std::nullopt : job_of_path(result.created.front());
+    const auto id = result.created.empty() ? std::nullopt : number_of(result.created.front());
     if (!id) return reply(RequestError{ErrorKind::Failed, "the cluster store gave the job no number; see the journal"});
     reply(*id);
   });

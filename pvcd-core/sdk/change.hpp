@@ -26,8 +26,8 @@ enum class Kind {
   Run,
   Fence,
   Evidence,
-  Job,  // job_key
-  Decision,
+  Job,       // job_key
+  Decision,  // decision_key
 };
 
 struct Key {
@@ -39,6 +39,8 @@ struct Key {
 Key live_key(const NodeName&, Incarnation);
 Key session_key(const NodeName&, Incarnation);
 Key job_key(std::uint64_t id);
+Key decision_key(std::uint64_t id);
+std::optional<std::uint64_t> number_of(const std::string& name);  // that the store gave it: the digits at its end
 
 // Text: names and decisions. Nothing: sessions.
 using Record =

@@ -55,7 +55,7 @@ class Node:
         self.write("etc/plugins.d/fake.toml", f'script = "{self.script}"\ninterval_ms = 100\n')
         self.write("etc/store.secret", "pvcd:secret\n", 0o600)
         self.folder.chmod(0o755)        # others may reach the bus
-        self.zookeeper = zookeeper
+        self.zookeeper, self.cluster = zookeeper, cluster
         self.bus = PrivateBus(self.folder)
         self.client = Client(self.bus.address)
         self.running = {}

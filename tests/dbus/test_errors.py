@@ -151,8 +151,6 @@ def test_refused_jobs_say_why(node):
 # ------------------------------------------------------------------------------------------------ not in this version
 
 def test_manager_methods_that_are_not_in_this_version(node):
-    refusal("Unavailable", node.client.manager, "DryRun", "sa{sv}", "node-lost:n1", NO_OPTIONS)
-    refusal("Unavailable", node.client.manager, "Explain", "s", "vm")
     refusal("Unavailable", node.client.manager, "FlushImageLocks", "sa{sv}", "pool/image", NO_OPTIONS)
 
 
@@ -166,10 +164,6 @@ def test_node_methods_that_are_not_in_this_version(node, method):
     ("Migrate", "sa{sv}", [NAME, NO_OPTIONS]), ("Rename", "sa{sv}", ["other", NO_OPTIONS]), ("SetXml", "sa{sv}", ["<domain/>", NO_OPTIONS])])
 def test_vm_methods_that_are_not_in_this_version(node, vm, method, signature, arguments):
     assert "version" in refusal("Unavailable", node.client.vm, vm, method, signature, *arguments)
-
-
-def test_explain_is_not_in_this_version(node, vm):
-    assert "version" in refusal("Unavailable", node.client.call, vm_path(vm), "org.pvcd1.Vm", "Explain")
 
 
 # ----------------------------------------------------------------------------------------------------- not ours at all

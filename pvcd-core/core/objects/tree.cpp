@@ -27,13 +27,13 @@ bool is_broken(const logic::ClusterView& view, const std::string& directory, con
 }  // namespace
 
 Tree::Tree(runtime::Loop& loop, sdbus::IConnection& connection, runtime::Polkit& polkit, Cluster& cluster,
-           Requests& requests, Place place, Clock clock)
+           Requests& requests, Explanations& explanations, Place place, Clock clock)
     : connection_(connection),
       cluster_(cluster),
       place_(std::move(place)),
       clock_(std::move(clock)),
       gate_(polkit),
-      desk_(cluster, requests, gate_,
+      desk_(cluster, requests, explanations, gate_,
             [this](const std::string& path, std::function<void()> present) { when_present(path, std::move(present)); }),
       manager_(std::make_unique<ManagerObject>(connection, desk_, place_.self, ManagerProperties{})),
       expiry_(loop.every(expiry_interval, [this] { expire(clock_()); })) {

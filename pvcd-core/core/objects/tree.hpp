@@ -29,7 +29,7 @@ class Tree {
   using Clock = std::function<Instant()>;  // CLOCK_BOOTTIME
 
   // The references outlive it.
-  Tree(runtime::Loop&, sdbus::IConnection&, runtime::Polkit&, Cluster&, Requests&, Place, Clock);
+  Tree(runtime::Loop&, sdbus::IConnection&, runtime::Polkit&, Cluster&, Requests&, Explanations&, Place, Clock);
   ~Tree();
   Tree(const Tree&) = delete;
   Tree& operator=(const Tree&) = delete;
