@@ -18,10 +18,19 @@ constexpr Microseconds trim_interval = seconds(60);
 
 // Book-keeping that changes nothing a person asks about later.
 bool is_worth_a_record(const logic::CoordinatorAct& act) {
-  return !std::holds_alternative<logic::UpdateJob>(act) && !std::holds_alternative<logic::RemoveJob>(act);
+  return !std::holds_alternative<logic::UpdateJob>(act) && !std::holds_alternative<logic::RemoveJob>(act) &&
+         !std::holds_alternative<logic::TellWaiting>(act);
 }
 
 }  // namespace
+
+logic::UnitNeeds unit_needs(const Settings& shared) {
+  logic::UnitNeeds needs;
+  needs.plugins = shared.list("hooks.vm_pre_start");
+  needs.plugins.insert(needs.plugins.begin(), shared.text("hypervisor.plugin"));
+  needs.silent_after = milliseconds(static_cast<std::uint64_t>(shared.number("timings.decision_limit_ms")));
+  return needs;
+}
 
 CoordinatorDriver::CoordinatorDriver(runtime::Loop& loop, Cluster& cluster, Plugins& plugins, Decisions& decisions,
                                      const Self& self, const Settings& shared, std::function<void()> wake,
@@ -40,6 +49,8 @@ CoordinatorDriver::CoordinatorDriver(runtime::Loop& loop, Cluster& cluster, Plug
   settings_.fence_deadline = timing("timings.fence_deadline_ms");
   settings_.retry_min = timing("timings.retry_min_ms");
   settings_.retry_max = timing("timings.retry_max_ms");
+  settings_.shutdown_timeout = timing("timings.shutdown_timeout_ms");
+  settings_.needs = unit_needs(shared);
 }
 
 void CoordinatorDriver::round(const Right& right, Instant now, bool primary) {

@@ -14,6 +14,9 @@
 
 namespace pvcd::core {
 
+// What a node needs to run VMs, as configured.
+logic::UnitNeeds unit_needs(const Settings& shared);
+
 class CoordinatorDriver {
  public:
   // `give_up_role` is asked for by an administrator's job.

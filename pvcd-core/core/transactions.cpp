@@ -66,6 +66,14 @@ void add(Transaction& to, const logic::AssignVm& act) {
   put(to, paths::under(paths::owners, act.uuid), encode(act.record), act.replaces);
 }
 
+void add(Transaction& to, const logic::TellWaiting& act) {
+  const std::string path = paths::under(paths::waiting, act.uuid);
+  if (act.record)
+    put(to, path, encode(*act.record), act.replaces);
+  else
+    to.push_back(Remove{path, act.replaces.value_or(any_version)});
+}
+
 void add(Transaction& to, const logic::UpdateVm& act) {
   to.push_back(Set{paths::under(paths::vms, act.record.uuid), encode(act.record), act.version});
 }
@@ -75,6 +83,7 @@ void add(Transaction& to, const logic::RemoveVm& act) {
   // The owner record stays: a VM that is defined again under this UUID goes on from its generation (S4).
   if (act.owner_version) to.push_back(Check{paths::under(paths::owners, act.record.uuid), *act.owner_version});
   to.push_back(Remove{paths::under(paths::names, act.record.name), any_version});
+  for (const std::string& image : paths::images_of(act.record)) to.push_back(Remove{image, any_version});
   to.push_back(Remove{paths::under(paths::vms, act.record.uuid), act.version});
 }
 
