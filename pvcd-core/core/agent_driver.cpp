@@ -100,6 +100,10 @@ void AgentDriver::round(const Right& right, Instant now, bool stopping) {
   for (const logic::AgentAction& action : plan.actions) execute(action, right, now);
 }
 
+std::string AgentDriver::hindrance() const {
+  return domains_ready_ ? "" : "the hypervisor plugin " + hypervisor_ + " has not listed the domains of this host";
+}
+
 // Renewed with each proof: what is asked for now may be done until the proof that permits it is too old (rule 5).
 Permit AgentDriver::permit(const Right& right, Instant now) const {
   return {std::min(right.not_after, now + hook_deadline_), epoch()};

@@ -20,6 +20,7 @@ class AgentDriver {
   AgentDriver(Cluster&, Plugins&, Decisions&, const Self&, const Settings& shared, std::function<void()> wake);
 
   void round(const Right&, Instant now, bool stopping);
+  std::string hindrance() const;  // why no VM can be started here at all; empty: nothing stands in the way
 
  private:
   void execute(const logic::AgentAction&, const Right&, Instant now);

@@ -19,10 +19,19 @@ constexpr Microseconds trim_interval = seconds(60);
 
 // Book-keeping that changes nothing a person asks about later.
 bool is_worth_a_record(const logic::CoordinatorAct& act) {
-  return !std::holds_alternative<logic::UpdateJob>(act) && !std::holds_alternative<logic::RemoveJob>(act);
+  return !std::holds_alternative<logic::UpdateJob>(act) && !std::holds_alternative<logic::RemoveJob>(act) &&
+         !std::holds_alternative<logic::TellWaiting>(act);
 }
 
 }  // namespace
+
+logic::UnitNeeds unit_needs(const Settings& shared) {
+  logic::UnitNeeds needs;
+  needs.plugins = shared.list("hooks.vm_pre_start");
+  needs.plugins.insert(needs.plugins.begin(), shared.text("hypervisor.plugin"));
+  needs.silent_after = milliseconds(static_cast<std::uint64_t>(shared.number("timings.decision_limit_ms")));
+  return needs;
+}
 
 logic::CoordinatorSettings coordinator_settings(const Settings& shared) {
   const auto timing = [&](const char* key) { return milliseconds(static_cast<std::uint64_t>(shared.number(key))); };
@@ -32,6 +41,8 @@ logic::CoordinatorSettings coordinator_settings(const Settings& shared) {
   settings.fence_deadline = timing("timings.fence_deadline_ms");
   settings.retry_min = timing("timings.retry_min_ms");
   settings.retry_max = timing("timings.retry_max_ms");
+  settings.shutdown_timeout = timing("timings.shutdown_timeout_ms");
+  settings.needs = unit_needs(shared);
   return settings;
 }
 

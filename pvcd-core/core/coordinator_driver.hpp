@@ -15,6 +15,8 @@
 namespace pvcd::core {
 
 logic::CoordinatorSettings coordinator_settings(const Settings& shared);
+// What a node needs to run VMs, as configured.
+logic::UnitNeeds unit_needs(const Settings& shared);
 
 class CoordinatorDriver {
  public:

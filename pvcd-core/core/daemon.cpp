@@ -53,7 +53,7 @@ struct Daemon::State {
         plugins(bus, milliseconds(static_cast<std::uint64_t>(shared.number("timings.hook_deadline_ms")))),
         decisions(self.name()),
         tree(loop, bus.connection(), polkit, cluster, requests, explanations,
-             {self.name(), shared.list("cluster.coordinators")}, runtime::boottime_us),
+             {self.name(), shared.list("cluster.coordinators"), unit_needs(shared)}, runtime::boottime_us),
         role(cluster, plugins, self, shared, [this] { wake(); }),
         agent(cluster, plugins, decisions, self, shared, [this] { wake(); }),
         coordinator(
@@ -128,8 +128,14 @@ struct Daemon::State {
     role.round(right, now, stopping);
     agent.round(right, now, stopping);
     coordinator.round(right, now, role.is_primary());
+    if (!stopping) ages.set("running", hindrance());
     if (cluster.view().complete && right.may_act) decided_at = now;
     if (stopping) finish_stopping(now);
+  }
+
+  // Why this core starts nothing, for all nodes to read; empty: it does.
+  std::string hindrance() const {
+    return store_is_wrong.empty() ? agent.hindrance() : "the store is behind what this node has seen; see its journal";
   }
 
   // The first core of a new cluster names it. Who has seen one before does not: then the store has lost it (rule 15).

@@ -5,19 +5,40 @@
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <stdexcept>
 
 #include "sdk/plugin.hpp"
 
 namespace pvcd::core {
 namespace {
 
+// A negative or broken number would be taken for a huge or another one.
+std::uint64_t counted(const nlohmann::json& json) {
+  if (!json.is_number_unsigned()) throw std::invalid_argument("'" + json.dump() + "' is no count");
+  return json.get<std::uint64_t>();
+}
+
 Marks parse(const std::string& text) {
   const auto json = nlohmann::json::parse(text);
-  return {json.at("cluster_id").get<std::string>(), json.at("epoch").get<Epoch>(),
-          json.at("generations").get<std::map<VmUuid, Generation>>()};
+  Marks marks{json.at("cluster_id").get<std::string>(), counted(json.at("epoch")), {}};
+  const auto& generations = json.at("generations");
+  if (!generations.is_object()) throw std::invalid_argument("'generations' is no object");
+  for (const auto& [uuid, generation] : generations.items()) marks.generations[uuid] = counted(generation);
+  return marks;
+}
+
+// A rename is on disk only when its directory is.
+void sync_directory_of(const std::string& file) {
+  const std::filesystem::path directory = std::filesystem::path(file).parent_path();
+  const int fd = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = fd >= 0 && fsync(fd) == 0;
+  const int error = errno;
+  if (fd >= 0) close(fd);
+  if (!synced) throw Error(directory.string() + ": " + std::strerror(error));
 }
 
 std::string error_text(const std::string& file) { return file + ": " + std::strerror(errno); }
@@ -57,9 +78,10 @@ HighWater::HighWater(std::string file) : file_(std::move(file)) {
   text << in.rdbuf();
   try {
     marks_ = parse(text.str());
-  } catch (const nlohmann::json::exception& error) {
+  } catch (const std::exception& error) {
     throw Error(file_ + " is damaged (" + error.what() +
-                "): it keeps this node from acting on an old store; remove it only if the store is known to be whole");
+                "): it keeps this node from acting on an old store; restore it, or remove it if the store is known to "
+                "be whole, and start pvcd.service again");
   }
 }
 
@@ -84,6 +106,7 @@ void HighWater::save(const Marks& marks) const {
   const bool written = write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fsync(fd) == 0;
   close(fd);
   if (!written || rename(fresh.c_str(), file_.c_str()) != 0) throw Error(error_text(fresh));
+  sync_directory_of(file_);
 }
 
 }  // namespace pvcd::core

@@ -15,10 +15,30 @@ std::string padded(std::uint64_t id) {
   return std::string(digits.size() < width ? width - digits.size() : 0, '0') + digits;
 }
 
+// "rbd:vms%2Fweb1"
+std::string image_name(const Disk& disk) {
+  static constexpr char digits[] = "0123456789ABCDEF";
+  std::string name = disk.kind == DiskKind::Rbd ? "rbd:" : "shared:";
+  for (const char letter : disk.source) {
+    const auto byte = static_cast<unsigned char>(letter);
+    const bool plain = (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') ||
+                       byte == '-' || byte == '_' || byte == '.';
+    name += plain ? std::string{letter} : std::string{'%', digits[byte / 16], digits[byte % 16]};
+  }
+  return name;
+}
+
 }  // namespace
 
 Key live_key(const NodeName& node, Incarnation incarnation) { return {Kind::Live, live_name(node, incarnation)}; }
 Key session_key(const NodeName& node, Incarnation incarnation) { return {Kind::Session, live_name(node, incarnation)}; }
+
+std::vector<Key> image_keys(const VmRecord& vm) {
+  std::vector<Key> keys;
+  for (const Disk& disk : vm.disks)
+    if (disk.kind != DiskKind::Local) keys.push_back({Kind::Image, image_name(disk)});
+  return keys;
+}
 
 Key job_key(std::uint64_t id) { return {Kind::Job, "j" + padded(id)}; }
 Key decision_key(std::uint64_t id) { return {Kind::Decision, "d" + padded(id)}; }

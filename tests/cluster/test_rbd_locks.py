@@ -411,6 +411,6 @@ def test_a_hung_ceph_is_unknown_in_bounded_time(lab, driver, client, image, daem
 
     def proceeds():
         return driver.start(image, **request)["verdict"] == "proceed"
-    wait_for("the plugin recovers with Ceph", proceeds, 30)
+    wait_for("the plugin recovers with Ceph", proceeds, 90)
     assert_fenced_and_free(lab, dead)
     assert driver.call("tick") == {"ceph": "ok"}

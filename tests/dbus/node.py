@@ -90,8 +90,12 @@ class Node:
             for process in self.running.values():
                 assert process.status() is None, f"{process.name} ended:\n{process.output()}"
             return (self.client.peek(ROOT, "Manager", "Quorate") and self.client.peek(ROOT, "Manager", "Primary") == NAME
-                    and self.client.has_name("org.pvcd1.plugin.fake"))
+                    and self.unit_state("fake") == "running")
         wait_for("the node to be primary", ready, 60)
+
+    def unit_state(self, name):
+        """As the keepalive publishes it; None: not yet."""
+        return next((str(line[2]) for line in self.client.peek(ROOT, "Manager", "Plugins") or [] if line[0] == name), None)
 
     def close(self):
         for process in reversed(self.running.values()):

@@ -100,10 +100,6 @@ def test_a_node_method_takes_no_option(node, method):
     assert "force" in refusal("InvalidArgument", node.client.node, NAME, method, options(force=True))
 
 
-def test_move_to_an_empty_node(node, vm):
-    refusal("InvalidArgument", node.client.vm, vm, "Move", "sa{sv}", "", NO_OPTIONS)
-
-
 def test_confirm_off_without_a_boot_id_or_with_another_one(node):
     assert "boot_id" in refusal("InvalidArgument", node.client.node, NAME, "ConfirmOff")
     other = options(boot_id=fresh_uuid())
@@ -146,6 +142,14 @@ def test_refused_jobs_say_why(node):
     result, message = node.client.finish(node.client.node(NAME, "StepDown"))
     assert result == "refused" and "no other coordinator" in message
     assert node.client.get(ROOT, "Manager", "Primary") == NAME
+
+
+def test_a_move_without_a_node_is_the_primarys_choice(node, vm):
+    """Here there is one node only: it makes that one the home of a VM that has none, and finds no other for one that runs."""
+    assert node.client.finish(node.client.vm(vm, "Move", "sa{sv}", "", NO_OPTIONS))[0] == "done"
+    assert node.client.get(vm_path(vm), "Vm", "HomeNode") == NAME
+    result, message = node.client.finish(node.client.vm(vm, "Move", "sa{sv}", "", NO_OPTIONS))
+    assert result == "refused" and f"{NAME}: it is to leave this one" in message
 
 
 # ------------------------------------------------------------------------------------------------ not in this version

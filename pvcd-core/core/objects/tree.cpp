@@ -79,7 +79,7 @@ void Tree::update_nodes() {
 void Tree::update_vms() {
   const logic::ClusterView& view = cluster_.view();
   for (const auto& [uuid, vm] : view.vms) {
-    VmProperties shown = derive_vm(view, vm.value);
+    VmProperties shown = derive_vm(view, vm.value, place_.needs);
     auto& object = vms_[uuid];
     object ? object->update(std::move(shown))
            : void(object = std::make_unique<VmObject>(connection_, desk_, std::move(shown)));
@@ -91,7 +91,7 @@ void Tree::update_vms() {
 
 void Tree::update_jobs(Instant now) {
   const logic::ClusterView& view = cluster_.view();
-  for (const auto& [id, job] : view.jobs) update_job(id, derive_job(id, job.value), now);
+  for (const auto& [id, job] : view.jobs) update_job(id, derive_job(view, id, job.value, place_.needs), now);
   for (auto& [id, job] : jobs_) {
     if (view.jobs.contains(id) || job.finished_at) continue;
     JobProperties shown = job.object->properties();

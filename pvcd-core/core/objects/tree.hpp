@@ -25,6 +25,7 @@ class Tree {
   struct Place {
     NodeName self;
     std::vector<NodeName> coordinators;
+    logic::UnitNeeds needs;  // of a node that runs VMs
   };
   using Clock = std::function<Instant()>;  // CLOCK_BOOTTIME
 
