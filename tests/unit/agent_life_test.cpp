@@ -27,6 +27,11 @@ TEST_CASE("after a restart everything begins with a look, also at the recorded p
     it.gone();
     CHECK(it.plans<RunHook>()->request.own_dead == std::vector<ClientInstance>{instance});
   }
+  SECTION("it lives, and libvirt does not say in which state: its record stays true") {
+    it.found(DomainState::Unknown);
+    CHECK(it.idle());
+    CHECK(it.step() == Step::Running);
+  }
   SECTION("its record carries a trouble that is over: it is written anew") {
     it.world.view.runs.at(web).value.reason = "it is not known whether it runs here";
     it.found(DomainState::Running);
@@ -66,6 +71,32 @@ TEST_CASE("a QEMU that runs with a recorded start is recorded running with the i
   REQUIRE(it.plans<WriteRun>());
   CHECK(it.plans<WriteRun>()->record.state == VmState::Running);
   CHECK(it.plans<WriteRun>()->record.instances == std::vector<ClientInstance>{instance});
+}
+
+TEST_CASE("a QEMU that lives in an unknown state is neither started beside, nor recorded running, but looked at again") {
+  Restarted it(VmState::Starting, GENERATE(DomainState::Paused, DomainState::Running));
+  it.found(DomainState::Unknown);
+  REQUIRE(it.plans<WriteRun>());
+  CHECK(it.plans<WriteRun>()->record.state == VmState::Starting);
+  CHECK(it.plans<WriteRun>()->record.process == qemu);
+  CHECK(it.plans<WriteRun>()->record.reason.find("not known whether it runs or is paused") != std::string::npos);
+  it.written();
+  CHECK(it.idle());
+  it.wait(seconds(1)).looks();
+  SECTION("paused: its start is begun anew") {
+    it.found(DomainState::Paused);
+    CHECK(it.plans<DestroyDomain>());
+  }
+  SECTION("running: recorded now") {
+    it.found(DomainState::Running);
+    CHECK(it.plans<WriteRun>()->record.state == VmState::Running);
+  }
+  SECTION("not wanted any more: it is stopped") {
+    it.found(DomainState::Unknown).written();
+    it.world.vm(web).wanted = WantedState::Stopped;
+    it.round().found(DomainState::Unknown);
+    CHECK(it.plans<ShutdownDomain>());
+  }
 }
 
 TEST_CASE("a QEMU that runs here unrecorded is adopted: identified and recorded, never started beside") {
@@ -169,6 +200,47 @@ TEST_CASE("a QEMU that is reported gone is probed, and restarted only when the p
     CHECK(it.plans<WriteRun>()->record.state == VmState::Running);
     CHECK(it.plans<WriteRun>()->record.process == qemu);
     CHECK(it.plans<WriteRun>()->record.reason.find("not known") != std::string::npos);
+  }
+}
+
+TEST_CASE("a VM that crashes again and again soon after its start is started with back-off, and says so") {
+  RunningVm it;
+  const auto start = [&] { it.proceed().created().identified().written().resumed().written(); };
+  it.wait(seconds(3)).crash();
+  REQUIRE(it.plans<RunHook>());  // the first one: at once
+  start();
+  Microseconds expected = seconds(1);
+  for (int crash = 2; crash <= 9; ++crash) {
+    it.wait(seconds(3)).crash();
+    REQUIRE(it.plans<WriteRun>());
+    CHECK(it.plans<WriteRun>()->record.reason == "its QEMU ended " + std::to_string(crash) +
+                                                     " times in a row, the last time 3 s after it was started; it is "
+                                                     "started again in " +
+                                                     std::to_string(expected / seconds(1)) + " s");
+    CHECK(it.plans<WriteRun>()->record.state == VmState::Starting);
+    CHECK(it.plans<WriteRun>()->record.instances == std::vector<ClientInstance>{instance});
+    it.written();
+    CHECK(it.wait(expected - 1).idle());
+    it.wait(1).gone();
+    start();
+    expected = std::min(expected * 2, seconds(60));
+  }
+  SECTION("one that ran for a while begins anew") {
+    it.wait(seconds(60)).crash();
+    CHECK(it.plans<RunHook>());
+  }
+  SECTION("a stop and start by people begins anew") {
+    it.world.vm(web).wanted = WantedState::Stopped;
+    it.world.vm(web).off_at_once = true;
+    it.round().found(DomainState::Running);
+    it.domains.erase(web);
+    it.act_done().gone().act_done().written().gone();
+    it.world.own(web, "n2", 4);
+    it.world.vm(web).wanted = WantedState::Running;
+    it.round().gone();
+    start();
+    it.crash();
+    CHECK(it.plans<RunHook>());
   }
 }
 
@@ -367,6 +439,18 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("a QEMU that comes late to a boot that was declared dead is destroyed as well") {
+  RunningVm it;
+  it.world.prove("n2");
+  it.round().found(DomainState::Running);
+  it.domains.erase(web);
+  it.act_done().gone();
+  CHECK(it.idle());
+  it.domains[web] = DomainState::Paused;
+  it.round().looks().found(DomainState::Paused);
+  CHECK(it.plans<DestroyDomain>());
+}
+
 TEST_CASE("a guest that shuts down while this boot is declared dead is not waited for") {
   RunningVm it;
   it.world.vm(web).wanted = WantedState::Stopped;
@@ -441,9 +525,15 @@ TEST_CASE("a node that is asked breaks its own dead instances through the hook a
     CHECK(it.plans<FinishJob>()->record.result == JobResult::Refused);
     CHECK(it.plans<FinishJob>()->record.message.find("somebody lives") != std::string::npos);
     CHECK_FALSE(it.plans<WriteRun>());
+    SECTION("the answer counts at once, whether the view shows it or not") {
+      it.answer(Written{true, ""}).gone();
+      CHECK(it.wait(seconds(60)).idle());
+    }
     SECTION("and asked once more, it forgets the refusal") {
-      it.answer(Written{true, ""});
-      it.wait(seconds(60)).gone().proceed();
+      it.answer(Written{true, ""}).gone();
+      it.world.job(1, "node-release-images", "n2", {{"vm", web}}).state = JobState::Finished;
+      it.world.job(2, "node-release-images", "n2", {{"vm", web}}).id = 2;
+      it.round().gone().proceed();
       CHECK(it.plans<FinishJob>()->record.result == JobResult::Done);
     }
   }
@@ -484,7 +574,24 @@ TEST_CASE("a node whose QEMU of that VM lives answers so and breaks nothing") {
   it.round().found(DomainState::Running);
   REQUIRE(it.plans<FinishJob>());
   CHECK(it.plans<FinishJob>()->record.result == JobResult::Refused);
-  CHECK(it.plans<FinishJob>()->record.message == "QEMU 500 of vm1 lives on n2");
+  CHECK(it.plans<FinishJob>()->record.message == "QEMU 500 of vm1 lives on n2, and nobody has asked n2 to stop it");
+}
+
+TEST_CASE("a release request stays open while the QEMU is being stopped, and is answered when it is gone (rule 7)") {
+  RunningVm it;
+  it.world.vm(web).wanted = WantedState::Stopped;
+  it.world.job(1, "node-release-images", "n2", {{"vm", web}});
+  it.round().found(DomainState::Running);
+  REQUIRE(it.plans<ShutdownDomain>());
+  it.act_done();
+  CHECK(it.wait(seconds(100)).idle());
+  it.crash().act_done();
+  CHECK(it.plans<WriteRun>()->owner->released);
+  it.written();
+  CHECK_FALSE(it.plans<FinishJob>());
+  it.gone().proceed();
+  REQUIRE(it.plans<FinishJob>());
+  CHECK(it.plans<FinishJob>()->record.result == JobResult::Done);
 }
 
 TEST_CASE("a node that cannot tell whether it lives answers so") {
@@ -496,12 +603,34 @@ TEST_CASE("a node that cannot tell whether it lives answers so") {
   CHECK(it.plans<FinishJob>()->record.result == JobResult::Refused);
 }
 
-TEST_CASE("the owner itself is not helped by its own request: its start breaks what is in the way") {
-  Owner it;
-  it.world.job(1, "node-release-images", "n2", {{"vm", web}});
-  it.gone();
-  it.proceed();
-  CHECK(it.plans<CreateDomain>());
+TEST_CASE("the owner of a VM that is to run refuses to release it, once, and goes on") {
+  SECTION("while it runs") {
+    RunningVm it;
+    it.world.job(1, "node-release-images", "n2", {{"vm", web}});
+    it.round();
+    REQUIRE(it.plans<FinishJob>());
+    CHECK(it.plans<FinishJob>()->record.result == JobResult::Refused);
+    CHECK(it.plans<FinishJob>()->record.message == "vm1 is n2's, and is to run there");
+    it.answer(Written{true, ""}).found(DomainState::Running);
+    CHECK(it.idle());
+    CHECK(it.step() == Step::Running);
+  }
+  SECTION("while it starts") {
+    Owner it;
+    it.world.job(1, "node-release-images", "n2", {{"vm", web}});
+    it.gone();
+    REQUIRE(it.plans<FinishJob>());
+    it.answer(Written{true, ""}).gone().proceed();
+    CHECK(it.plans<CreateDomain>());
+  }
+  SECTION("the request was withdrawn meanwhile") {
+    RunningVm it;
+    it.world.job(1, "node-release-images", "n2", {{"vm", web}});
+    it.round().answer(Written{false, "moved on"});
+    it.world.view.jobs.clear();
+    it.wait(seconds(1)).found(DomainState::Running);
+    CHECK(it.step() == Step::Running);
+  }
 }
 
 TEST_CASE("a request counts for the node it names while it is open and names a VM") {
