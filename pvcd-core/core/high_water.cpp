@@ -1,14 +1,9 @@
 #include "core/high_water.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstring>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
+#include "core/small_file.hpp"
 #include "sdk/plugin.hpp"
 
 namespace pvcd::core {
@@ -19,8 +14,6 @@ Marks parse(const std::string& text) {
   return {json.at("cluster_id").get<std::string>(), json.at("epoch").get<Epoch>(),
           json.at("generations").get<std::map<VmUuid, Generation>>()};
 }
-
-std::string error_text(const std::string& file) { return file + ": " + std::strerror(errno); }
 
 }  // namespace
 
@@ -51,12 +44,10 @@ Marks raised(const Marks& marks, const logic::ClusterView& view) {
 }
 
 HighWater::HighWater(std::string file) : file_(std::move(file)) {
-  std::ifstream in(file_);
-  if (!in) return;
-  std::stringstream text;
-  text << in.rdbuf();
+  const auto text = read_small_file(file_);
+  if (!text) return;
   try {
-    marks_ = parse(text.str());
+    marks_ = parse(*text);
   } catch (const nlohmann::json::exception& error) {
     throw Error(file_ + " is damaged (" + error.what() +
                 "): it keeps this node from acting on an old store; remove it only if the store is known to be whole");
@@ -77,13 +68,7 @@ std::string HighWater::check(const logic::ClusterView& view) {
 void HighWater::save(const Marks& marks) const {
   const nlohmann::json json = {
       {"cluster_id", marks.cluster_id}, {"epoch", marks.epoch}, {"generations", marks.generations}};
-  const std::string text = json.dump() + "\n";
-  const std::string fresh = file_ + ".new";
-  const int fd = open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0) throw Error(error_text(fresh));
-  const bool written = write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fsync(fd) == 0;
-  close(fd);
-  if (!written || rename(fresh.c_str(), file_.c_str()) != 0) throw Error(error_text(fresh));
+  replace_small_file(file_, json.dump() + "\n");
 }
 
 }  // namespace pvcd::core

@@ -187,9 +187,7 @@ void AgentVm::rest() {
 // 3. Whatever came later still would stand still: it is created paused, and its CPUs run only after a transaction that
 //    fails once the ownership has moved.
 // A start on this node needs no such wait: libvirt refuses a second domain of one UUID.
-bool AgentVm::create_may_come() const {
-  return memory_.create_ends_at && memory_.looked_at < *memory_.create_ends_at;
-}
+bool AgentVm::create_may_come() const { return memory_.create_ends_at && memory_.looked_at < *memory_.create_ends_at; }
 
 // The hypervisor's list is complete: what is not on it is not there as far as it knows. Only a probe decides.
 bool AgentVm::may_be_gone() {

@@ -22,10 +22,10 @@ class AgentVm {
   // What is to be done.
   Goal goal() const;
   bool owns() const;
-  bool is_own_run() const;                      // the run record is about this boot and the present generation
-  const Seen<JobRecord>* release_job() const;   // one that is open and not answered yet
-  bool lives_as_recorded(VmState) const;        // the process that was found is the recorded one, in that state
-  bool create_may_come() const;                 // an unanswered create may happen after the last look
+  bool is_own_run() const;                     // the run record is about this boot and the present generation
+  const Seen<JobRecord>* release_job() const;  // one that is open and not answered yet
+  bool lives_as_recorded(VmState) const;       // the process that was found is the recorded one, in that state
+  bool create_may_come() const;                // an unanswered create may happen after the last look
 
   // Which step comes next.
   void notice_goal();      // a new goal begins with a look
