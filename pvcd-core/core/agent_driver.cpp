@@ -69,7 +69,7 @@ AgentDriver::AgentDriver(Cluster& cluster, Plugins& plugins, Decisions& decision
   settings_.shutdown_timeout = timing("timings.shutdown_timeout_ms");
   settings_.retry_min = timing("timings.retry_min_ms");
   settings_.retry_max = timing("timings.retry_max_ms");
-  settings_.act_limit = timing("timings.settings_.act_limitms");
+  settings_.act_limit = timing("timings.hook_deadline_ms");
   for (auto& [uuid, seen] : first_sights_.read(runtime::boottime_us())) memory_.vms[uuid].first_seen = std::move(seen);
   plugins_.follow(
       hypervisor_, [this](const std::string& key, const std::string& value) { take_fact(key, value); },

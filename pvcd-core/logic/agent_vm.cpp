@@ -179,12 +179,14 @@ void AgentVm::rest() {
 }
 
 // A create that was given up (timeout, plugin killed, libvirtd frozen) must not happen after a release: another node
-// would start the VM beside it. Three things see to that.
+// would start the VM beside it. Four things see to that.
 // 1. It cannot begin late: its permit ends within act_limit of the request, and is checked when the plugin takes it up,
 //    just before libvirt is called, and by libvirt's hook, in whatever moment a frozen libvirtd comes to it.
 // 2. What passed the last check in time shows its process before create_ends_at, and only a probe that was asked for
 //    after that counts as "not here".
-// 3. Whatever came later still would stand still: it is created paused, and its CPUs run only after a transaction that
+// 3. A core that has restarted does not remember the create, but the plugin answers its probe only after the create has
+//    ended and its token is taken back; a plugin that has restarted has forgotten all tokens.
+// 4. Whatever came later still would stand still: it is created paused, and its CPUs run only after a transaction that
 //    fails once the ownership has moved.
 // A start on this node needs no such wait: libvirt refuses a second domain of one UUID.
 bool AgentVm::create_may_come() const { return memory_.create_ends_at && memory_.looked_at < *memory_.create_ends_at; }
