@@ -8,6 +8,7 @@
 
 #include "core/cluster.hpp"
 #include "core/decisions.hpp"
+#include "core/first_sights.hpp"
 #include "core/plugins.hpp"
 #include "core/self.hpp"
 #include "logic/agent.hpp"
@@ -26,6 +27,7 @@ class AgentDriver {
   void execute(const logic::AgentAction&, const Right&, Instant now);
   void answer(const VmUuid&, logic::AgentResult);
   void take_fact(const std::string& key, const std::string& value);
+  void keep_first_sights();
   Permit permit(const Right&, Instant now) const;
   Epoch epoch() const;
   void commit(const logic::AgentAction&, Changes, bool answered);
@@ -36,9 +38,10 @@ class AgentDriver {
   const Self& self_;
   std::function<void()> wake_;
   std::string hypervisor_;
-  Microseconds hook_deadline_;
   logic::AgentSettings settings_;
   logic::AgentMemory memory_;
+  FirstSightsFile first_sights_;
+  std::string why_not_kept_;
   std::vector<logic::AgentAnswer> answers_;
   std::map<VmUuid, DomainState> domains_;
   bool domains_ready_ = false;

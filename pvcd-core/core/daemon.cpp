@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "core/agent_driver.hpp"
+#include "core/cluster_vms.hpp"
 #include "core/coordinator_driver.hpp"
 #include "core/high_water.hpp"
 #include "core/objects/tree.hpp"
@@ -14,6 +15,7 @@
 #include "runtime/journal.hpp"
 #include "runtime/names.hpp"
 #include "runtime/ready.hpp"
+#include "sdk/cluster_vms.hpp"
 #include "store/codec.hpp"
 #include "store/options.hpp"
 #include "store/paths.hpp"
@@ -44,6 +46,7 @@ struct Daemon::State {
         cluster_name(shared.text("cluster.name")),
         self(shared),
         high_water(names::state_directory() + "/high-water.json"),
+        cluster_vms(names::state_directory() + "/" + cluster_vms_name),
         bus(loop, runtime::connect_system_bus(), [this](const std::string& why) { bus_lost(why); }),
         opened(store::open_zookeeper(loop.get(), store::zookeeper_options(shared))),
         cluster(*opened, loop),
@@ -116,7 +119,15 @@ struct Daemon::State {
             "nothing is started or fenced by this node: " + wrong + ". Only an operator can say which is right");
     }
     if (!wrong.empty()) right = {};
+    if (wrong.empty()) keep_cluster_vms();
     return right;
+  }
+
+  void keep_cluster_vms() {
+    const std::string why_not = cluster_vms.keep(cluster.view());
+    if (why_not != vms_not_kept && !why_not.empty())
+      runtime::log(Level::Error, "libvirt's hook does not know the newest VMs: " + why_not);
+    vms_not_kept = why_not;
   }
 
   void round() {
@@ -178,6 +189,7 @@ struct Daemon::State {
   std::string cluster_name;
   Self self;
   HighWater high_water;
+  ClusterVms cluster_vms;
   runtime::Bus bus;
   std::unique_ptr<store::Store> opened;
   Cluster cluster;
@@ -193,6 +205,7 @@ struct Daemon::State {
   runtime::AgeSender ages;
   runtime::Timer rounds;
   std::string store_is_wrong;
+  std::string vms_not_kept;
   Instant decided_at = 0;
   Instant told_systemd = 0;
   bool awake = false;

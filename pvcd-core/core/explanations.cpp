@@ -103,7 +103,7 @@ void Explanations::explain(const std::string& what, Reply<std::string> reply) {
     return reply(RequestError{ErrorKind::InvalidArgument,
                               "'" + what + "' is nothing to explain; say vm/NAME, node/NAME or decision/ID"});
   if (!view.complete) return reply(not_readable());
-  const logic::Situation now{view, sights_, clock_(), settings_.suspect_after};
+  const logic::Situation now{view, sights_, clock_(), settings_};
   if (kind == "decision") return explain_decision(name, std::move(reply));
   if (kind == "node") {
     if (!view.nodes.contains(name))

@@ -1,16 +1,10 @@
 #include "core/high_water.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <stdexcept>
 
+#include "core/small_file.hpp"
 #include "sdk/plugin.hpp"
 
 namespace pvcd::core {
@@ -30,18 +24,6 @@ Marks parse(const std::string& text) {
   for (const auto& [uuid, generation] : generations.items()) marks.generations[uuid] = counted(generation);
   return marks;
 }
-
-// A rename is on disk only when its directory is.
-void sync_directory_of(const std::string& file) {
-  const std::filesystem::path directory = std::filesystem::path(file).parent_path();
-  const int fd = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = fd >= 0 && fsync(fd) == 0;
-  const int error = errno;
-  if (fd >= 0) close(fd);
-  if (!synced) throw Error(directory.string() + ": " + std::strerror(error));
-}
-
-std::string error_text(const std::string& file) { return file + ": " + std::strerror(errno); }
 
 }  // namespace
 
@@ -72,12 +54,10 @@ Marks raised(const Marks& marks, const logic::ClusterView& view) {
 }
 
 HighWater::HighWater(std::string file) : file_(std::move(file)) {
-  std::ifstream in(file_);
-  if (!in) return;
-  std::stringstream text;
-  text << in.rdbuf();
+  const auto text = read_small_file(file_);
+  if (!text) return;
   try {
-    marks_ = parse(text.str());
+    marks_ = parse(*text);
   } catch (const std::exception& error) {
     throw Error(file_ + " is damaged (" + error.what() +
                 "): it keeps this node from acting on an old store; restore it, or remove it if the store is known to "
@@ -99,14 +79,7 @@ std::string HighWater::check(const logic::ClusterView& view) {
 void HighWater::save(const Marks& marks) const {
   const nlohmann::json json = {
       {"cluster_id", marks.cluster_id}, {"epoch", marks.epoch}, {"generations", marks.generations}};
-  const std::string text = json.dump() + "\n";
-  const std::string fresh = file_ + ".new";
-  const int fd = open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0) throw Error(error_text(fresh));
-  const bool written = write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fsync(fd) == 0;
-  close(fd);
-  if (!written || rename(fresh.c_str(), file_.c_str()) != 0) throw Error(error_text(fresh));
-  sync_directory_of(file_);
+  replace_small_file(file_, json.dump() + "\n");
 }
 
 }  // namespace pvcd::core

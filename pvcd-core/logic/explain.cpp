@@ -15,7 +15,7 @@ std::string in_seconds(Microseconds time) {
   return std::to_string(time / seconds(1)) + "." + std::to_string(time % seconds(1) / milliseconds(100)) + " s";
 }
 
-std::string list_of(const std::vector<std::string>& names) {
+std::string few_of(const std::vector<std::string>& names) {
   std::string list;
   for (std::size_t i = 0; i < names.size() && i < names_told_max; ++i) list += (i ? ", " : "") + names[i];
   if (names.size() > names_told_max) list += " and " + std::to_string(names.size() - names_told_max) + " more";
@@ -53,7 +53,7 @@ const char* cover_text(CoverKind cover) {
 
 void tell_liveness(const Situation& at, const NodeName& name, Sentences& said) {
   const std::string silent = in_seconds(silence(at.sights, name, at.now));
-  switch (health(at.view, at.sights, name, at.now, at.suspect_after)) {
+  switch (health(at.view, at.sights, name, at.now, at.settings.suspect_after)) {
     case Health::Alive:
       return said.push_back(name + " is alive: its heartbeat moved " + silent + " ago.");
     case Health::Suspect:
@@ -131,7 +131,7 @@ bool tell_run(const Situation& at, const VmRecord& vm, const OwnerRecord& owner,
 void tell_places(const Situation& at, const VmRecord& vm, Sentences& said) {
   const Promises promises = promised_memory(at.view);
   for (const auto& [name, node] : at.view.nodes) {
-    const std::string no = objection(at.view, vm, node.value, promises, at.sights, at.now, at.suspect_after);
+    const std::string no = objection(at.view, vm, node.value, promises, at.sights, at.now, at.settings);
     said.push_back(no.empty() ? name + " could take it." : name + " is rejected: " + no + ".");
   }
 }
@@ -184,7 +184,7 @@ std::vector<std::string> explain_node(const Situation& at, const NodeName& name)
     if (auto vm = at.view.vms.find(uuid);
         vm != at.view.vms.end() && owner.value.owner.node == name && !owner.value.released)
       names.push_back(vm->second.value.name);
-  said.push_back(names.empty() ? "It owns no VM." : "It owns " + list_of(names) + ".");
+  said.push_back(names.empty() ? "It owns no VM." : "It owns " + few_of(names) + ".");
   return said;
 }
 

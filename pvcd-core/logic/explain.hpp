@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "logic/liveness.hpp"
+#include "logic/coordinator.hpp"
 
 namespace pvcd::logic {
 
@@ -13,7 +13,7 @@ struct Situation {
   const ClusterView& view;
   const Sights& sights;
   Instant now = 0;
-  Microseconds suspect_after = 0;
+  const CoordinatorSettings& settings;
 };
 
 // Both: of an object that the view has.

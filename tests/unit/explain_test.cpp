@@ -10,7 +10,7 @@ using namespace pvcd::logic::test;
 
 namespace {
 
-constexpr Microseconds suspect_after = milliseconds(2500);
+const CoordinatorSettings settings;
 
 struct Told {
   World world;
@@ -20,7 +20,7 @@ struct Told {
   // As if everything had been looked at `before` ago for the first time.
   Situation at(Microseconds before = milliseconds(300)) {
     sights = look(world.view, {}, now - before);
-    return {world.view, sights, now, suspect_after};
+    return {world.view, sights, now, settings};
   }
   bool vm_says(const std::string& part) { return says(explain_vm(at(), web), part); }
   bool node_says(const NodeName& name, const std::string& part) { return says(explain_node(at(), name), part); }
