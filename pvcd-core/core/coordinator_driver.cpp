@@ -13,7 +13,7 @@ namespace pvcd::core {
 namespace {
 
 constexpr std::size_t decisions_kept = 1000;
-constexpr std::size_t decisions_removed_at_once = 100;
+constexpr std::size_t decisions_removed_at_once = 500;
 constexpr Microseconds trim_interval = seconds(60);
 
 // Book-keeping that changes nothing a person asks about later.

@@ -199,6 +199,12 @@ std::optional<std::uint64_t> job_of_path(const std::string& path) {
   return failure == std::errc{} && stopped == end ? std::optional(id) : std::nullopt;
 }
 
+// The object of a job, as decisions name it.
+std::string about(const JobRecord& job) {
+  const logic::JobType* type = logic::find_job_type(job.type);
+  return (type && type->target == logic::Target::Vm ? "vm/" : "node/") + job.object;
+}
+
 store::Committed answer(Reply<std::monostate> reply) {
   return [reply = std::move(reply)](const CommitResult& result) {
     if (result.code == CommitCode::Ok) return reply(std::monostate{});
@@ -276,7 +282,22 @@ Requests::Requests(Cluster& cluster, NodeName self)
     : cluster_(cluster), self_(std::move(self)), writer_(std::make_shared<Writer>(cluster)) {}
 Requests::~Requests() = default;
 
-void Requests::define_vm(const std::string& xml, const NodeName& home, const VmSettings& settings,
+// Who asked for what: in the transaction that makes it so (S7).
+Operation Requests::decision(const std::string& what, const std::string& object, const Caller& caller) const {
+  const ClusterView& view = cluster_.view();
+  DecisionRecord record;
+  record.what = what;
+  record.because = "uid " + std::to_string(caller.uid) + " asked for it on " + self_;
+  record.object = object;
+  record.epoch = view.leader ? view.leader->value.epoch : 0;
+  record.node = self_;
+  record.time = runtime::realtime_us();
+  store::Create create{paths::under(paths::decisions, "d"), store::encode(record)};
+  create.sequential = true;
+  return create;
+}
+
+void Requests::define_vm(const std::string& xml, const NodeName& home, const VmSettings& settings, const Caller& caller,
                          Reply<VmUuid> reply) {
   if (auto refusal = writer_->unavailable(self_)) return reply(*refusal);
   const auto parsed = parse_domain(xml, fresh_uuid());
@@ -299,13 +320,16 @@ void Requests::define_vm(const std::string& xml, const NodeName& home, const VmS
   }
   if (auto refusal = check_taken(view, vm)) return reply(*refusal);
   if (auto refusal = check_images(view, vm)) return reply(*refusal);
-  writer_->commit(definition_of(vm), [reply, vm](const CommitResult& result) {
+  auto operations = definition_of(vm);
+  operations.push_back(decision("define " + vm.name, "vm/" + vm.uuid, caller));
+  writer_->commit(std::move(operations), [reply, vm](const CommitResult& result) {
     if (result.code == CommitCode::Ok) return reply(vm.uuid);
     reply(definition_error(vm, result));
   });
 }
 
-void Requests::configure_vm(const VmUuid& uuid, const VmSettings& settings, Reply<std::monostate> reply) {
+void Requests::configure_vm(const VmUuid& uuid, const VmSettings& settings, const Caller& caller,
+                            Reply<std::monostate> reply) {
   if (auto refusal = writer_->unavailable(self_)) return reply(*refusal);
   const ClusterView& view = cluster_.view();
   auto found = view.vms.find(uuid);
@@ -313,7 +337,8 @@ void Requests::configure_vm(const VmUuid& uuid, const VmSettings& settings, Repl
   if (auto refusal = check_settings(view, settings)) return reply(*refusal);
   VmRecord vm = found->second.value;
   apply(settings, vm);
-  writer_->commit({store::Set{paths::under(paths::vms, uuid), store::encode(vm), found->second.version}},
+  writer_->commit({store::Set{paths::under(paths::vms, uuid), store::encode(vm), found->second.version},
+                   decision("configure " + vm.name, "vm/" + uuid, caller)},
                   answer(std::move(reply)));
 }
 
@@ -332,7 +357,7 @@ void Requests::submit(const std::string& type_name, const std::string& object, c
   job.start_time = runtime::realtime_us();
   store::Create create{paths::under(paths::jobs, "j"), store::encode(job)};
   create.sequential = true;
-  writer_->send({create}, [reply](const CommitResult& result) {
+  writer_->send({create, decision("take on " + type_name, about(job), caller)}, [reply](const CommitResult& result) {
     if (result.code != CommitCode::Ok) return reply(error_of(result.code));
     const auto id = result.created.empty() ? std::nullopt : job_of_path(result.created.front());
     if (!id) return reply(RequestError{ErrorKind::Failed, "the cluster store gave the job no number; see the journal"});
@@ -340,7 +365,7 @@ void Requests::submit(const std::string& type_name, const std::string& object, c
   });
 }
 
-void Requests::cancel_job(std::uint64_t id, Reply<std::monostate> reply) {
+void Requests::cancel_job(std::uint64_t id, const Caller& caller, Reply<std::monostate> reply) {
   if (auto refusal = writer_->unavailable(self_)) return reply(*refusal);
   auto found = cluster_.view().jobs.find(id);
   if (found == cluster_.view().jobs.end())
@@ -354,17 +379,21 @@ void Requests::cancel_job(std::uint64_t id, Reply<std::monostate> reply) {
   job.state = JobState::Finished;
   job.result = JobResult::Canceled;
   job.message = "canceled before it began";
-  writer_->commit({store::Set{job_path(id), store::encode(job), found->second.version}}, answer(std::move(reply)));
+  writer_->commit({store::Set{job_path(id), store::encode(job), found->second.version},
+                   decision("cancel job " + std::to_string(id) + " (" + job.type + ")", about(job), caller)},
+                  answer(std::move(reply)));
 }
 
-void Requests::set_maintenance(bool on, Reply<std::monostate> reply) {
+void Requests::set_maintenance(bool on, const Caller& caller, Reply<std::monostate> reply) {
   if (auto refusal = writer_->unavailable(self_)) return reply(*refusal);
   const auto& seen = cluster_.view().cluster;
   if (!seen)
     return reply(RequestError{ErrorKind::Unavailable, "the cluster has no record yet; repeat when a primary is there"});
   ClusterRecord cluster = seen->value;
   cluster.maintenance = on;
-  writer_->commit({store::Set{paths::cluster, store::encode(cluster), seen->version}}, answer(std::move(reply)));
+  writer_->commit({store::Set{paths::cluster, store::encode(cluster), seen->version},
+                   decision(on ? "begin maintenance" : "end maintenance", "", caller)},
+                  answer(std::move(reply)));
 }
 
 }  // namespace pvcd::core
