@@ -22,10 +22,11 @@ class AgentDriver {
   void round(const Right&, Instant now, bool stopping);
 
  private:
-  void execute(const logic::AgentAction&, const Right&, Instant now);
+  void execute(const logic::AgentAction&);
   void answer(const VmUuid&, logic::AgentResult);
   void take_fact(const std::string& key, const std::string& value);
-  Permit permit(const Right&, Instant now) const;
+  Plugins::PermitNow permit() const;
+  Plugins::PermitNow permit_to_stop() const;
   Epoch epoch() const;
   void commit(const logic::AgentAction&, std::vector<store::Operation>, bool answered);
 
@@ -41,6 +42,7 @@ class AgentDriver {
   std::vector<logic::AgentAnswer> answers_;
   std::map<VmUuid, DomainState> domains_;
   bool domains_ready_ = false;
+  Right right_;  // as of the last round
 };
 
 }  // namespace pvcd::core

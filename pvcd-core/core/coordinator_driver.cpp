@@ -7,6 +7,7 @@
 #include "core/test_switches.hpp"
 #include "core/transactions.hpp"
 #include "runtime/clock.hpp"
+#include "runtime/config.hpp"
 #include "store/paths.hpp"
 
 namespace pvcd::core {
@@ -40,15 +41,18 @@ CoordinatorDriver::CoordinatorDriver(runtime::Loop& loop, Cluster& cluster, Plug
   settings_.fence_deadline = timing("timings.fence_deadline_ms");
   settings_.retry_min = timing("timings.retry_min_ms");
   settings_.retry_max = timing("timings.retry_max_ms");
+  settings_.storm_window = runtime::session_timings(shared).timeout;
+  settings_.storm_wait = 2 * settings_.storm_window;
 }
 
 void CoordinatorDriver::round(const Right& right, Instant now, bool primary) {
   primary_ = primary;
+  right_ = right;
   logic::CoordinatorInput in{
       cluster_.view(), self_.life(cluster_.view()), primary, right.may_act, now, std::exchange(answers_, {})};
   logic::CoordinatorPlan plan = logic::decide_coordinator(in, settings_, memory_);
   memory_ = std::move(plan.next);
-  for (const logic::CoordinatorAction& action : plan.actions) execute(action, right, now);
+  for (const logic::CoordinatorAction& action : plan.actions) execute(action, now);
 }
 
 void CoordinatorDriver::answer(logic::CoordinatorAnswer one) {
@@ -56,11 +60,11 @@ void CoordinatorDriver::answer(logic::CoordinatorAnswer one) {
   wake_();
 }
 
-void CoordinatorDriver::execute(const logic::CoordinatorAction& action, const Right& right, Instant now) {
-  if (const auto* read = std::get_if<logic::ReadPower>(&action.act)) return read_power(*read, now);
+void CoordinatorDriver::execute(const logic::CoordinatorAction& action, Instant now) {
+  if (const auto* read = std::get_if<logic::ReadPower>(&action.act)) return read_power(*read);
   if (const auto* off = std::get_if<logic::PowerOff>(&action.act)) {
     decisions_.announce(action.why, cluster_.view().leader ? cluster_.view().leader->value.epoch : 0, {});
-    return power_off(*off, right, now);
+    return power_off(*off, now);
   }
   if (const auto* give_up = std::get_if<logic::GiveUpRole>(&action.act)) {
     give_up_role_();
@@ -69,24 +73,31 @@ void CoordinatorDriver::execute(const logic::CoordinatorAction& action, const Ri
   if (auto transaction = transaction_of(action.act, cluster_.view())) commit(action, std::move(*transaction));
 }
 
-void CoordinatorDriver::read_power(const logic::ReadPower& act, Instant now) {
-  plugins_.read(fencer_, {act.node, act.system_uuid}, [this, act, now](PowerReading reading) {
-    answer(logic::PowerRead{act.node, std::move(reading), now});
-    answer(logic::Done{act.key, true, {}});
-  });
+void CoordinatorDriver::read_power(const logic::ReadPower& act) {
+  plugins_.read(fencer_, {act.node, act.system_uuid}, act.routine ? Urgency::Routine : Urgency::Look,
+                [this, act](PowerReading reading, Instant asked_at) {
+                  answer(logic::PowerRead{act.node, std::move(reading), asked_at});
+                  answer(logic::Done{act.key, true, {}});
+                });
 }
 
-void CoordinatorDriver::power_off(const logic::PowerOff& act, const Right& right, Instant now) {
+// It may have waited for its turn: what permitted it must still be so.
+std::optional<Permit> CoordinatorDriver::permit_now(const logic::PowerOff& act) const {
+  const Instant now = runtime::boottime_us();
+  if (!right_.holds_at(now) || !logic::still_holds(act, cluster_.view())) return std::nullopt;
+  return Permit{std::min(right_.not_after, now + settings_.fence_deadline), act.epoch};
+}
+
+void CoordinatorDriver::power_off(const logic::PowerOff& act, Instant now) {
   PowerRequest request;
-  request.permit = {std::min(right.not_after, now + settings_.fence_deadline),
-                    cluster_.view().leader ? cluster_.view().leader->value.epoch : 0};
   request.node = act.victim.node;
   request.victim = act.victim;
   request.system_uuid = act.system_uuid;
-  plugins_.power(fencer_, request, [this, act](Answer outcome) {
+  const auto permit = [this, act] { return permit_now(act); };
+  plugins_.power(fencer_, request, permit, [this, act, now](Answer outcome) {
     const Instant at = runtime::boottime_us();
     const bool accepted = outcome.outcome == Outcome::Done;
-    answer(logic::PowerActed{act.victim.node, std::move(outcome), at});
+    answer(logic::PowerActed{act.victim, std::move(outcome), now, at});
     if (accepted && switched("accepted-counts-as-off")) {
       PowerReading reading;
       reading.state = PowerState::Off;
