@@ -13,6 +13,7 @@
 #include <fstream>
 #include <map>
 #include <sstream>
+#include <thread>
 
 #include "plugins/ipmi/command.hpp"
 #include "plugins/ipmi/guid.hpp"
@@ -327,6 +328,22 @@ TEST_CASE("ipmi: read tells the state only of the right machine") {
     CHECK(reading.state == PowerState::Unknown);
     CHECK_THAT(reading.note, Catch::Contains("was killed"));
   }
+}
+
+TEST_CASE("ipmi: a BMC that hangs delays no call about another one") {
+  FakeTool tool("case \"$*\" in *10.0.0.66*) echo $$ > $D/pid; exec sleep 1000 ;; esac\n" +
+                on_guid(good_guid, "echo 'Chassis Power is off'"));
+  tool.host.values.bmcs["n2"] = tool.host.values.bmcs["n1"];
+  tool.host.values.bmcs["n2"].texts["address"] = "10.0.0.66";
+  tool.host.values.numbers["timeout_ms"] = 20000;
+  std::thread hanging([&] { CHECK(tool.plugin.read({"n2", other_uuid}).state == PowerState::Unknown); });
+  while (tool.folder.read("pid").empty()) poll(nullptr, 0, 5);
+  const int hung = std::stoi(tool.folder.read("pid"));
+  CHECK(tool.read().state == PowerState::Off);
+  CHECK(tool.power(PowerAct::Off).outcome == Outcome::Done);
+  CHECK_FALSE(process_ended(hung));
+  kill(hung, SIGKILL);
+  hanging.join();
 }
 
 TEST_CASE("ipmi: an act is sent to the right machine, in time, or not at all") {
