@@ -441,7 +441,6 @@ TEST_CASE("a history is about one life: a new incarnation begins it again") {
   it.silence(seconds(3));
   it.n1.read("n2", PowerState::Off).round();
   it.world.join("n2", 1, 2).lose("n2");
-  it.world.view.live.erase({"n2", 2});
   it.n1.round();
   CHECK(it.n1.memory.power.at("n2").victim.incarnation == 2);
   CHECK_FALSE(it.n1.memory.power.at("n2").first_off);
