@@ -129,6 +129,7 @@ struct VmMemory {
   Goal goal = Goal::Nothing;  // that the step is taken for
   bool under_way = false;
   Generation generation = 0;  // the steps are about this one
+  Generation released = 0;    // the last one that was released here: what is seen may be older than that
   std::size_t hook = 0;
   std::optional<Process> process;  // found or created here
   DomainState domain = DomainState::Unknown;

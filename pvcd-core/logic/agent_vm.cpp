@@ -26,7 +26,7 @@ AgentVm::AgentVm(const AgentInput& in, const AgentSettings& settings, const VmUu
 
 bool AgentVm::owns() const {
   return owner_ && !owner_->value.released && owner_->value.owner.node == in_.self.node &&
-         owner_->value.owner.boot == in_.self.boot;
+         owner_->value.owner.boot == in_.self.boot && owner_->value.generation > memory_.released;
 }
 
 const Seen<JobRecord>* AgentVm::release_job() const {
@@ -127,7 +127,9 @@ void AgentVm::choose_run() {
   if (memory_.domain == DomainState::Paused && !recorded_running) return go(Step::Destroy);
   if (recorded_running && run_->value.reason.empty()) return go(Step::Running);
   if (recorded) memory_.instances = run_->value.instances;
-  go(recorded_running || !memory_.instances.empty() ? Step::RecordRunning : Step::Identify);
+  if (recorded_running) return go(Step::RecordRunning);
+  // Whether its CPUs were ever let run is not known: a QEMU counts as running where libvirt does not say otherwise.
+  go(memory_.instances.empty() ? Step::Identify : Step::Resume);
 }
 
 void AgentVm::choose_stop() {
@@ -350,6 +352,9 @@ void AgentVm::take_written(const Written& written) {
     case Step::RecordRefusal:
       ask_for_release();
       return go(Step::Look);
+    case Step::RecordRelease:
+      memory_.released = memory_.generation;
+      return start_over();
     default:
       return start_over();
   }

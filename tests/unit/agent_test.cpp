@@ -296,7 +296,7 @@ TEST_CASE("when the record of the start is refused by the store, the CPUs do not
   CHECK(it.plans<DestroyDomain>());
 }
 
-TEST_CASE("a resume without an answer is looked at: running is recorded, paused is started anew") {
+TEST_CASE("a resume without an answer is looked at: running is asked again and recorded, paused is started anew") {
   Owner it;
   it.gone().proceed().created().identified().written();
   REQUIRE(it.plans<ResumeDomain>());
@@ -308,7 +308,7 @@ TEST_CASE("a resume without an answer is looked at: running is recorded, paused 
   it.written().wait(seconds(1)).looks();
   CHECK(it.plans<Probe>()->request.recorded == std::vector<Process>{qemu});
   SECTION("running") {
-    it.found(DomainState::Running);
+    it.found(DomainState::Running).resumed();
     CHECK(it.plans<WriteRun>()->record.state == VmState::Running);
     CHECK(it.plans<WriteRun>()->record.reason.empty());
     CHECK(it.plans<WriteRun>()->record.instances == std::vector<ClientInstance>{instance});
@@ -322,7 +322,7 @@ TEST_CASE("a resume without an answer is looked at: running is recorded, paused 
 TEST_CASE("a record of running that the store did not take is made again from what is seen") {
   Owner it;
   it.gone().proceed().created().identified().written().resumed().refused_by_store();
-  it.wait(seconds(1)).found(DomainState::Running);
+  it.wait(seconds(1)).found(DomainState::Running).resumed();
   CHECK(it.plans<WriteRun>()->record.state == VmState::Running);
 }
 
@@ -438,5 +438,25 @@ TEST_CASE("a daemon that leaves begins nothing new, but ends what is half-way; V
     it.stopping = true;
     it.gone().gone();
     CHECK(it.idle());
+  }
+}
+
+TEST_CASE("what was released is not started again on a view that is older than the release") {
+  RunningVm it;
+  it.world.vm(web).wanted = WantedState::Stopped;
+  it.world.vm(web).off_at_once = true;
+  it.wait(1).found(DomainState::Running).act_done().gone().act_done();
+  REQUIRE(it.plans<WriteRun>()->owner->released);
+  it.world.vm(web).wanted = WantedState::Running;  // seen before the release is
+  it.answer(Written{true, ""});
+  SECTION("the release is not seen yet") {
+    it.gone();
+    CHECK(it.idle());
+  }
+  SECTION("the next generation is this node's again") {
+    it.gone();
+    it.world.own(web, "n2", 4);
+    it.round().gone();
+    CHECK(it.plans<RunHook>());
   }
 }
