@@ -120,7 +120,7 @@ HookVerdict Fake::before_start(const VmStart& start) {
   result.verdict = verdict(lines.text("verdict", "proceed"));
   result.reason = lines.text("note");
   result.wait = milliseconds(lines.number("wait_ms", 0));
-  result.wait_for = lines.text("wait_for");
+  if (const std::string what = lines.text("wait_for"); !what.empty()) result.wait_for = {what};
   result.ask = lines.text("ask");
   return result;
 }

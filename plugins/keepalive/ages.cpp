@@ -33,6 +33,12 @@ bool Ages::accept(AgeReport report, Instant now) {
   return true;
 }
 
+void Ages::resume(const LiveRecord& before, Instant now) {
+  daemon_state_ = before.daemon_state;
+  for (const auto& [name, unit] : before.units)
+    heard_.try_emplace(name, Heard{{name, unit.state, unit.note}, now > unit.age ? now - unit.age : 0});
+}
+
 std::map<std::string, UnitReport> Ages::units(Instant now) const {
   std::map<std::string, UnitReport> units;
   for (const auto& [name, heard] : heard_)

@@ -23,7 +23,10 @@ class Ages {
   // As the core's reports make it: Init until it runs, Shutdown from when it ends in an orderly way until one runs
   // again.
   DaemonState daemon_state() const { return daemon_state_; }
-  void resume(DaemonState before) { daemon_state_ = before; }  // what a former process of this keepalive published
+
+  // What a former process of this keepalive published. Its units report again within a second; until then they are as
+  // old as they were.
+  void resume(const LiveRecord& before, Instant now);
 
  private:
   struct Heard {

@@ -212,7 +212,7 @@ void Keepalive::decide(const LookResult& seen) {
 }
 
 void Keepalive::carry_out(const Resume& resume) {
-  ages_.resume(resume.live.daemon_state);
+  ages_.resume(resume.live, boottime_now());
   commit(resume.changes, [this, live = resume.live] { begin_life(live.incarnation, live.counter, "resumed"); });
 }
 

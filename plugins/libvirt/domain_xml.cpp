@@ -42,4 +42,12 @@ StartXml start_xml(const std::string& stored, const VmUuid& uuid, Generation gen
   return {text.str(), {}};
 }
 
+DomainIdentity identity_of(const std::string& xml) {
+  pugi::xml_document document;
+  document.load_buffer(xml.data(), xml.size());
+  const pugi::xml_node domain = document.child("domain");
+  return {domain.child("name").text().get(), canonical_uuid(domain.child("uuid").text().get()),
+          domain.child("metadata").child("pvcd:vm").attribute("generation").as_ullong()};
+}
+
 }  // namespace pvcd::libvirt

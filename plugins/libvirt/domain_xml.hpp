@@ -7,6 +7,14 @@
 
 namespace pvcd::libvirt {
 
+// What a domain's XML says about itself; the uuid is empty if there is none.
+struct DomainIdentity {
+  std::string name;
+  VmUuid uuid;
+  Generation generation = 0;  // that start_xml() gave it
+};
+DomainIdentity identity_of(const std::string& xml);
+
 struct StartXml {
   std::string xml;
   std::string problem;  // why there is none

@@ -9,6 +9,7 @@
 #include "bounded_call.hpp"
 #include "domain_calls.hpp"
 #include "domain_xml.hpp"
+#include "start_token.hpp"
 
 namespace pvcd::libvirt {
 namespace {
@@ -32,6 +33,7 @@ std::string name(const Process& process) { return "QEMU " + std::to_string(proce
 
 void Libvirt::start(Host& host) {
   host_ = &host;
+  forget_start_tokens(start_tokens);
   facts_ = std::make_unique<DomainFacts>(host, processes_);
   facts_->watch_running();
   connection_ = std::make_shared<Connection>(host.settings().text("uri"));
@@ -99,10 +101,13 @@ DomainProbe Libvirt::probe(const ProbeRequest& request) {
     return probe;
   }
   probe.process = found.processes.front();
-  if (found.processes.size() > 1) probe.note = std::to_string(found.processes.size()) + " of its processes live here";
+  if (found.processes.size() > 1) {
+    probe.note = std::to_string(found.processes.size()) + " of its processes live here";
+    return probe;
+  }
   probe.state = ask_libvirt(request.uuid);
   if (probe.state == DomainState::Running || probe.state == DomainState::Paused) return probe;
-  probe.state = DomainState::Running;
+  probe.state = DomainState::Unknown;
   probe.note = name(*probe.process) + " lives, but libvirt does not say in which state";
   return probe;
 }
@@ -124,17 +129,34 @@ CreateAnswer Libvirt::create(const CreateRequest& request) {
     return {Outcome::Refused, before.processes.front(), "it lives here already as " + name(before.processes.front())};
   if (!before.certain) return {Outcome::Refused, std::nullopt, before.note};
 
+  if (!connection_->get()) return {Outcome::Refused, std::nullopt, connection_->problem()};
+
+  const StartToken token(start_tokens, request.uuid);
+  const std::string unguarded = token.leave(request.generation, request.permit.not_after);
+  if (!unguarded.empty()) return {Outcome::Refused, std::nullopt, unguarded};
   const Answer answer =
       ask_libvirt_to(request.permit, create_limit,
                      [uuid = request.uuid, xml = start.xml](const Connect& connect, const RightToAct& right) {
                        return create_paused(connect, uuid, xml, right);
                      });
+  const bool unused = token.take_back();
+  if (answer.outcome == Outcome::Done) notice_hook(!unused);
+
   const Living after = living(request.uuid, {});
-  if (answer.outcome == Outcome::Refused && after.certain && after.processes.empty())
-    return {Outcome::Refused, std::nullopt, answer.note};
+  if (answer.outcome != Outcome::Unknown && after.certain && after.processes.empty())
+    return {Outcome::Refused, std::nullopt, answer.note.empty() ? "its QEMU ended at once" : answer.note};
   if (after.processes.size() != 1)
     return {Outcome::Unknown, std::nullopt, answer.note.empty() ? "its QEMU is not in /proc" : answer.note};
   return {answer.outcome == Outcome::Done ? Outcome::Done : Outcome::Unknown, after.processes.front(), answer.note};
+}
+
+// libvirtd looks for hooks when it starts, so one that ran before ours was installed does not know it.
+void Libvirt::notice_hook(bool ran) {
+  if (!ran && !said_without_hook_)
+    host_->log(Level::Warning,
+               "libvirtd does not ask pvcd's hook, so nothing keeps a VM of the cluster from being started by hand: "
+               "restart libvirtd, and see that /etc/libvirt/hooks/qemu.d/pvcd is there and executable");
+  said_without_hook_ = !ran;
 }
 
 // libvirt knows a domain by its UUID, so an act on it is exact only while this UUID has one process.

@@ -39,6 +39,7 @@ class Libvirt : public Plugin, public Hypervisor {
   bool is_the_only_one(const DomainRequest&, std::string& why_not) const;
   DomainState ask_libvirt(const VmUuid&) const;
   Answer ask_libvirt_to(const Permit&, Microseconds limit, Act) const;
+  void notice_hook(bool ran);
   void take_news();
   static int on_news(sd_event_source*, int, std::uint32_t, void* plugin);
 
@@ -48,6 +49,7 @@ class Libvirt : public Plugin, public Hypervisor {
   std::unique_ptr<DomainFacts> facts_;
   sd_event_source* news_source_ = nullptr;
   std::string last_problem_;
+  bool said_without_hook_ = false;
 };
 
 }  // namespace pvcd::libvirt

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <optional>
 
-#include "first_seen.hpp"
 #include "owner.hpp"
 
 namespace pvcd::rbd_locks {
@@ -12,6 +11,11 @@ namespace {
 
 // On top of osd_client_watch_timeout, for the OSD to notice and for the look itself.
 constexpr Microseconds watch_margin = seconds(5);
+
+// A lock without a watcher is broken only after a second such look: QEMU watches anew after a gap, and a look may fall
+// into one.
+constexpr Microseconds second_look_after = seconds(5);
+constexpr std::string_view unwatched = " unwatched";
 
 constexpr std::string_view automatic_cookie = "auto ";
 
@@ -53,7 +57,9 @@ class Judging {
     const bool watching = is_watching(*address);
     const std::string seen = owned + (watching ? ", which is watching" : ", which is not watching");
     if (owner.standing == Standing::Foreign) return foreign(owner, seen);
-    if (const auto pending = pending_on(*address)) return wait(*pending, seen);
+    std::vector<Pending> pending = {pending_on(*address, "", watch_lasts_)};
+    if (!watching) pending.push_back(pending_on(*address, unwatched, second_look_after));
+    if (remaining(pending) > 0) return wait(pending, seen);
     if (watching) return own_alive(seen);
     return dead_lock(locker, *address, seen + " although its watch had time to be renewed");
   }
@@ -67,7 +73,8 @@ class Judging {
     const std::string owned = who + " (" + owner.why + ")";
     if (owner.standing == Standing::Dead) return dead_watcher(*address, owned);
     if (owner.standing == Standing::Foreign) return foreign(owner, owned);
-    if (const auto pending = pending_on(*address)) return wait(*pending, owned);
+    const std::vector<Pending> pending = {pending_on(*address, "", watch_lasts_)};
+    if (remaining(pending) > 0) return wait(pending, owned);
     return own_alive(owned);
   }
 
@@ -86,9 +93,10 @@ class Judging {
     return {Ruling::Refuse, text + "; nothing proves it dead"};
   }
 
-  Finding wait(const Pending& pending, const std::string& text) {
-    judgement_.pending.push_back(pending);
-    const auto remaining_s = (pending.remaining + seconds(1) - 1) / seconds(1);
+  // All that it waits for are named again as long as it waits: the core forgets what is not.
+  Finding wait(const std::vector<Pending>& pending, const std::string& text) {
+    judgement_.pending.insert(judgement_.pending.end(), pending.begin(), pending.end());
+    const auto remaining_s = (remaining(pending) + seconds(1) - 1) / seconds(1);
     return {Ruling::Wait,
             text + "; asked again when its watch had time to run out, in " + std::to_string(remaining_s) + " s"};
   }
@@ -103,12 +111,19 @@ class Judging {
                 "\", which a person gave: only who knows that its holder is gone may remove it (rbd lock rm)"};
   }
 
-  // Nothing once the watch of a dead client must have run out, counted from when the core first heard of it.
-  std::optional<Pending> pending_on(const Address& address) const {
-    const std::string wait_for = listing_.image + " " + to_string(address);
-    const Microseconds ago = seen_ago(wait_for, start_.first_seen).value_or(0);
-    if (ago >= watch_lasts_) return std::nullopt;
-    return Pending{wait_for, watch_lasts_ - ago};
+  // Counted from when the core first heard of it.
+  Pending pending_on(const Address& address, std::string_view what, Microseconds lasts) const {
+    const std::string wait_for = listing_.image + " " + to_string(address) + std::string(what);
+    Microseconds ago = 0;
+    for (const FirstSeen& seen : start_.first_seen)
+      if (seen.wait_for == wait_for) ago = seen.ago;
+    return {wait_for, lasts > ago ? lasts - ago : 0};
+  }
+
+  static Microseconds remaining(const std::vector<Pending>& pending) {
+    Microseconds longest = 0;
+    for (const Pending& each : pending) longest = std::max(longest, each.remaining);
+    return longest;
   }
 
   bool is_watching(const Address& address) const {

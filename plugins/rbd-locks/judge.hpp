@@ -40,9 +40,9 @@ struct DeadLock {
   std::string address;  // canonical
 };
 
-// An instance whose watch has to run out; see safety rule 6.
+// What has to last for some time: an instance's watch that has to run out, or that nobody watches for it (rule 6).
 struct Pending {
-  std::string wait_for;  // "image instance"
+  std::string wait_for;  // "image instance", "image instance unwatched"
   Microseconds remaining = 0;
 };
 

@@ -101,20 +101,20 @@ void RbdLocks::drop_suspect_connection() {
 // Nothing is broken unless every image of the VM may start: a VM that is refused leaves no trace.
 HookVerdict RbdLocks::before_start(const VmStart& start) {
   const std::vector<std::string> images = rbd_images(start.disks);
-  if (images.empty()) return combine({}, start.first_seen);
+  if (images.empty()) return combine({});
   try {
     const Cluster& cluster = connected();
     const std::vector<Judgement> seen = look_at_all(cluster, images, start);
-    HookVerdict answer = combine(seen, start.first_seen);
+    HookVerdict answer = combine(seen);
     const bool dead_in_the_way =
         std::ranges::any_of(seen, [](const Judgement& each) { return each.ruling == Ruling::Break; });
     if (answer.verdict == Verdict::Proceed && dead_in_the_way) {
-      answer = combine(break_all(cluster, seen, start), start.first_seen);
+      answer = combine(break_all(cluster, seen, start));
     }
     drop_suspect_connection();
     return answer;
   } catch (const Error& error) {
-    return {Verdict::Unknown, error.what(), 0, "", "", {}};
+    return {Verdict::Unknown, error.what(), 0, {}, "", {}};
   }
 }
 

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "first_seen.hpp"
-
 namespace pvcd::rbd_locks {
 
 namespace {
@@ -23,23 +21,18 @@ Verdict verdict_of(Ruling ruling) {
   return Verdict::Unknown;
 }
 
-// The core counts `wait` from when it first heard this very text, the images count from their own first sight.
-void fill_wait(HookVerdict& answer, const std::vector<Judgement>& judgements,
-               const std::vector<FirstSeen>& first_seen) {
-  Microseconds remaining = 0;
+void fill_wait(HookVerdict& answer, const std::vector<Judgement>& judgements) {
   for (const Judgement& judgement : judgements) {
     for (const Pending& pending : judgement.pending) {
-      if (!answer.wait_for.empty()) answer.wait_for += wait_for_separator;
-      answer.wait_for += pending.wait_for;
-      remaining = std::max(remaining, pending.remaining);
+      answer.wait_for.push_back(pending.wait_for);
+      answer.wait = std::max(answer.wait, pending.remaining);
     }
   }
-  answer.wait = remaining + seen_ago(answer.wait_for, first_seen).value_or(0);
 }
 
 }  // namespace
 
-HookVerdict combine(const std::vector<Judgement>& judgements, const std::vector<FirstSeen>& first_seen) {
+HookVerdict combine(const std::vector<Judgement>& judgements) {
   std::vector<Judgement> sorted = judgements;
   std::ranges::stable_sort(sorted, std::ranges::greater(), &Judgement::ruling);
 
@@ -53,7 +46,7 @@ HookVerdict combine(const std::vector<Judgement>& judgements, const std::vector<
       answer.present.insert(answer.present.end(), judgement.dead_watchers.begin(), judgement.dead_watchers.end());
     }
   }
-  if (answer.verdict == Verdict::Wait) fill_wait(answer, judgements, first_seen);
+  if (answer.verdict == Verdict::Wait) fill_wait(answer, judgements);
   return answer;
 }
 

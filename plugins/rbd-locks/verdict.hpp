@@ -8,6 +8,6 @@
 namespace pvcd::rbd_locks {
 
 // Proceed when every image proceeds or has only dead locks and watchers in the way.
-HookVerdict combine(const std::vector<Judgement>&, const std::vector<FirstSeen>&);
+HookVerdict combine(const std::vector<Judgement>&);
 
 }  // namespace pvcd::rbd_locks

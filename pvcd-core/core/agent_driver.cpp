@@ -4,6 +4,7 @@
 
 #include "core/test_switches.hpp"
 #include "logic/transactions.hpp"
+#include "runtime/clock.hpp"
 #include "runtime/journal.hpp"
 #include "runtime/names.hpp"
 #include "store/changes.hpp"
@@ -63,12 +64,14 @@ AgentDriver::AgentDriver(Cluster& cluster, Plugins& plugins, Decisions& decision
       self_(self),
       wake_(std::move(wake)),
       hypervisor_(shared.text("hypervisor.plugin")),
-      hook_deadline_(milliseconds(static_cast<std::uint64_t>(shared.number("timings.hook_deadline_ms")))) {
+      first_sights_(runtime::names::run_directory() + "/first-seen.json", self.boot()) {
   const auto timing = [&](const char* key) { return milliseconds(static_cast<std::uint64_t>(shared.number(key))); };
   settings_.hooks = shared.list("hooks.vm_pre_start");
   settings_.shutdown_timeout = timing("timings.shutdown_timeout_ms");
   settings_.retry_min = timing("timings.retry_min_ms");
   settings_.retry_max = timing("timings.retry_max_ms");
+  settings_.act_limit = timing("timings.hook_deadline_ms");
+  for (auto& [uuid, seen] : first_sights_.read(runtime::boottime_us())) memory_.vms[uuid].first_seen = std::move(seen);
   plugins_.follow(
       hypervisor_, [this](const std::string& key, const std::string& value) { take_fact(key, value); },
       [this] {
@@ -97,12 +100,24 @@ void AgentDriver::round(const Right& right, Instant now, bool stopping) {
                        std::exchange(answers_, {})};
   logic::AgentPlan plan = logic::decide_agent(in, settings_, memory_);
   memory_ = std::move(plan.next);
+  keep_first_sights();
   for (const logic::AgentAction& action : plan.actions) execute(action, right, now);
+}
+
+std::string AgentDriver::hindrance() const {
+  return domains_ready_ ? "" : "the hypervisor plugin " + hypervisor_ + " has not listed the domains of this host";
+}
+
+void AgentDriver::keep_first_sights() {
+  const std::string why_not = first_sights_.keep(sights_of(memory_));
+  if (why_not != why_not_kept_ && !why_not.empty())
+    runtime::log(Level::Warning, "what starts wait for is waited for anew after a restart: " + why_not);
+  why_not_kept_ = why_not;
 }
 
 // Renewed with each proof: what is asked for now may be done until the proof that permits it is too old (rule 5).
 Permit AgentDriver::permit(const Right& right, Instant now) const {
-  return {std::min(right.not_after, now + hook_deadline_), epoch()};
+  return {std::min(right.not_after, now + settings_.act_limit), epoch()};
 }
 
 Epoch AgentDriver::epoch() const {
@@ -119,10 +134,12 @@ void AgentDriver::answer(const VmUuid& uuid, logic::AgentResult result) {
 
 void AgentDriver::commit(const logic::AgentAction& action, Changes changes, bool answered) {
   const Epoch at = epoch();
-  changes.push_back(decisions_.record(action.why, at));
-  store::commit(cluster_.store(), changes, [this, action, at, answered](const store::CommitResult& result) {
+  const std::string record = decisions_.record(action.why, at, changes);
+  changes.push_back(Append{Kind::Decision, record});
+  store::commit(cluster_.store(), changes, [this, action, record, at, answered](const store::CommitResult& result) {
     const bool ok = result.code == store::CommitCode::Ok;
-    if (ok) decisions_.announce(action.why, at, result.created.empty() ? "" : result.created.back(), action.uuid);
+    if (ok)
+      decisions_.announce(action.why, record, at, result.created.empty() ? "" : result.created.back(), action.uuid);
     if (answered) answer(action.uuid, logic::Written{ok, describe(result)});
   });
 }
@@ -130,7 +147,8 @@ void AgentDriver::commit(const logic::AgentAction& action, Changes changes, bool
 void AgentDriver::execute(const logic::AgentAction& action, const Right& right, Instant now) {
   const VmUuid& uuid = action.uuid;
   const auto reply = [this, uuid](auto result) { answer(uuid, std::move(result)); };
-  if (!std::holds_alternative<logic::WriteRun>(action.act)) decisions_.announce(action.why, epoch(), {}, uuid);
+  if (!std::holds_alternative<logic::WriteRun>(action.act))
+    decisions_.announce(action.why, decisions_.record(action.why, epoch(), {}), epoch(), {}, uuid);
   const auto act = [&]<class Act>(const Act& one) {
     if constexpr (std::is_same_v<Act, logic::Probe>) {
       plugins_.probe(hypervisor_, one.request, reply);
@@ -156,7 +174,7 @@ void AgentDriver::execute(const logic::AgentAction& action, const Right& right, 
     } else if constexpr (std::is_same_v<Act, logic::ShutdownDomain> || std::is_same_v<Act, logic::DestroyDomain>) {
       // Stopping what runs here is safe whoever owns it: it needs no proof.
       DomainRequest request = one.request;
-      request.permit = {now + hook_deadline_, 0};
+      request.permit = {now + settings_.act_limit, 0};
       if constexpr (std::is_same_v<Act, logic::ShutdownDomain>)
         plugins_.shutdown(hypervisor_, request, reply);
       else

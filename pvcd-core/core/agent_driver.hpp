@@ -8,6 +8,7 @@
 
 #include "core/cluster.hpp"
 #include "core/decisions.hpp"
+#include "core/first_sights.hpp"
 #include "core/plugins.hpp"
 #include "core/self.hpp"
 #include "logic/agent.hpp"
@@ -20,11 +21,13 @@ class AgentDriver {
   AgentDriver(Cluster&, Plugins&, Decisions&, const Self&, const Settings& shared, std::function<void()> wake);
 
   void round(const Right&, Instant now, bool stopping);
+  std::string hindrance() const;  // why no VM can be started here at all; empty: nothing stands in the way
 
  private:
   void execute(const logic::AgentAction&, const Right&, Instant now);
   void answer(const VmUuid&, logic::AgentResult);
   void take_fact(const std::string& key, const std::string& value);
+  void keep_first_sights();
   Permit permit(const Right&, Instant now) const;
   Epoch epoch() const;
   void commit(const logic::AgentAction&, Changes, bool answered);
@@ -35,9 +38,10 @@ class AgentDriver {
   const Self& self_;
   std::function<void()> wake_;
   std::string hypervisor_;
-  Microseconds hook_deadline_;
   logic::AgentSettings settings_;
   logic::AgentMemory memory_;
+  FirstSightsFile first_sights_;
+  std::string why_not_kept_;
   std::vector<logic::AgentAnswer> answers_;
   std::map<VmUuid, DomainState> domains_;
   bool domains_ready_ = false;

@@ -1,8 +1,5 @@
 #include "core/cluster.hpp"
 
-#include <charconv>
-#include <string_view>
-
 #include "runtime/loop.hpp"
 #include "store/codec.hpp"
 #include "store/mirror.hpp"
@@ -12,14 +9,6 @@ namespace pvcd::core {
 namespace {
 
 namespace paths = store::paths;
-
-template <class Number>
-std::optional<Number> parse_number(std::string_view text) {
-  Number number{};
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (result.ec != std::errc{} || result.ptr != text.data() + text.size()) return std::nullopt;
-  return number;
-}
 
 }  // namespace
 
@@ -37,6 +26,7 @@ struct Cluster::State {
         vms(opened, paths::vms, [this] { changed(); }),
         owners(opened, paths::owners, [this] { changed(); }),
         runs(opened, paths::runs, [this] { changed(); }),
+        waiting(opened, paths::waiting, [this] { changed(); }),
         fences(opened, paths::fences, [this] { changed(); }),
         evidence(opened, paths::evidence, [this] { changed(); }),
         jobs(opened, paths::jobs, [this] { changed(); }) {}
@@ -55,7 +45,8 @@ struct Cluster::State {
   bool complete() const {
     return store.state() == store::SessionState::Connected && cluster.complete() && leader.complete() &&
            nodes.complete() && live.complete() && readiness.complete() && roles.complete() && vms.complete() &&
-           owners.complete() && runs.complete() && fences.complete() && evidence.complete() && jobs.complete();
+           owners.complete() && runs.complete() && waiting.complete() && fences.complete() && evidence.complete() &&
+           jobs.complete();
   }
 
   // What cannot be read is left out and named; its object is left alone by every decision.
@@ -90,7 +81,7 @@ struct Cluster::State {
     view.jobs.clear();
     for (const auto& [name, entry] : jobs.entries()) {
       auto seen = read<JobRecord>(paths::under(paths::jobs, name), entry);
-      const auto id = parse_number<std::uint64_t>(std::string_view(name).substr(1));
+      const auto id = number_of(name);
       if (!seen || !id) continue;
       seen->value.id = *id;
       view.jobs.emplace(*id, std::move(*seen));
@@ -108,6 +99,7 @@ struct Cluster::State {
     read_all<VmRecord>(paths::vms, vms, view.vms);
     read_all<OwnerRecord>(paths::owners, owners, view.owners);
     read_all<RunRecord>(paths::runs, runs, view.runs);
+    read_all<WaitingRecord>(paths::waiting, waiting, view.waiting);
     read_all<FenceRecord>(paths::fences, fences, view.fences);
     read_all<EvidenceRecord>(paths::evidence, evidence, view.evidence);
     read_jobs();
@@ -117,7 +109,7 @@ struct Cluster::State {
   store::Store& store;
   runtime::Loop& loop;
   store::MirroredEntry cluster, leader;
-  store::Mirror nodes, live, readiness, roles, vms, owners, runs, fences, evidence, jobs;
+  store::Mirror nodes, live, readiness, roles, vms, owners, runs, waiting, fences, evidence, jobs;
   logic::ClusterView view;
   bool rebuild_pending = false;
   std::vector<std::function<void()>> listeners;

@@ -19,10 +19,32 @@ constexpr Microseconds trim_interval = seconds(60);
 
 // Book-keeping that changes nothing a person asks about later.
 bool is_worth_a_record(const logic::CoordinatorAct& act) {
-  return !std::holds_alternative<logic::UpdateJob>(act) && !std::holds_alternative<logic::RemoveJob>(act);
+  return !std::holds_alternative<logic::UpdateJob>(act) && !std::holds_alternative<logic::RemoveJob>(act) &&
+         !std::holds_alternative<logic::TellWaiting>(act);
 }
 
 }  // namespace
+
+logic::UnitNeeds unit_needs(const Settings& shared) {
+  logic::UnitNeeds needs;
+  needs.plugins = shared.list("hooks.vm_pre_start");
+  needs.plugins.insert(needs.plugins.begin(), shared.text("hypervisor.plugin"));
+  needs.silent_after = milliseconds(static_cast<std::uint64_t>(shared.number("timings.decision_limit_ms")));
+  return needs;
+}
+
+logic::CoordinatorSettings coordinator_settings(const Settings& shared) {
+  const auto timing = [&](const char* key) { return milliseconds(static_cast<std::uint64_t>(shared.number(key))); };
+  logic::CoordinatorSettings settings;
+  settings.coordinators = shared.list("cluster.coordinators");
+  settings.suspect_after = timing("timings.suspect_after_ms");
+  settings.fence_deadline = timing("timings.fence_deadline_ms");
+  settings.retry_min = timing("timings.retry_min_ms");
+  settings.retry_max = timing("timings.retry_max_ms");
+  settings.shutdown_timeout = timing("timings.shutdown_timeout_ms");
+  settings.needs = unit_needs(shared);
+  return settings;
+}
 
 CoordinatorDriver::CoordinatorDriver(runtime::Loop& loop, Cluster& cluster, Plugins& plugins, Decisions& decisions,
                                      const Self& self, const Settings& shared, std::function<void()> wake,
@@ -34,14 +56,8 @@ CoordinatorDriver::CoordinatorDriver(runtime::Loop& loop, Cluster& cluster, Plug
       wake_(std::move(wake)),
       give_up_role_(std::move(give_up_role)),
       fencer_(shared.text("fencing.fencer")),
-      trim_(loop.every(trim_interval, [this] { trim_decisions(); })) {
-  const auto timing = [&](const char* key) { return milliseconds(static_cast<std::uint64_t>(shared.number(key))); };
-  settings_.coordinators = shared.list("cluster.coordinators");
-  settings_.suspect_after = timing("timings.suspect_after_ms");
-  settings_.fence_deadline = timing("timings.fence_deadline_ms");
-  settings_.retry_min = timing("timings.retry_min_ms");
-  settings_.retry_max = timing("timings.retry_max_ms");
-}
+      settings_(coordinator_settings(shared)),
+      trim_(loop.every(trim_interval, [this] { trim_decisions(); })) {}
 
 void CoordinatorDriver::round(const Right& right, Instant now, bool primary) {
   primary_ = primary;
@@ -60,7 +76,8 @@ void CoordinatorDriver::answer(logic::CoordinatorAnswer one) {
 void CoordinatorDriver::execute(const logic::CoordinatorAction& action, const Right& right, Instant now) {
   if (const auto* read = std::get_if<logic::ReadPower>(&action.act)) return read_power(*read, now);
   if (const auto* off = std::get_if<logic::PowerOff>(&action.act)) {
-    decisions_.announce(action.why, cluster_.view().leader ? cluster_.view().leader->value.epoch : 0, {});
+    const Epoch epoch = cluster_.view().leader ? cluster_.view().leader->value.epoch : 0;
+    decisions_.announce(action.why, decisions_.record(action.why, epoch, {}), epoch, {});
     return power_off(*off, right, now);
   }
   if (const auto* give_up = std::get_if<logic::GiveUpRole>(&action.act)) {
@@ -102,12 +119,14 @@ void CoordinatorDriver::power_off(const logic::PowerOff& act, const Right& right
 void CoordinatorDriver::commit(const logic::CoordinatorAction& action, Changes changes) {
   const Epoch epoch = cluster_.view().leader ? cluster_.view().leader->value.epoch : 0;
   const bool recorded = is_worth_a_record(action.act);
-  if (recorded) changes.push_back(decisions_.record(action.why, epoch));
+  const std::string record = decisions_.record(action.why, epoch, changes);
+  if (recorded) changes.push_back(Append{Kind::Decision, record});
   if (switched("epoch-check-off")) changes.erase(changes.begin());
   if (switched("late-writes")) sleep(4);
-  store::commit(cluster_.store(), changes, [this, action, epoch, recorded](const store::CommitResult& result) {
+  store::commit(cluster_.store(), changes, [this, action, record, epoch, recorded](const store::CommitResult& result) {
     const bool ok = result.code == store::CommitCode::Ok;
-    if (ok) decisions_.announce(action.why, epoch, recorded && !result.created.empty() ? result.created.back() : "");
+    if (ok)
+      decisions_.announce(action.why, record, epoch, recorded && !result.created.empty() ? result.created.back() : "");
     // What was written wakes when it is seen, what was refused is decided again at the next interval: on the same view
     // the same decision would be refused again, as often as the store answers.
     answers_.push_back(logic::Done{logic::key_of(action.act), ok, {}});

@@ -14,6 +14,10 @@
 
 namespace pvcd::core {
 
+logic::CoordinatorSettings coordinator_settings(const Settings& shared);
+// What a node needs to run VMs, as configured.
+logic::UnitNeeds unit_needs(const Settings& shared);
+
 class CoordinatorDriver {
  public:
   // `give_up_role` is asked for by an administrator's job.

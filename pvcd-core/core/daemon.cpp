@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "core/agent_driver.hpp"
+#include "core/cluster_vms.hpp"
 #include "core/coordinator_driver.hpp"
 #include "core/high_water.hpp"
 #include "core/objects/tree.hpp"
@@ -14,6 +15,7 @@
 #include "runtime/journal.hpp"
 #include "runtime/names.hpp"
 #include "runtime/ready.hpp"
+#include "sdk/cluster_vms.hpp"
 #include "store/codec.hpp"
 #include "store/options.hpp"
 #include "store/paths.hpp"
@@ -44,15 +46,17 @@ struct Daemon::State {
         cluster_name(shared.text("cluster.name")),
         self(shared),
         high_water(names::state_directory() + "/high-water.json"),
+        cluster_vms(names::state_directory() + "/" + cluster_vms_name),
         bus(loop, runtime::connect_system_bus(), [this](const std::string& why) { bus_lost(why); }),
         opened(store::open_zookeeper(loop.get(), store::zookeeper_options(shared))),
         cluster(*opened, loop),
         requests(cluster, self.name()),
+        explanations(cluster, coordinator_settings(shared), runtime::boottime_us),
         polkit(bus),
         plugins(bus, milliseconds(static_cast<std::uint64_t>(shared.number("timings.hook_deadline_ms")))),
         decisions(self.name()),
-        tree(loop, bus.connection(), polkit, cluster, requests, {self.name(), shared.list("cluster.coordinators")},
-             runtime::boottime_us),
+        tree(loop, bus.connection(), polkit, cluster, requests, explanations,
+             {self.name(), shared.list("cluster.coordinators"), unit_needs(shared)}, runtime::boottime_us),
         role(cluster, plugins, self, shared, [this] { wake(); }),
         agent(cluster, plugins, decisions, self, shared, [this] { wake(); }),
         coordinator(
@@ -115,19 +119,34 @@ struct Daemon::State {
             "nothing is started or fenced by this node: " + wrong + ". Only an operator can say which is right");
     }
     if (!wrong.empty()) right = {};
+    if (wrong.empty()) keep_cluster_vms();
     return right;
+  }
+
+  void keep_cluster_vms() {
+    const std::string why_not = cluster_vms.keep(cluster.view());
+    if (why_not != vms_not_kept && !why_not.empty())
+      runtime::log(Level::Error, "libvirt's hook does not know the newest VMs: " + why_not);
+    vms_not_kept = why_not;
   }
 
   void round() {
     const Instant now = runtime::boottime_us();
     const Right right = right_to_act(now);
+    explanations.look();
     tree.update();
     found_cluster();
     role.round(right, now, stopping);
     agent.round(right, now, stopping);
     coordinator.round(right, now, role.is_primary());
+    if (!stopping) ages.set("running", hindrance());
     if (cluster.view().complete && right.may_act) decided_at = now;
     if (stopping) finish_stopping(now);
+  }
+
+  // Why this core starts nothing, for all nodes to read; empty: it does.
+  std::string hindrance() const {
+    return store_is_wrong.empty() ? agent.hindrance() : "the store is behind what this node has seen; see its journal";
   }
 
   // The first core of a new cluster names it. Who has seen one before does not: then the store has lost it (rule 15).
@@ -170,10 +189,12 @@ struct Daemon::State {
   std::string cluster_name;
   Self self;
   HighWater high_water;
+  ClusterVms cluster_vms;
   runtime::Bus bus;
   std::unique_ptr<store::Store> opened;
   Cluster cluster;
   Requests requests;
+  Explanations explanations;
   runtime::Polkit polkit;
   Plugins plugins;
   Decisions decisions;
@@ -184,6 +205,7 @@ struct Daemon::State {
   runtime::AgeSender ages;
   runtime::Timer rounds;
   std::string store_is_wrong;
+  std::string vms_not_kept;
   Instant decided_at = 0;
   Instant told_systemd = 0;
   bool awake = false;

@@ -17,16 +17,16 @@ class Decisions {
   explicit Decisions(NodeName self) : self_(std::move(self)) {}
   void on_announced(Emit emit) { emit_ = std::move(emit); }
 
-  // For the transaction of the act: the record exists exactly if the act does (S7).
-  Append record(const logic::Decision&, Epoch) const;
+  // Of a decision that changes the store: what it is about and the versions that it was made on are told by the
+  // changes. In their transaction the record exists exactly if the act does (S7).
+  std::string record(const logic::Decision&, Epoch, const Changes&) const;
 
   // `created`: the path of the record in the store, whose number is the decision's id; empty for an act that changes
   // nothing there.
-  void announce(const logic::Decision&, Epoch, const std::string& created, const std::string& object = {});
+  void announce(const logic::Decision&, const std::string& record, Epoch, const std::string& created,
+                const std::string& vm = {});
 
  private:
-  std::string text(const logic::Decision&, Epoch) const;
-
   NodeName self_;
   Emit emit_;
 };

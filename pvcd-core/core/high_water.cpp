@@ -1,26 +1,29 @@
 #include "core/high_water.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstring>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
+#include <stdexcept>
 
+#include "core/small_file.hpp"
 #include "sdk/plugin.hpp"
 
 namespace pvcd::core {
 namespace {
 
-Marks parse(const std::string& text) {
-  const auto json = nlohmann::json::parse(text);
-  return {json.at("cluster_id").get<std::string>(), json.at("epoch").get<Epoch>(),
-          json.at("generations").get<std::map<VmUuid, Generation>>()};
+// A negative or broken number would be taken for a huge or another one.
+std::uint64_t counted(const nlohmann::json& json) {
+  if (!json.is_number_unsigned()) throw std::invalid_argument("'" + json.dump() + "' is no count");
+  return json.get<std::uint64_t>();
 }
 
-std::string error_text(const std::string& file) { return file + ": " + std::strerror(errno); }
+Marks parse(const std::string& text) {
+  const auto json = nlohmann::json::parse(text);
+  Marks marks{json.at("cluster_id").get<std::string>(), counted(json.at("epoch")), {}};
+  const auto& generations = json.at("generations");
+  if (!generations.is_object()) throw std::invalid_argument("'generations' is no object");
+  for (const auto& [uuid, generation] : generations.items()) marks.generations[uuid] = counted(generation);
+  return marks;
+}
 
 }  // namespace
 
@@ -51,15 +54,14 @@ Marks raised(const Marks& marks, const logic::ClusterView& view) {
 }
 
 HighWater::HighWater(std::string file) : file_(std::move(file)) {
-  std::ifstream in(file_);
-  if (!in) return;
-  std::stringstream text;
-  text << in.rdbuf();
+  const auto text = read_small_file(file_);
+  if (!text) return;
   try {
-    marks_ = parse(text.str());
-  } catch (const nlohmann::json::exception& error) {
+    marks_ = parse(*text);
+  } catch (const std::exception& error) {
     throw Error(file_ + " is damaged (" + error.what() +
-                "): it keeps this node from acting on an old store; remove it only if the store is known to be whole");
+                "): it keeps this node from acting on an old store; restore it, or remove it if the store is known to "
+                "be whole, and start pvcd.service again");
   }
 }
 
@@ -77,13 +79,7 @@ std::string HighWater::check(const logic::ClusterView& view) {
 void HighWater::save(const Marks& marks) const {
   const nlohmann::json json = {
       {"cluster_id", marks.cluster_id}, {"epoch", marks.epoch}, {"generations", marks.generations}};
-  const std::string text = json.dump() + "\n";
-  const std::string fresh = file_ + ".new";
-  const int fd = open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0) throw Error(error_text(fresh));
-  const bool written = write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fsync(fd) == 0;
-  close(fd);
-  if (!written || rename(fresh.c_str(), file_.c_str()) != 0) throw Error(error_text(fresh));
+  replace_small_file(file_, json.dump() + "\n");
 }
 
 }  // namespace pvcd::core

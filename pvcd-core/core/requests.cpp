@@ -3,7 +3,6 @@
 #include <systemd/sd-id128.h>
 
 #include <algorithm>
-#include <charconv>
 #include <set>
 
 #include "core/domain_xml.hpp"
@@ -100,15 +99,37 @@ Refusal check_home(const VmRecord& vm, const std::string& key, const NodeName& h
   return std::nullopt;
 }
 
-// S1 is about images: two VMs that share one would be two writers.
+RequestError image_taken(const std::string& image, const std::string& by) {
+  return {ErrorKind::Refused, "image " + image + " is a disk of " + by + " already; give each VM its own"};
+}
+
+// S1 is about images: two VMs that share one would be two writers. Here to name the other one; the transaction decides.
 Refusal check_images(const ClusterView& view, const VmRecord& vm) {
   for (const auto& [uuid, other] : view.vms)
     for (const Disk& theirs : other.value.disks)
       for (const Disk& disk : vm.disks)
-        if (disk.kind == DiskKind::Rbd && theirs.kind == DiskKind::Rbd && disk.source == theirs.source)
-          return RequestError{ErrorKind::Refused, "image " + disk.source + " is a disk of VM " + other.value.name +
-                                                      " already; give each VM its own"};
+        if (disk.kind != DiskKind::Local && disk.kind == theirs.kind && disk.source == theirs.source)
+          return image_taken(disk.source, "VM " + other.value.name);
   return std::nullopt;
+}
+
+// As one transaction: the entries of names and images make sure that two definitions in the same moment do not share
+// any.
+std::vector<Operation> definition_of(const VmRecord& vm) {
+  std::vector<Operation> operations{store::Create{paths::under(paths::names, vm.name), vm.uuid},
+                                    store::Create{paths::under(paths::vms, vm.uuid), store::encode(vm)}};
+  for (const Key& image : image_keys(vm)) operations.push_back(store::Create{paths::of(image), vm.uuid});
+  return operations;
+}
+
+RequestError definition_error(const VmRecord& vm, const CommitResult& result) {
+  constexpr std::size_t first_image = 2;
+  if (result.code != CommitCode::Exists || result.failed < first_image) return error_of(result.code);
+  std::vector<std::string> sources;
+  for (const Disk& disk : vm.disks)
+    if (disk.kind != DiskKind::Local) sources.push_back(disk.source);
+  const std::size_t image = result.failed - first_image;
+  return image < sources.size() ? image_taken(sources[image], "another VM") : error_of(result.code);
 }
 
 Refusal check_taken(const ClusterView& view, const VmRecord& vm) {
@@ -126,7 +147,7 @@ std::string argument(const Arguments& arguments, const std::string& key) {
 }
 
 Refusal check_move(const ClusterView& view, const VmRecord& vm, const NodeName& node) {
-  if (node.empty()) return invalid("node: name one; choosing it for you is not in this version");
+  if (node.empty()) return std::nullopt;  // the primary chooses
   if (!view.nodes.contains(node)) return RequestError{ErrorKind::NotFound, "no node '" + node + "' ever joined"};
   return check_home(vm, "node", node);
 }
@@ -159,15 +180,6 @@ Refusal check_job(const ClusterView& view, const logic::JobType& type, const std
   if (type.name == "node-confirm-off")
     return check_confirm_off(view, node->second.value, argument(arguments, "boot_id"));
   return type.name == "node-step-down" ? check_step_down(view, object) : std::nullopt;
-}
-
-std::optional<std::uint64_t> job_of_path(const std::string& path) {
-  const std::string prefix = paths::under(paths::jobs, "j");
-  if (!path.starts_with(prefix)) return std::nullopt;
-  std::uint64_t id = 0;
-  const char* end = path.data() + path.size();
-  const auto [stopped, failure] = std::from_chars(path.data() + prefix.size(), end, id);
-  return failure == std::errc{} && stopped == end ? std::optional(id) : std::nullopt;
 }
 
 store::Committed answer(Reply<std::monostate> reply) {
@@ -270,12 +282,10 @@ void Requests::define_vm(const std::string& xml, const NodeName& home, const VmS
   }
   if (auto refusal = check_taken(view, vm)) return reply(*refusal);
   if (auto refusal = check_images(view, vm)) return reply(*refusal);
-  writer_->commit({store::Create{paths::under(paths::names, vm.name), vm.uuid},
-                   store::Create{paths::under(paths::vms, vm.uuid), store::encode(vm)}},
-                  [reply, uuid = vm.uuid](const CommitResult& result) {
-                    if (result.code == CommitCode::Ok) return reply(uuid);
-                    reply(error_of(result.code));
-                  });
+  writer_->commit(definition_of(vm), [reply, vm](const CommitResult& result) {
+    if (result.code == CommitCode::Ok) return reply(vm.uuid);
+    reply(definition_error(vm, result));
+  });
 }
 
 void Requests::configure_vm(const VmUuid& uuid, const VmSettings& settings, Reply<std::monostate> reply) {
@@ -307,7 +317,7 @@ void Requests::submit(const std::string& type_name, const std::string& object, c
   create.sequential = true;
   writer_->send({create}, [reply](const CommitResult& result) {
     if (result.code != CommitCode::Ok) return reply(error_of(result.code));
-    const auto id = result.created.empty() ? std::nullopt : job_of_path(result.created.front());
+    const auto id = result.created.empty() ? std::nullopt : number_of(result.created.front());
     if (!id) return reply(RequestError{ErrorKind::Failed, "the cluster store gave the job no number; see the journal"});
     reply(*id);
   });

@@ -20,6 +20,7 @@ class Self {
   explicit Self(const Settings& shared);
 
   const NodeName& name() const { return name_; }
+  const BootId& boot() const { return boot_; }
   const std::vector<std::string>& storage_addresses() const { return storage_addresses_; }
 
   // The incarnation is 0 until the keepalive of this boot has joined.

@@ -32,7 +32,7 @@ LoadedPlugin load_plugin(const std::filesystem::path& directory, const std::stri
   const PluginEntry& entry = entry_of(file);
   if (std::string_view(entry.build_id) != PVCD_BUILD_ID)
     throw Error(file.string() + ": is of build " + entry.build_id + ", this host of " PVCD_BUILD_ID +
-                ": install both from one release and restart the unit");
+                ": install both from one build and restart the unit");
   if (entry.name != name)
     throw Error(file.string() + ": calls itself \"" + entry.name + "\": file and plugin name must be equal");
   return {name, entry.needs_bus, std::unique_ptr<Plugin>(entry.create())};

@@ -23,6 +23,8 @@ struct AgentSettings {
   Microseconds shutdown_timeout = seconds(180);  // guest asked to stop; then off
   Microseconds retry_min = seconds(1);
   Microseconds retry_max = seconds(60);
+  Microseconds act_limit = seconds(10);      // of every permit: what a plugin is asked for begins within it or never
+  Microseconds settled_after = seconds(60);  // a QEMU that ended earlier than this did not start well
 };
 
 // ---------------------------------------------------------------------------------------------------- actions and
@@ -124,26 +126,42 @@ enum class Goal {
   HelpRelease,   // another node's start waits for a dead instance of ours
 };
 
+// What the view has to show before these records are read again: the mirror lags behind the own writes.
+struct OwnWrite {
+  std::optional<Version> run;    // version that it replaced; absent: it was created
+  std::optional<Version> owner;  // version that it replaced, if it was written too
+  Instant limit = 0;             // then it was overwritten or removed by others
+};
+
+// When something that a hook waits for was first heard of, without a verdict in between that did not name it.
+using FirstSights = std::map<std::string, Instant>;
+
 struct VmMemory {
   Step step = Step::Look;
   Goal goal = Goal::Nothing;  // that the step is taken for
   bool under_way = false;
   Generation generation = 0;  // the steps are about this one
-  Generation released = 0;    // the last one that was released here: what is seen may be older than that
   std::size_t hook = 0;
   std::optional<Process> process;  // found or created here
   DomainState domain = DomainState::Unknown;
   std::vector<ClientInstance> present;    // listed before create
   std::vector<ClientInstance> instances;  // of the new QEMU
   std::optional<Instant> doubted_at;      // when a fact that says gone was last held against the processes
+  Instant looked_at = 0;                  // when the last probe was asked for
+  std::optional<Instant> create_ends_at;  // an unanswered create may still happen until then (safety rule 7)
   Instant not_before = 0;
   std::uint32_t failures = 0;
   std::optional<Instant> shutdown_asked;
-  std::map<std::string, Instant> first_seen;  // what hooks wait for (safety rule 6)
-  std::string reason;                         // of the last refusal
-  NodeName ask;                               // whose dead instance it named
-  bool refused = false;                       // what Report says
-  std::size_t releases_seen = 0;              // finished release jobs of this VM: a new one is a reason to try at once
+  std::optional<Instant> running_since;
+  std::uint32_t crashes = 0;  // in a row, each before it had settled
+  std::optional<OwnWrite> own_write;
+  std::map<std::string, FirstSights> first_seen;  // by hook (safety rule 6)
+  std::string note;                               // of the last probe
+  std::string reason;                             // of the last refusal
+  NodeName ask;                                   // whose dead instance it named
+  bool refused = false;                           // what Report says
+  std::optional<std::uint64_t> answered_job;      // the last one that Report was about
+  std::size_t releases_seen = 0;  // finished release jobs of this VM: a new one is a reason to try at once
 };
 
 struct AgentMemory {

@@ -24,15 +24,27 @@ AgentVm::AgentVm(const AgentInput& in, const AgentSettings& settings, const VmUu
   run_ = find(in.view.runs, uuid);
 }
 
+// ------------------------------------------------------------------------------------------------- what is to be done
+
 bool AgentVm::owns() const {
   return owner_ && !owner_->value.released && owner_->value.owner.node == in_.self.node &&
-         owner_->value.owner.boot == in_.self.boot && owner_->value.generation > memory_.released;
+         owner_->value.owner.boot == in_.self.boot;
+}
+
+bool AgentVm::is_own_run() const {
+  return run_ && owner_ && run_->value.generation == owner_->value.generation &&
+         run_->value.life.node == in_.self.node && run_->value.life.boot == in_.self.boot;
 }
 
 const Seen<JobRecord>* AgentVm::release_job() const {
   for (const auto& [id, job] : in_.view.jobs)
-    if (is_release_for(job.value, in_.self.node) && job.value.arguments.at("vm") == uuid_) return &job;
+    if (id != memory_.answered_job && is_release_for(job.value, in_.self.node) && job.value.arguments.at("vm") == uuid_)
+      return &job;
   return nullptr;
+}
+
+bool AgentVm::lives_as_recorded(VmState state) const {
+  return memory_.process && is_own_run() && run_->value.process == memory_.process && run_->value.state == state;
 }
 
 Goal AgentVm::goal() const {
@@ -43,20 +55,21 @@ Goal AgentVm::goal() const {
   return release_job() ? Goal::HelpRelease : Goal::Nothing;
 }
 
-// ------------------------------------------------------------------------------------------------------------- the
-// steps
+// --------------------------------------------------------------------------------------------- which step comes next
 
 void AgentVm::advance() {
-  if (!vm_ || memory_.under_way) return;
+  // A resume writes nothing, and the transaction before it has just checked the ownership.
+  if (!vm_ || memory_.under_way || (memory_.step != Step::Resume && !sees_own_write())) return;
   notice_goal();
   notice_releases();
   const bool own = memory_.goal == Goal::Run || memory_.goal == Goal::Stop;
   if (own && owner_->value.owner.incarnation != in_.self.incarnation) go(Step::Readopt);
   if (has_to_wait()) return;
   if (memory_.step == Step::Running && may_be_gone()) start_over();
+  if (memory_.step == Step::Running && release_job()) choose_run();
   if (memory_.step == Step::AwaitShutdown) await_shutdown();
   if (memory_.step == Step::Idle) choose();
-  plan_step();
+  if (!has_to_wait()) plan_step();
 }
 
 // What was begun for another goal, or another generation, ends where it is; what to do next is taken from what is seen
@@ -68,6 +81,7 @@ void AgentVm::notice_goal() {
   if (std::exchange(memory_.goal, now) != now || !same_generation) {
     memory_.not_before = 0;
     memory_.failures = 0;
+    memory_.crashes = 0;
     if (memory_.step == Step::AwaitShutdown && now == Goal::Run && same_generation) return;
     memory_.shutdown_asked.reset();
     start_over();
@@ -86,6 +100,16 @@ void AgentVm::notice_releases() {
   memory_.releases_seen = releases;
 }
 
+bool AgentVm::sees_own_write() {
+  if (!memory_.own_write) return true;
+  const OwnWrite& written = *memory_.own_write;
+  const bool run_seen = run_ && (!written.run || run_->version > *written.run);
+  const bool owner_seen = !written.owner || (owner_ && owner_->version > *written.owner);
+  if (!(run_seen && owner_seen) && in_.now < written.limit) return false;
+  memory_.own_write.reset();
+  return true;
+}
+
 // What tells people or undoes something is never put off.
 bool AgentVm::has_to_wait() const {
   const bool at_once =
@@ -100,15 +124,14 @@ void AgentVm::choose() {
     case Goal::Stop:
       return choose_stop();
     case Goal::DestroyStale:
-      if (memory_.process) go(Step::Destroy);
+      if (memory_.process) return go(Step::Destroy);
+      if (may_have_come()) start_over();
       return;
     case Goal::HelpRelease:
       if (in_.stopping) return;
       if (!memory_.process) return go(Step::Hooks);
-      memory_.refused = true;
-      memory_.reason =
-          "QEMU " + std::to_string(memory_.process->pid) + " of " + vm_->name + " lives on " + in_.self.node;
-      return go(Step::Report);
+      return refuse_release("QEMU " + std::to_string(memory_.process->pid) + " of " + vm_->name + " lives on " +
+                            in_.self.node + ", and nobody has asked " + in_.self.node + " to stop it");
     case Goal::Nothing:
       return;
   }
@@ -116,38 +139,32 @@ void AgentVm::choose() {
 
 void AgentVm::choose_run() {
   if (in_.stopping) return;
+  if (release_job()) return refuse_release(vm_->name + " is " + in_.self.node + "'s, and is to run there");
   // Whatever was waited for stays remembered; the rest of a former start does not.
   memory_.present.clear();
   memory_.instances.clear();
   if (!memory_.process) return go(Step::Hooks);
-  const bool recorded = is_own_run() && run_->value.process == memory_.process;
-  const bool recorded_running = recorded && run_->value.state == VmState::Running;
+  const bool recorded_running = lives_as_recorded(VmState::Running);
+  if (recorded_running && run_->value.reason.empty()) return rest();
+  // Neither beside it nor on top of it: whether its CPUs ever ran decides what is to be done with it.
+  if (memory_.domain == DomainState::Unknown)
+    return refuse("it lives, but it is not known whether it runs or is paused: " + memory_.note);
   // A paused domain is one whose start was interrupted: its CPUs never ran, so nothing is lost by starting it again
   // through the hooks.
   if (memory_.domain == DomainState::Paused && !recorded_running) return go(Step::Destroy);
-  if (recorded_running && run_->value.reason.empty()) return go(Step::Running);
-  if (recorded) memory_.instances = run_->value.instances;
-  if (recorded_running) return go(Step::RecordRunning);
-  // Whether its CPUs were ever let run is not known: a QEMU counts as running where libvirt does not say otherwise.
-  go(memory_.instances.empty() ? Step::Identify : Step::Resume);
+  if (is_own_run() && run_->value.process == memory_.process) memory_.instances = run_->value.instances;
+  go(recorded_running || !memory_.instances.empty() ? Step::RecordRunning : Step::Identify);
 }
 
 void AgentVm::choose_stop() {
   if (in_.stopping) return;
+  if (!memory_.process && create_may_come()) {
+    memory_.not_before = *memory_.create_ends_at;
+    return start_over();
+  }
   if (!memory_.process) return go(Step::BreakInstances);
   if (vm_->off_at_once || memory_.domain == DomainState::Paused) return go(Step::Destroy);
   go(memory_.shutdown_asked ? Step::AwaitShutdown : Step::AskShutdown);
-}
-
-// The hypervisor's list is complete: what is not on it is not there as far as it knows. Only a probe decides.
-bool AgentVm::may_be_gone() {
-  auto fact = in_.domains.find(uuid_);
-  const bool gone = fact == in_.domains.end() || fact->second == DomainState::Gone;
-  if (!gone) memory_.doubted_at.reset();
-  // Again after a while: the fact may have been wrong the first time and be right now.
-  if (!gone || (memory_.doubted_at && in_.now < *memory_.doubted_at + settings_.retry_min)) return false;
-  memory_.doubted_at = in_.now;
-  return true;
 }
 
 void AgentVm::await_shutdown() {
@@ -156,216 +173,41 @@ void AgentVm::await_shutdown() {
   if (overdue || may_be_gone()) start_over();
 }
 
-void AgentVm::plan_step() {
-  const DomainRequest domain{{}, uuid_, memory_.process.value_or(Process{})};
-  switch (memory_.step) {
-    case Step::Look: {
-      ProbeRequest request{uuid_, {}};
-      if (run_ && run_->value.process && run_->value.life.boot == in_.self.boot)
-        request.recorded.push_back(*run_->value.process);
-      return plan(Probe{request}, "look for processes of " + vm_->name, "only processes say whether it runs here");
-    }
-    case Step::Hooks:
-      if (memory_.hook < settings_.hooks.size())
-        return plan(RunHook{settings_.hooks[memory_.hook], start_request()},
-                    "ask " + settings_.hooks[memory_.hook] + " about " + vm_->name,
-                    "every hook must say Proceed before it starts");
-      go(memory_.goal == Goal::HelpRelease ? Step::Report : Step::Create);
-      return plan_step();
-    case Step::Create:
-      return plan(CreateDomain{{{}, uuid_, vm_->xml, memory_.generation}}, "create " + vm_->name + " paused",
-                  "owned here at generation " + std::to_string(memory_.generation) + ", and every hook said Proceed");
-    case Step::Identify:
-      if (memory_.hook < settings_.hooks.size() && needs_storage_guard())
-        return plan(
-            IdentifyInstances{settings_.hooks[memory_.hook], {vm_->disks, memory_.present, in_.storage_addresses}},
-            "read the Ceph client instances of " + vm_->name, "they must be on record before its CPUs run");
-      go(Step::RecordStart);
-      return plan_step();
-    case Step::RecordStart:
-      return plan(write(run_record(VmState::Starting)), "record the start of " + vm_->name, "intent before act");
-    case Step::Resume:
-      return plan(ResumeDomain{domain}, "let the CPUs of " + vm_->name + " run", "its instances are on record");
-    case Step::RecordRunning: {
-      WriteRun act = write(run_record(VmState::Running));
-      // Its own locks are taken now and every former one was broken on the way here.
-      act.owner = owner_->value;
-      act.owner->former.clear();
-      return plan(act, "record " + vm_->name + " running", "its CPUs run");
-    }
-    case Step::RecordRefusal:
-      return plan(write(refusal_record()),
-                  (memory_.goal == Goal::Run ? "do not start " : "do not stop ") + vm_->name + " now", memory_.reason);
-    case Step::AskShutdown:
-      return plan(ShutdownDomain{domain}, "ask the guest of " + vm_->name + " to shut down",
-                  "it is not wanted any more");
-    case Step::Destroy:
-      return plan(DestroyDomain{domain}, "destroy the domain of " + vm_->name,
-                  memory_.goal == Goal::DestroyStale
-                      ? "this boot was taken for over, with evidence: whatever runs here is of the past"
-                      : "it must not run now");
-    case Step::BreakInstances:
-      if (memory_.hook < settings_.hooks.size() && !own_dead().empty())
-        return plan(
-            AfterStop{settings_.hooks[memory_.hook], {{}, uuid_, vm_->disks, own_dead(), in_.storage_addresses}},
-            "break what the stopped QEMU of " + vm_->name + " left behind", "a release leaves nothing behind");
-      go(Step::RecordRelease);
-      return plan_step();
-    case Step::RecordRelease: {
-      WriteRun act = write(run_record(VmState::Stopped));
-      act.owner = owner_->value;
-      act.owner->released = true;
-      return plan(act, "release " + vm_->name, "its QEMU is gone and nothing of it is left in Ceph");
-    }
-    case Step::Readopt: {
-      RunRecord record = is_own_run() ? run_->value : unstarted_record();
-      record.life = in_.self;
-      WriteRun act = write(record);
-      act.owner = owner_->value;
-      act.owner->owner.incarnation = in_.self.incarnation;
-      return plan(act, "adopt " + vm_->name + " again", "the keepalive has a new session in the same boot");
-    }
-    case Step::Report: {
-      const Seen<JobRecord>* job = release_job();
-      FinishJob act{job->value, job->version};
-      act.record.state = JobState::Finished;
-      act.record.result = memory_.refused ? JobResult::Refused : JobResult::Done;
-      act.record.message = memory_.refused ? memory_.reason : "nothing of " + vm_->name + " is left here";
-      return plan(act, "answer the release request for " + vm_->name, act.record.message);
-    }
-    case Step::Idle:
-    case Step::Running:
-    case Step::AwaitShutdown:
-      return;
-  }
+void AgentVm::rest() {
+  if (!memory_.running_since) memory_.running_since = in_.now;
+  go(Step::Running);
 }
 
-// ------------------------------------------------------------------------------------------------------------ the
-// answers
+// A create that was given up (timeout, plugin killed, libvirtd frozen) must not happen after a release: another node
+// would start the VM beside it. Four things see to that.
+// 1. It cannot begin late: its permit ends within act_limit of the request, and is checked when the plugin takes it up,
+//    just before libvirt is called, and by libvirt's hook, in whatever moment a frozen libvirtd comes to it.
+// 2. What passed the last check in time shows its process before create_ends_at, and only a probe that was asked for
+//    after that counts as "not here".
+// 3. A core that has restarted does not remember the create, but the plugin answers its probe only after the create has
+//    ended and its token is taken back; a plugin that has restarted has forgotten all tokens.
+// 4. Whatever came later still would stand still: it is created paused, and its CPUs run only after a transaction that
+//    fails once the ownership has moved.
+// A start on this node needs no such wait: libvirt refuses a second domain of one UUID.
+bool AgentVm::create_may_come() const { return memory_.create_ends_at && memory_.looked_at < *memory_.create_ends_at; }
 
-void AgentVm::take(const AgentResult& result) {
-  memory_.under_way = false;
-  if (!vm_) return;
-  if (const auto* probe = std::get_if<DomainProbe>(&result)) take_probe(*probe);
-  if (const auto* verdict = std::get_if<HookVerdict>(&result)) take_verdict(*verdict);
-  if (const auto* created = std::get_if<CreateAnswer>(&result)) take_created(*created);
-  if (const auto* identified = std::get_if<Identified>(&result)) take_identified(*identified);
-  if (const auto* answer = std::get_if<Answer>(&result)) take_answer(*answer);
-  if (const auto* written = std::get_if<Written>(&result)) take_written(*written);
+// The hypervisor's list is complete: what is not on it is not there as far as it knows. Only a probe decides.
+bool AgentVm::may_be_gone() {
+  auto fact = in_.domains.find(uuid_);
+  return doubts(fact == in_.domains.end() || fact->second == DomainState::Gone);
 }
 
-void AgentVm::take_probe(const DomainProbe& probe) {
-  memory_.domain = probe.state;
-  if (probe.state == DomainState::Unknown) return refuse("it is not known whether it runs here: " + probe.note);
-  const bool gone = probe.state == DomainState::Gone;
-  memory_.process = gone ? std::nullopt : probe.process;
-  if (gone) memory_.shutdown_asked.reset();
-  go(Step::Idle);
+bool AgentVm::may_have_come() {
+  auto fact = in_.domains.find(uuid_);
+  return doubts(fact != in_.domains.end() && fact->second != DomainState::Gone);
 }
 
-void AgentVm::take_verdict(const HookVerdict& verdict) {
-  switch (verdict.verdict) {
-    case Verdict::Proceed:
-      memory_.present.insert(memory_.present.end(), verdict.present.begin(), verdict.present.end());
-      memory_.refused = false;
-      memory_.hook++;
-      return;
-    case Verdict::Wait: {
-      const Instant first = memory_.first_seen.emplace(verdict.wait_for, in_.now).first->second;
-      if (goal() == Goal::HelpRelease)
-        go(Step::Look);
-      else
-        refuse("waiting for " + verdict.wait_for + ": " + verdict.reason);
-      memory_.failures = 0;
-      memory_.not_before = std::max(first + verdict.wait, in_.now + settings_.retry_min);
-      return;
-    }
-    case Verdict::Refuse:
-      return refuse(verdict.reason, verdict.ask);
-    case Verdict::Unknown:
-      return refuse("hook " + settings_.hooks[memory_.hook] + " gave no answer: " + verdict.reason);
-  }
-}
-
-void AgentVm::take_created(const CreateAnswer& created) {
-  if (created.outcome == Outcome::Done && created.process) {
-    memory_.process = created.process;
-    memory_.domain = DomainState::Paused;
-    return go(Step::Identify);
-  }
-  if (created.outcome == Outcome::Refused) return refuse("libvirt did not create it: " + created.note);
-  refuse("the hypervisor gave no answer: " + created.note);
-}
-
-void AgentVm::take_identified(const Identified& identified) {
-  if (identified.outcome == Outcome::Done) {
-    memory_.instances.insert(memory_.instances.end(), identified.instances.begin(), identified.instances.end());
-    memory_.hook++;
-    return;
-  }
-  // Without a record of its instances its CPUs must not run. The next look destroys it; one that runs already (adopted)
-  // is only asked about again.
-  refuse("its Ceph client instances are not known: " + identified.note);
-}
-
-void AgentVm::take_answer(const Answer& answer) {
-  const bool done = answer.outcome == Outcome::Done;
-  switch (memory_.step) {
-    case Step::Resume:
-      if (done) {
-        memory_.domain = DomainState::Running;
-        return go(Step::RecordRunning);
-      }
-      break;
-    case Step::AskShutdown:
-      memory_.shutdown_asked = in_.now;
-      return go(Step::AwaitShutdown);
-    case Step::Destroy:
-      if (done) return start_over();
-      break;
-    case Step::BreakInstances:
-      if (done) {
-        memory_.hook++;
-        return;
-      }
-      return refuse("the release is pending: " + answer.note);
-    default:
-      break;
-  }
-  refuse(answer.note);
-}
-
-void AgentVm::take_written(const Written& written) {
-  if (!written.ok) {
-    memory_.reason = written.note;
-    retry_later();
-    return start_over();
-  }
-  switch (memory_.step) {
-    case Step::RecordStart:
-      return go(Step::Resume);
-    case Step::RecordRunning:
-      memory_.failures = 0;
-      memory_.reason.clear();
-      memory_.first_seen.clear();
-      return go(Step::Running);
-    case Step::RecordRefusal:
-      ask_for_release();
-      return go(Step::Look);
-    case Step::RecordRelease:
-      memory_.released = memory_.generation;
-      return start_over();
-    default:
-      return start_over();
-  }
-}
-
-// ------------------------------------------------------------------------------------------------------------------
-// parts
-
-void AgentVm::plan(AgentAct act, std::string what, std::string because, std::vector<std::string> evidence) {
-  memory_.under_way = true;
-  actions_.push_back({uuid_, std::move(act), {std::move(what), std::move(because), std::move(evidence), {}}});
+bool AgentVm::doubts(bool contradicted) {
+  if (!contradicted) memory_.doubted_at.reset();
+  // Again after a while: the fact may have been wrong the first time and be right now.
+  if (!contradicted || (memory_.doubted_at && in_.now < *memory_.doubted_at + settings_.retry_min)) return false;
+  memory_.doubted_at = in_.now;
+  return true;
 }
 
 void AgentVm::go(Step step) {
@@ -373,120 +215,28 @@ void AgentVm::go(Step step) {
   memory_.step = step;
 }
 
-void AgentVm::retry_later() {
+Microseconds AgentVm::backoff(std::uint32_t failures) const {
   Microseconds wait = settings_.retry_min;
-  for (std::uint32_t i = 0; i < memory_.failures && wait < settings_.retry_max; ++i) wait *= 2;
-  memory_.failures++;
-  memory_.not_before = in_.now + std::min(wait, settings_.retry_max);
+  for (std::uint32_t i = 0; i < failures && wait < settings_.retry_max; ++i) wait *= 2;
+  return std::min(wait, settings_.retry_max);
 }
+
+void AgentVm::retry_later() { memory_.not_before = in_.now + backoff(memory_.failures++); }
 
 // It cannot be done now: told, and tried again later. Nothing but an owner records anything about its VM.
 void AgentVm::refuse(std::string reason, NodeName ask) {
+  retry_later();
+  const Goal now = goal();
+  if (now == Goal::HelpRelease) return refuse_release(std::move(reason));
   memory_.reason = std::move(reason);
   memory_.ask = std::move(ask);
-  retry_later();
-  switch (goal()) {
-    case Goal::Run:
-    case Goal::Stop:
-      return go(Step::RecordRefusal);
-    case Goal::HelpRelease:
-      memory_.refused = true;
-      return go(Step::Report);
-    case Goal::DestroyStale:
-    case Goal::Nothing:
-      return start_over();
-  }
+  go(now == Goal::Run || now == Goal::Stop ? Step::RecordRefusal : Step::Look);
 }
 
-// A refusal that names a living node's dead instance becomes a request to that node.
-void AgentVm::ask_for_release() {
-  if (memory_.ask.empty()) return;
-  for (const auto& [id, job] : in_.view.jobs)
-    if (is_release_for(job.value, memory_.ask) && job.value.arguments.at("vm") == uuid_) return;
-  actions_.push_back({uuid_,
-                      AskRelease{memory_.ask, uuid_},
-                      {"ask " + memory_.ask + " to release the images of " + vm_->name, memory_.reason, {}, {}}});
-}
-
-bool AgentVm::needs_storage_guard() const {
-  return !settings_.hooks.empty() &&
-         std::any_of(vm_->disks.begin(), vm_->disks.end(), [](const Disk& disk) { return disk.kind == DiskKind::Rbd; });
-}
-
-// Instances of this node that cannot live: recorded by an older boot, or of this boot and no process of the VM is here
-// (this is only called after a probe said so).
-std::vector<ClientInstance> AgentVm::own_dead() const {
-  std::vector<ClientInstance> dead;
-  const auto add = [&](const std::vector<ClientInstance>& instances) {
-    dead.insert(dead.end(), instances.begin(), instances.end());
-  };
-  if (run_ && run_->value.life.node == in_.self.node) add(run_->value.instances);
-  if (owner_)
-    for (const Writer& writer : owner_->value.former)
-      if (writer.life.node == in_.self.node) add(writer.instances);
-  return dead;
-}
-
-VmStart AgentVm::start_request() const {
-  VmStart request;
-  request.uuid = uuid_;
-  request.generation = memory_.generation;
-  request.disks = vm_->disks;
-  request.self = in_.self;
-  request.own_addresses = in_.storage_addresses;
-  request.own_dead = own_dead();
-  if (owns()) request.covered = owner_->value.former;
-  for (const auto& [name, node] : in_.view.nodes) {
-    const Live* live = live_of(in_.view, node.value);
-    if (name != in_.self.node && live && live->session) request.living[name] = node.value.storage_addresses;
-  }
-  for (const auto& [what, when] : memory_.first_seen) request.first_seen.push_back({what, in_.now - when});
-  return request;
-}
-
-bool AgentVm::is_own_run() const {
-  return run_ && owner_ && run_->value.generation == owner_->value.generation &&
-         run_->value.life.node == in_.self.node && run_->value.life.boot == in_.self.boot;
-}
-
-RunRecord AgentVm::run_record(VmState state) const {
-  RunRecord record;
-  record.generation = owner_->value.generation;
-  record.life = in_.self;
-  record.state = state;
-  record.attempt = run_ ? run_->value.attempt : 0;
-  if (state == VmState::Stopped) return record;
-  record.process = memory_.process;
-  record.instances = memory_.instances;
-  record.instances.insert(record.instances.end(), memory_.present.begin(), memory_.present.end());
-  return record;
-}
-
-// No QEMU of this generation is known. What an earlier one left behind stays on record until it is seen gone.
-RunRecord AgentVm::unstarted_record() const {
-  RunRecord record;
-  record.generation = owner_->value.generation;
-  record.life = in_.self;
-  record.state = memory_.goal == Goal::Stop ? VmState::Stopped : VmState::Starting;
-  record.attempt = run_ ? run_->value.attempt : 0;
-  if (run_ && run_->value.life.node == in_.self.node) record.instances = run_->value.instances;
-  return record;
-}
-
-RunRecord AgentVm::refusal_record() const {
-  RunRecord record = is_own_run() && memory_.domain != DomainState::Gone ? run_->value : unstarted_record();
-  record.life = in_.self;
-  record.reason = memory_.reason;
-  record.attempt++;
-  return record;
-}
-
-WriteRun AgentVm::write(RunRecord record) const {
-  WriteRun act;
-  act.record = std::move(record);
-  if (run_) act.replaces = run_->version;
-  act.owner_version = owner_->version;
-  return act;
+void AgentVm::refuse_release(std::string reason) {
+  memory_.reason = std::move(reason);
+  memory_.refused = true;
+  go(Step::Report);
 }
 
 }  // namespace pvcd::logic

@@ -1,4 +1,5 @@
-// One VM in one round of the agent: which goal it has, what an answer means, which act comes next.
+// One VM in one round of the agent: which goal it has and which step comes next (agent_vm.cpp), which act a step is
+// (agent_acts.cpp), what an answer means (agent_answers.cpp).
 #pragma once
 
 #include <set>
@@ -18,42 +19,62 @@ class AgentVm {
   void advance();                 // plans the act of the step, if nothing is under way and its time has come
 
  private:
+  // What is to be done.
   Goal goal() const;
   bool owns() const;
-  const Seen<JobRecord>* release_job() const;
+  bool is_own_run() const;                     // the run record is about this boot and the present generation
+  const Seen<JobRecord>* release_job() const;  // one that is open and not answered yet
+  bool lives_as_recorded(VmState) const;       // the process that was found is the recorded one, in that state
+  bool create_may_come() const;                // an unanswered create may happen after the last look
 
+  // Which step comes next.
   void notice_goal();      // a new goal begins with a look
   void notice_releases();  // an answered release request is a reason to try at once
+  bool sees_own_write();
   bool has_to_wait() const;
   void choose();  // at Idle: which way to go
   void choose_run();
   void choose_stop();
   void await_shutdown();
-  void plan_step();
-
-  void take_probe(const DomainProbe&);
-  void take_verdict(const HookVerdict&);
-  void take_created(const CreateAnswer&);
-  void take_identified(const Identified&);
-  void take_answer(const Answer&);
-  void take_written(const Written&);
-
-  void plan(AgentAct, std::string what, std::string because, std::vector<std::string> evidence = {});
-  void refuse(std::string reason, NodeName ask = {});
+  void rest();  // it runs as recorded
+  bool may_be_gone();
+  bool may_have_come();
+  bool doubts(bool contradicted);  // the facts contradict what was found, and no probe since has said otherwise
   void go(Step);
-  void retry_later();
   void start_over() { go(Step::Look); }
+  void refuse(std::string reason, NodeName ask = {});
+  void refuse_release(std::string reason);
+  void retry_later();
+  Microseconds backoff(std::uint32_t failures) const;
 
-  bool may_be_gone();                // the facts say so, and no probe since has said otherwise
+  // Which act a step is.
+  void plan_step();
+  void plan_create();
+  void plan_write(WriteRun, std::string what, std::string because);
+  void plan_report();
+  void plan(AgentAct, std::string what, std::string because);
+  bool has_more_hooks() const { return memory_.hook < settings_.hooks.size(); }
+  const std::string& hook() const { return settings_.hooks[memory_.hook]; }
   bool needs_storage_guard() const;  // has RBD disks and a hook that guards them
+  ProbeRequest probe_request() const;
   VmStart start_request() const;
   std::vector<ClientInstance> own_dead() const;
-  bool is_own_run() const;  // the run record is about this boot and the present generation
   RunRecord run_record(VmState) const;
   RunRecord unstarted_record() const;
   RunRecord refusal_record() const;
   WriteRun write(RunRecord) const;
   void ask_for_release();
+
+  // What an answer means.
+  void take_probe(const DomainProbe&);
+  void take_gone();
+  void take_crash(Microseconds ran);
+  void take_verdict(const HookVerdict&);
+  void take_wait(const HookVerdict&);
+  void take_created(const CreateAnswer&);
+  void take_identified(const Identified&);
+  void take_answer(const Answer&);
+  void take_written(const Written&);
 
   const AgentInput& in_;
   const AgentSettings& settings_;

@@ -77,6 +77,7 @@ CoordinatorPlan decide_coordinator(const CoordinatorInput& in, const Coordinator
     if (in.primary) {
       keep_readiness(round);
       assign_vms(round);
+      tell_waiting(round);
       carry_out_jobs(round);
       drop_settled(round);
     }

@@ -12,6 +12,7 @@
 
 #include "logic/decision.hpp"
 #include "logic/liveness.hpp"
+#include "logic/units.hpp"
 #include "sdk/roles.hpp"
 
 namespace pvcd::logic {
@@ -27,7 +28,11 @@ struct CoordinatorSettings {
   Microseconds retry_max = seconds(60);
   Microseconds readiness_interval = seconds(60);
   Microseconds finished_job_shown = seconds(60);
-  std::size_t fences_at_once = 8;  // storm brake: more than this wait for their turn
+  std::size_t fences_at_once = 8;                    // storm brake: more than this wait for their turn
+  UnitNeeds needs;                                   // of a node that is to run VMs
+  Microseconds shutdown_timeout = seconds(180);      // that agents give a guest; jobs wait longer
+  Microseconds waiting_told_interval = seconds(10);  // between two changes of the reason why one VM waits
+  std::size_t waiting_told_at_once = 32;             // such writes in one round
 };
 
 // ---------------------------------------------------------------------------------------------------- actions and
@@ -82,6 +87,13 @@ struct AssignVm {
   Version vm_version;
   std::vector<BootId> relies_on;  // evidence entries that must exist when it is committed
 };
+// Why a VM that is wanted has no node, for every node to show.
+struct TellWaiting {
+  std::string key;
+  VmUuid uuid;
+  std::optional<WaitingRecord> record;  // absent: it does not wait any more
+  std::optional<Version> replaces;
+};
 struct UpdateVm {
   std::string key;
   VmRecord record;
@@ -117,7 +129,7 @@ struct GiveUpRole {
 };
 
 using CoordinatorAct = std::variant<ReadPower, PowerOff, PutFence, DropFence, CommitEvidence, DropEvidence, AssignVm,
-                                    UpdateVm, RemoveVm, UpdateJob, RemoveJob, PutReadiness, GiveUpRole>;
+                                    TellWaiting, UpdateVm, RemoveVm, UpdateJob, RemoveJob, PutReadiness, GiveUpRole>;
 struct CoordinatorAction {
   CoordinatorAct act;
   Decision why;
@@ -169,8 +181,10 @@ struct CoordinatorMemory {
   std::set<std::string> under_way;
   std::map<NodeName, PowerHistory> power;
   std::map<NodeName, Instant> readiness_read;     // when it was last asked for
+  std::map<std::uint64_t, Instant> job_began;     // when it was first seen
   std::map<std::uint64_t, Instant> job_finished;  // when it was first seen finished
-  std::map<VmUuid, std::string> waiting;          // why a VM that is wanted has no place now
+  std::map<VmUuid, std::string> waiting;          // why a VM that is wanted has no node now
+  std::map<VmUuid, Instant> waiting_told;         // when that was last written
   struct Promise {
     NodeName node;
     Generation generation = 0;

@@ -8,6 +8,7 @@
 
 #include "logic/placement.hpp"
 #include "logic/round.hpp"
+#include "logic/waiting.hpp"
 
 namespace pvcd::logic {
 namespace {
@@ -37,14 +38,21 @@ std::string argument(const SeenJob& job, const std::string& key) {
   return found == job.second.value.arguments.end() ? std::string() : found->second;
 }
 
-// `note` is one more argument that the next steps need.
-void mark_running(Round& round, const SeenJob& job, std::uint64_t mark, const std::string& note = {},
-                  const std::string& value = {}) {
+// `notes` are more arguments, that the next steps need.
+void mark_running(Round& round, const SeenJob& job, std::uint64_t mark,
+                  const std::map<std::string, std::string>& notes = {}) {
   JobRecord record = job.second.value;
   record.state = JobState::Running;
   record.mark = mark;
-  if (!note.empty()) record.arguments[note] = value;
+  for (const auto& [key, value] : notes) record.arguments[key] = value;
   put_job(round, job, record, "taken up");
+}
+
+Microseconds limit_of(const Round& round, const JobType& type) {
+  return type.limit + (type.asks_guest ? round.settings.shutdown_timeout : 0);
+}
+bool is_overdue(const Round& round, const SeenJob& job, const JobType& type) {
+  return round.in.now - round.next.job_began.at(job.first) >= limit_of(round, type);
 }
 
 // ------------------------------------------------------------------------------------------------------------------
@@ -63,14 +71,15 @@ struct VmAndJob {
 bool is_off(const VmAndJob& it) {
   return !it.owner || it.owner->released || evidence_about(it.round.view(), it.owner->owner.boot);
 }
-bool is_running(const VmAndJob& it) {
-  return !is_off(it) && it.run && it.run->state == VmState::Running && it.run->life.boot == it.owner->owner.boot;
-}
 // Its node does not take part and nothing proves it off: the VM is being recovered, or it runs on where nobody can
 // reach it.
 bool is_out_of_reach(const VmAndJob& it) {
   return !is_off(it) && health(it.round.view(), it.round.next.sights, it.owner->owner.node, it.round.in.now,
                                it.round.settings.suspect_after) == Health::Lost;
+}
+bool is_running(const VmAndJob& it) {
+  return !is_off(it) && !is_out_of_reach(it) && it.run && it.run->state == VmState::Running &&
+         it.run->life.boot == it.owner->owner.boot;
 }
 std::string out_of_reach(const VmAndJob& it) {
   return "its node " + it.owner->owner.node + " is lost and not proven off";
@@ -94,13 +103,44 @@ void want(const VmAndJob& it, WantedState wanted, bool off_at_once) {
        {}});
 }
 
-// Waits until the VM runs, or until its node has answered that it will not be started now.
+// The steps of a restart and of a move, kept in the job, so that a new primary goes on where the old one was.
+constexpr const char* step_key = "phase";
+constexpr const char* stop_step = "stop";
+constexpr const char* start_step = "start";
+constexpr const char* home_step = "home";
+
+bool is_between_stop_and_start(const SeenJob& job) {
+  const std::string step = argument(job, step_key);
+  return job.second.value.state == JobState::Running && (step == stop_step || step == start_step);
+}
+
+// Wanted, or stopped by another job only to be started again.
+bool is_to_run(const VmAndJob& it) {
+  if (it.vm.value.wanted == WantedState::Running) return true;
+  const auto& jobs = it.round.view().jobs;
+  return std::any_of(jobs.begin(), jobs.end(), [&](const SeenJob& other) {
+    return other.first != it.job.first && other.second.value.object == it.vm.value.uuid &&
+           is_between_stop_and_start(other);
+  });
+}
+
+// Of its living owner: nothing there will start it now.
+std::string owner_objection(const VmAndJob& it) {
+  const Life& owner = it.owner->owner;
+  if (!shows_life(it.round.view(), owner.node, owner.boot)) return {};
+  const Live* live = live_of(it.round.view(), it.round.view().nodes.at(owner.node).value);
+  return unit_objection(live->value, it.round.settings.needs);
+}
+
+// Waits until the VM runs, or until its node has answered that it will not be started now, or cannot.
 void await_running(const VmAndJob& it) {
   if (is_running(it)) return finish(it.round, it.job, JobResult::Done, it.name() + " runs on " + it.owner->owner.node);
   if (it.run && it.run->attempt > it.job.second.value.mark && !it.run->reason.empty())
     return finish(it.round, it.job, JobResult::Refused, it.run->reason);
   auto waiting = it.round.next.waiting.find(it.vm.value.uuid);
-  if (waiting != it.round.next.waiting.end()) finish(it.round, it.job, JobResult::Refused, waiting->second);
+  if (waiting != it.round.next.waiting.end()) return finish(it.round, it.job, JobResult::Refused, waiting->second);
+  const std::string objection = is_off(it) ? "" : owner_objection(it);
+  if (!objection.empty()) finish(it.round, it.job, JobResult::Refused, it.owner->owner.node + ": " + objection);
 }
 
 void start(const VmAndJob& it) {
@@ -116,7 +156,7 @@ void start(const VmAndJob& it) {
 void stop(const VmAndJob& it, WantedState wanted, bool at_once) {
   const bool disable = wanted == WantedState::Disabled;
   if (is_queued(it.job)) {
-    if (it.vm.value.wanted == wanted && is_off(it))
+    if (it.vm.value.wanted == wanted && is_off(it) && !is_to_run(it))
       return finish(it.round, it.job, JobResult::Skipped, it.name() + " is stopped already");
     if (!disable && is_out_of_reach(it))
       return finish(it.round, it.job, JobResult::Refused,
@@ -124,6 +164,7 @@ void stop(const VmAndJob& it, WantedState wanted, bool at_once) {
     return mark_running(it.round, it.job, answers_so_far(it));
   }
   if (it.vm.value.wanted != wanted || (at_once && !it.vm.value.off_at_once)) return want(it, wanted, at_once);
+  if (is_off(it) && is_to_run(it)) return;  // until the job that would start it again is seen to have ended
   if (is_off(it)) return finish(it.round, it.job, JobResult::Done, it.name() + " is stopped");
   if (is_out_of_reach(it))
     return finish(it.round, it.job, disable ? JobResult::Done : JobResult::Failed,
@@ -132,48 +173,57 @@ void stop(const VmAndJob& it, WantedState wanted, bool at_once) {
     finish(it.round, it.job, JobResult::Failed, it.run->reason);
 }
 
-// The steps of a restart and of a move, kept in the job, so that a new primary goes on where the old one was.
-constexpr const char* step_key = "phase";
-constexpr const char* stop_step = "stop";
-constexpr const char* start_step = "start";
-constexpr const char* home_step = "home";
-
 void stop_then_start(const VmAndJob& it) {
   if (argument(it.job, step_key) == start_step) {
     if (it.vm.value.wanted != WantedState::Running) return want(it, WantedState::Running, false);
     return await_running(it);
   }
   if (!is_off(it)) return want(it, WantedState::Stopped, false);
-  mark_running(it.round, it.job, answers_so_far(it), step_key, start_step);
+  mark_running(it.round, it.job, answers_so_far(it), {{step_key, start_step}});
 }
 
 void restart(const VmAndJob& it) {
   if (!is_queued(it.job)) return stop_then_start(it);
   if (is_out_of_reach(it)) return finish(it.round, it.job, JobResult::Refused, out_of_reach(it));
-  mark_running(it.round, it.job, answers_so_far(it), step_key, stop_step);
+  mark_running(it.round, it.job, answers_so_far(it), {{step_key, stop_step}});
 }
 
 std::string objection_to(const VmAndJob& it, const NodeRecord& target) {
   const NodeName pin = pinned_to(it.round.view(), it.vm.value);
   if (it.owner && !pin.empty() && pin != target.name) return "its local disks are on " + pin;
-  if (it.vm.value.wanted != WantedState::Running) return {};
+  if (!is_to_run(it)) return {};
   return objection(it.round.view(), it.vm.value, target, promised_memory(it.round.view()), it.round.next.sights,
-                   it.round.in.now, it.round.settings.suspect_after);
+                   it.round.in.now, it.round.settings);
 }
+
+constexpr const char* node_key = "node";
 
 void take_up_move(const VmAndJob& it, const NodeRecord& target) {
   const bool there = !is_off(it) && it.owner->owner.node == target.name;
-  const bool goes = it.vm.value.wanted == WantedState::Running && !there;
+  const bool goes = is_to_run(it) && !there;
   if (!goes && it.vm.value.home == target.name)
     return finish(it.round, it.job, JobResult::Skipped, it.name() + " belongs to " + target.name + " already");
   if (goes && is_out_of_reach(it)) return finish(it.round, it.job, JobResult::Refused, out_of_reach(it));
   const std::string why_not = there ? std::string() : objection_to(it, target);
   if (!why_not.empty()) return finish(it.round, it.job, JobResult::Refused, target.name + ": " + why_not);
-  mark_running(it.round, it.job, answers_so_far(it), step_key, goes ? stop_step : home_step);
+  mark_running(it.round, it.job, answers_so_far(it),
+               {{node_key, target.name}, {step_key, goes ? stop_step : home_step}});
+}
+
+// Away from where it is, or else from its home: wherever it fits best.
+void choose_and_take_up_move(const VmAndJob& it) {
+  VmRecord anywhere = it.vm.value;
+  const NodeName leaving = is_off(it) ? anywhere.home : it.owner->owner.node;
+  anywhere.home.clear();
+  const Placement placement = place(it.round.view(), anywhere, promised_memory(it.round.view()), it.round.next.sights,
+                                    it.round.in.now, it.round.settings, leaving);
+  if (!placement.node.empty()) return take_up_move(it, it.round.view().nodes.at(placement.node).value);
+  finish(it.round, it.job, JobResult::Refused, "no other node can take it now: " + list_of(placement.rejected));
 }
 
 void move(const VmAndJob& it) {
-  const NodeName target = argument(it.job, "node");
+  const NodeName target = argument(it.job, node_key);
+  if (target.empty()) return choose_and_take_up_move(it);
   const auto node = it.round.view().nodes.find(target);
   if (node == it.round.view().nodes.end())
     return finish(it.round, it.job, JobResult::Refused,
@@ -195,7 +245,7 @@ void move(const VmAndJob& it) {
 }
 
 void undefine(const VmAndJob& it) {
-  if (it.vm.value.wanted == WantedState::Running || !is_off(it))
+  if (is_to_run(it) || !is_off(it))
     return finish(it.round, it.job, JobResult::Refused, it.name() + " is not stopped: stop it first");
   if (is_queued(it.job)) return mark_running(it.round, it.job, 0);
   RemoveVm remove{"vm/" + it.vm.value.uuid, it.vm.value, it.vm.version, std::nullopt, std::nullopt};
@@ -228,7 +278,25 @@ void finish_without_vm(Round& round, const SeenJob& job) {
   finish(round, job, JobResult::Failed, "the VM is gone");
 }
 
-void carry_out_vm_job(Round& round, const SeenJob& job) {
+std::string limit_text(Microseconds limit) {
+  return "not within " + std::to_string(limit / seconds(60)) + " minutes: ";
+}
+
+// What it stopped on the way is wanted again: nobody asked for it to stay off.
+void give_up(const VmAndJob& it, Microseconds limit) {
+  if (is_between_stop_and_start(it.job) && it.vm.value.wanted != WantedState::Running)
+    return want(it, WantedState::Running, false);
+  auto waiting = it.round.next.waiting.find(it.vm.value.uuid);
+  std::string missing = waiting != it.round.next.waiting.end()
+                            ? waiting->second
+                            : what_is_missing(it.round.view(), it.vm.value, it.round.settings.needs);
+  if (missing.empty()) missing = it.owner ? "waiting for " + it.owner->owner.node : "waiting for a node";
+  const bool wanted = it.vm.value.wanted == WantedState::Running;
+  finish(it.round, it.job, JobResult::Timeout,
+         limit_text(limit) + missing + (wanted ? "; it stays wanted" : "; it stays unwanted"));
+}
+
+void carry_out_vm_job(Round& round, const SeenJob& job, const JobType& kind) {
   const std::string& type = job.second.value.type;
   auto vm = round.view().vms.find(job.second.value.object);
   if (vm == round.view().vms.end()) return finish_without_vm(round, job);
@@ -242,6 +310,7 @@ void carry_out_vm_job(Round& round, const SeenJob& job) {
   if (it.owner && run != round.view().runs.end() && run->second.value.generation == it.owner->generation)
     it.run = &run->second.value;
 
+  if (is_overdue(round, job, kind)) return give_up(it, limit_of(round, kind));
   if (type == "vm-start") start(it);
   if (type == "vm-shutdown") stop(it, WantedState::Stopped, false);
   if (type == "vm-stop") stop(it, WantedState::Stopped, true);
@@ -292,7 +361,7 @@ void fence_on_request(Round& round, const SeenJob& job, const Seen<NodeRecord>& 
   if (is_queued(job)) {
     if (evidence_about(round.view(), node.value.boot))
       return finish(round, job, JobResult::Skipped, name + " is off already");
-    return mark_running(round, job, 0, boot_key, node.value.boot);
+    return mark_running(round, job, 0, {{boot_key, node.value.boot}});
   }
   if (argument(job, boot_key) != node.value.boot)
     return finish(round, job, JobResult::Done,
@@ -377,9 +446,18 @@ void step_down(Round& round, const SeenJob& job, const Seen<NodeRecord>& node) {
   give_up_role(round, job, "asked to step down");
 }
 
-void carry_out_node_job(Round& round, const SeenJob& job) {
+void give_up(Round& round, const SeenJob& job, const JobType& kind) {
+  const NodeName& node = job.second.value.object;
+  const auto fence = round.view().fences.find(node);
+  const bool fences = kind.name == "node-fence" && fence != round.view().fences.end();
+  finish(round, job, JobResult::Timeout,
+         limit_text(limit_of(round, kind)) + "waiting for " + node + (fences ? ": " + fence->second.value.note : ""));
+}
+
+void carry_out_node_job(Round& round, const SeenJob& job, const JobType& kind) {
   auto node = round.view().nodes.find(job.second.value.object);
   if (node == round.view().nodes.end()) return finish(round, job, JobResult::Failed, "no such node");
+  if (is_overdue(round, job, kind)) return give_up(round, job, kind);
   const std::string& type = job.second.value.type;
   if (type == "node-fence") fence_on_request(round, job, node->second);
   if (type == "node-confirm-off") confirm_off(round, job, node->second);
@@ -394,7 +472,7 @@ bool owns(const ClusterView& view, const NodeName& node, const VmUuid& vm) {
 }
 
 // A job for a node that cannot answer any more, or about a VM that is gone, would stand in the way of the next one.
-void finish_unanswerable(Round& round, const SeenJob& job) {
+void finish_unanswerable(Round& round, const SeenJob& job, const JobType& kind) {
   const NodeName& node = job.second.value.object;
   const Health state = health(round.view(), round.next.sights, node, round.in.now, round.settings.suspect_after);
   if (!round.view().nodes.contains(node) || state == Health::Dead)
@@ -403,6 +481,8 @@ void finish_unanswerable(Round& round, const SeenJob& job) {
     finish(round, job, JobResult::Failed, "the VM is gone");
   else if (owns(round.view(), node, argument(job, "vm")))
     finish(round, job, JobResult::Skipped, node + " owns the VM by now and looks after its images itself");
+  else if (is_overdue(round, job, kind))
+    give_up(round, job, kind);
 }
 
 void remove_finished(Round& round) {
@@ -413,7 +493,9 @@ void remove_finished(Round& round) {
       round.plan(RemoveJob{job_key(id), id, job.version},
                  {"forget job " + std::to_string(id), "it finished a minute ago", {}, {}});
   }
-  std::erase_if(round.next.job_finished, [&](const auto& one) { return !round.view().jobs.contains(one.first); });
+  const auto is_gone = [&](const auto& one) { return !round.view().jobs.contains(one.first); };
+  std::erase_if(round.next.job_began, is_gone);
+  std::erase_if(round.next.job_finished, is_gone);
 }
 
 }  // namespace
@@ -427,13 +509,14 @@ const JobType* find_job_type(std::string_view name) {
 void carry_out_jobs(Round& round) {
   for (const SeenJob& job : round.view().jobs) {
     if (job.second.value.state == JobState::Finished) continue;
+    round.next.job_began.emplace(job.first, round.in.now);
     const JobType* type = find_job_type(job.second.value.type);
     if (!type) {
       finish(round, job, JobResult::Failed, "this version does not know jobs of type '" + job.second.value.type + "'");
     } else if (type->executor == Executor::ObjectNode) {
-      finish_unanswerable(round, job);
+      finish_unanswerable(round, job, *type);
     } else {
-      type->target == Target::Vm ? carry_out_vm_job(round, job) : carry_out_node_job(round, job);
+      type->target == Target::Vm ? carry_out_vm_job(round, job, *type) : carry_out_node_job(round, job, *type);
     }
   }
   remove_finished(round);

@@ -1,6 +1,14 @@
 #include "logic/liveness.hpp"
 
 namespace pvcd::logic {
+namespace {
+
+const Live* live_in_boot(const ClusterView& view, const NodeName& name, const BootId& boot) {
+  auto node = view.nodes.find(name);
+  return node == view.nodes.end() || node->second.value.boot != boot ? nullptr : live_of(view, node->second.value);
+}
+
+}  // namespace
 
 Sights look(const ClusterView& view, const Sights& before, Instant now) {
   Sights sights;
@@ -38,6 +46,17 @@ Health health(const ClusterView& view, const Sights& sights, const NodeName& nam
 DaemonState last_word(const Sights& sights, const NodeName& name) {
   auto found = sights.find(name);
   return found == sights.end() ? DaemonState::Unknown : found->second.last_word;
+}
+
+bool shows_life(const ClusterView& view, const NodeName& name, const BootId& boot) {
+  const Live* live = live_in_boot(view, name, boot);
+  return live && live->session;
+}
+
+bool has_left(const ClusterView& view, const Life& life) {
+  const Live* live = live_in_boot(view, life.node, life.boot);
+  if (!live || live->session) return false;
+  return live->value.daemon_state == DaemonState::Left || live->value.daemon_state == DaemonState::Stop;
 }
 
 const EvidenceRecord* evidence_about(const ClusterView& view, const BootId& boot) {

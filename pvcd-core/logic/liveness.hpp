@@ -36,6 +36,10 @@ Health health(const ClusterView&, const Sights&, const NodeName&, Instant now, M
 // The last thing the node said about itself in this incarnation; Unknown when this observer never saw it.
 DaemonState last_word(const Sights&, const NodeName&);
 
+// Does this very boot prove itself alive? Has it left in order, as far as its last word says?
+bool shows_life(const ClusterView&, const NodeName&, const BootId&);
+bool has_left(const ClusterView&, const Life&);
+
 // Evidence about exactly this boot, or nullptr.
 const EvidenceRecord* evidence_about(const ClusterView&, const BootId&);
 

@@ -26,6 +26,14 @@ std::uint64_t rest(std::uint64_t of, std::uint64_t without) { return of < withou
 
 }  // namespace
 
+std::string list_of(const std::vector<std::string>& rejected) {
+  static constexpr std::size_t named_max = 10;
+  std::string list;
+  for (std::size_t i = 0; i < std::min(rejected.size(), named_max); ++i) list += (i == 0 ? "" : "; ") + rejected[i];
+  if (rejected.size() <= named_max) return list;
+  return list + "; and " + std::to_string(rejected.size() - named_max) + " more";
+}
+
 Promises promised_memory(const ClusterView& view) {
   Promises promises;
   for (const auto& [uuid, owner] : view.owners) {
@@ -52,14 +60,16 @@ NodeName pinned_to(const ClusterView& view, const VmRecord& vm) {
 }
 
 std::string objection(const ClusterView& view, const VmRecord& vm, const NodeRecord& node, const Promises& promises,
-                      const Sights& sights, Instant now, Microseconds suspect_after) {
+                      const Sights& sights, Instant now, const CoordinatorSettings& settings) {
   if (!vm.node_limit.empty() && std::find(vm.node_limit.begin(), vm.node_limit.end(), node.name) == vm.node_limit.end())
     return "not in the node limit of " + vm.name;
   const NodeName pin = pinned_to(view, vm);
   if (!pin.empty() && pin != node.name) return "does not have the local disks of " + vm.name;
-  if (health(view, sights, node.name, now, suspect_after) != Health::Alive) return "not known to be alive";
+  if (health(view, sights, node.name, now, settings.suspect_after) != Health::Alive) return "not known to be alive";
   if (last_word(sights, node.name) != DaemonState::Run) return "not in state run";
   if (view.fences.contains(node.name)) return "being fenced";
+  // Its keepalive may live while nothing there would start a VM.
+  if (const std::string no = unit_objection(live_of(view, node)->value, settings.needs); !no.empty()) return no;
   const Promised promised = promised_on(promises, node.name);
   const std::uint64_t unpromised = rest(node.memory_total, promised.total);
   if (unpromised < vm.memory) return too_little(unpromised, " not promised to others, ", vm);
@@ -69,11 +79,12 @@ std::string objection(const ClusterView& view, const VmRecord& vm, const NodeRec
 }
 
 Placement place(const ClusterView& view, const VmRecord& vm, const Promises& promises, const Sights& sights,
-                Instant now, Microseconds suspect_after) {
+                Instant now, const CoordinatorSettings& settings, const NodeName& leaving) {
   Placement result;
   std::optional<std::tuple<bool, std::uint64_t>> best;
   for (const auto& [name, node] : view.nodes) {
-    const std::string no = objection(view, vm, node.value, promises, sights, now, suspect_after);
+    const std::string no =
+        name == leaving ? "it is to leave this one" : objection(view, vm, node.value, promises, sights, now, settings);
     if (!no.empty()) {
       result.rejected.push_back(name + ": " + no);
       continue;

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "logic/liveness.hpp"
+#include "logic/coordinator.hpp"
 
 namespace pvcd::logic {
 
@@ -23,6 +23,9 @@ struct Promised {
 using Promises = std::map<NodeName, Promised>;
 Promises promised_memory(const ClusterView&);
 
+// Of the reasons why nodes were not taken, the first few and how many more: for people.
+std::string list_of(const std::vector<std::string>& rejected);
+
 // A disk that only one host has pins the VM to it (rule 12): to its last owner, before that to its home if it has one.
 // Shared storage is taken for local as long as it cannot be configured.
 bool is_pinned(const VmRecord&);
@@ -30,9 +33,10 @@ NodeName pinned_to(const ClusterView&, const VmRecord&);
 
 // Why the node cannot take the VM now; empty: it can.
 std::string objection(const ClusterView&, const VmRecord&, const NodeRecord&, const Promises&, const Sights&,
-                      Instant now, Microseconds suspect_after);
+                      Instant now, const CoordinatorSettings&);
 
+// `leaving`: where it is to go away from.
 Placement place(const ClusterView&, const VmRecord&, const Promises&, const Sights&, Instant now,
-                Microseconds suspect_after);
+                const CoordinatorSettings&, const NodeName& leaving = {});
 
 }  // namespace pvcd::logic

@@ -57,6 +57,32 @@ std::string describe(const Writer& writer) {
   return who + " is not covered";
 }
 
+bool is_evidence(const Writer& writer) {
+  return writer.cover == CoverKind::Power || writer.cover == CoverKind::LaterBoot ||
+         writer.cover == CoverKind::Operator;
+}
+
+// Says the newer writer all that the older one does? Evidence about a boot of a node proves its earlier boots over,
+// too; a release proves nothing about what evidence was needed for.
+bool is_implied(const Writer& older, const Writer& newer) {
+  const bool same_place = older.life.node == newer.life.node && older.storage_addresses == newer.storage_addresses;
+  return same_place && older.cover != CoverKind::None &&
+         (is_evidence(newer) || (newer.cover == CoverKind::Release && older.cover == CoverKind::Release));
+}
+
+// Starts may fail on one node after another for ever: of each, no more is kept than its newest cover implies, so that
+// the list is bounded by the nodes. The instances go over to the newer writer: locks of any of them may remain.
+void add_former(std::vector<Writer>& former, Writer newest) {
+  for (const Writer& older : former) {
+    if (!is_implied(older, newest)) continue;
+    for (const ClientInstance& instance : older.instances)
+      if (std::find(newest.instances.begin(), newest.instances.end(), instance) == newest.instances.end())
+        newest.instances.push_back(instance);
+  }
+  std::erase_if(former, [&](const Writer& older) { return is_implied(older, newest); });
+  former.push_back(std::move(newest));
+}
+
 OwnerRecord next_owner(const Round& round, const NodeName& node, const OwnerRecord* present,
                        std::optional<Writer> former) {
   const NodeRecord& target = round.view().nodes.at(node).value;
@@ -66,7 +92,7 @@ OwnerRecord next_owner(const Round& round, const NodeName& node, const OwnerReco
   owner.storage_addresses = target.storage_addresses;
   owner.epoch = round.view().leader->value.epoch;
   if (present) owner.former = present->former;
-  if (former) owner.former.push_back(std::move(*former));
+  if (former) add_former(owner.former, std::move(*former));
   return owner;
 }
 
@@ -77,9 +103,8 @@ std::string wait_reason(const Round& round, const VmRecord& vm, const std::optio
     return "the cluster is in maintenance: VMs of lost nodes are not recovered";
   if (!placement.node.empty()) return {};
   const NodeName pin = pinned_to(round.view(), vm);
-  std::string why = pin.empty() ? "no node can take it now: " : "waiting for " + pin + ", which has its local disks: ";
-  for (const std::string& reason : placement.rejected) why += (why.ends_with(": ") ? "" : "; ") + reason;
-  return why;
+  return (pin.empty() ? "no node can take it now: " : "waiting for " + pin + ", which has its local disks: ") +
+         list_of(placement.rejected);
 }
 
 void promise(Promises& promises, const NodeName& node, const VmRecord& vm) {
@@ -97,8 +122,7 @@ void assign(Round& round, const VmRecord& vm, Promises& promises) {
   }
   const std::string key = "assign/" + vm.uuid;
   if (round.is_under_way(key)) return;
-  Placement placement =
-      place(round.view(), vm, promises, round.next.sights, round.in.now, round.settings.suspect_after);
+  Placement placement = place(round.view(), vm, promises, round.next.sights, round.in.now, round.settings);
   const std::string why_not = wait_reason(round, vm, former, placement);
   if (!why_not.empty()) {
     round.next.waiting[vm.uuid] = why_not;
@@ -153,7 +177,44 @@ bool is_over(const Round& round, const FenceRecord& fence, const std::set<BootId
          !is_asked_off(round.view(), node->second.value);
 }
 
+std::string name_of(const ClusterView& view, const VmUuid& uuid) {
+  auto vm = view.vms.find(uuid);
+  return vm == view.vms.end() ? uuid : vm->second.value.name;
+}
+
+// What can be read has its version; what cannot be is written over.
+std::optional<Version> version_of_waiting(const ClusterView& view, const VmUuid& uuid) {
+  auto seen = view.waiting.find(uuid);
+  if (seen != view.waiting.end()) return seen->second.version;
+  return view.broken.contains("/waiting/" + uuid) ? std::optional(any_version) : std::nullopt;
+}
+
 }  // namespace
+
+// For people on every node. A text may change with every heartbeat, so it is written only now and then.
+void tell_waiting(Round& round) {
+  const auto& waiting = round.next.waiting;
+  std::erase_if(round.next.waiting_told, [&](const auto& told) { return !waiting.contains(told.first); });
+  std::size_t left = round.settings.waiting_told_at_once;
+  const auto tell = [&](const VmUuid& uuid, std::optional<WaitingRecord> record, Decision why) {
+    const std::string key = "waiting/" + uuid;
+    if (left == 0 || round.is_under_way(key)) return;
+    --left;
+    if (record) round.next.waiting_told[uuid] = round.in.now;
+    round.plan(TellWaiting{key, uuid, std::move(record), version_of_waiting(round.view(), uuid)}, std::move(why));
+  };
+  for (const auto& [uuid, reason] : waiting) {
+    auto seen = round.view().waiting.find(uuid);
+    if (seen != round.view().waiting.end() && seen->second.value.reason == reason) continue;
+    auto told = round.next.waiting_told.find(uuid);
+    if (told != round.next.waiting_told.end() && round.in.now - told->second < round.settings.waiting_told_interval)
+      continue;
+    tell(uuid, WaitingRecord{reason}, {name_of(round.view(), uuid) + " waits", reason, {}, {}});
+  }
+  for (const auto& [uuid, seen] : round.view().waiting)
+    if (!waiting.contains(uuid))
+      tell(uuid, std::nullopt, {name_of(round.view(), uuid) + " waits no longer", "what was missing is there", {}, {}});
+}
 
 void assign_vms(Round& round) {
   round.next.waiting.clear();

@@ -34,6 +34,7 @@ void fail_attempt(PowerHistory&, const CoordinatorSettings&, Instant now, const 
 void gather_evidence(Round&);  // fencing.cpp
 void keep_readiness(Round&);   // fencing.cpp
 void assign_vms(Round&);       // recovery.cpp
+void tell_waiting(Round&);     // recovery.cpp: why those that are wanted and have no node do not get one
 void drop_settled(Round&);     // recovery.cpp: fence and evidence records that nothing refers to any more
 void carry_out_jobs(Round&);   // jobs.cpp
 

@@ -41,6 +41,14 @@ void add(Changes& to, const AssignVm& act) {
   to.push_back(Put{{Kind::Owner, act.uuid}, act.record, act.replaces});
 }
 
+void add(Changes& to, const TellWaiting& act) {
+  const Key key{Kind::Waiting, act.uuid};
+  if (act.record)
+    to.push_back(Put{key, *act.record, act.replaces});
+  else
+    to.push_back(Remove{key, act.replaces.value_or(any_version)});
+}
+
 void add(Changes& to, const UpdateVm& act) { to.push_back(Put{{Kind::Vm, act.record.uuid}, act.record, act.version}); }
 
 void add(Changes& to, const RemoveVm& act) {
@@ -48,6 +56,7 @@ void add(Changes& to, const RemoveVm& act) {
   // The owner record stays: a VM that is defined again under this UUID goes on from its generation (S4).
   if (act.owner_version) to.push_back(Check{{Kind::Owner, act.record.uuid}, *act.owner_version});
   to.push_back(Remove{{Kind::Name, act.record.name}});
+  for (const Key& image : image_keys(act.record)) to.push_back(Remove{image});
   to.push_back(Remove{{Kind::Vm, act.record.uuid}, act.version});
 }
 

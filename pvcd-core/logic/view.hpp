@@ -35,6 +35,7 @@ struct ClusterView {
   std::map<VmUuid, Seen<VmRecord>> vms;
   std::map<VmUuid, Seen<OwnerRecord>> owners;
   std::map<VmUuid, Seen<RunRecord>> runs;
+  std::map<VmUuid, Seen<WaitingRecord>> waiting;
   std::map<NodeName, Seen<FenceRecord>> fences;
   std::map<BootId, Seen<EvidenceRecord>> evidence;
   std::map<std::uint64_t, Seen<JobRecord>> jobs;

@@ -22,12 +22,14 @@ enum class Kind {
   Role,
   Vm,
   Name,
+  Image,  // image_keys
   Owner,
   Run,
+  Waiting,
   Fence,
   Evidence,
-  Job,  // job_key
-  Decision,
+  Job,       // job_key
+  Decision,  // decision_key
 };
 
 struct Key {
@@ -38,12 +40,15 @@ struct Key {
 
 Key live_key(const NodeName&, Incarnation);
 Key session_key(const NodeName&, Incarnation);
+std::vector<Key> image_keys(const VmRecord&);  // of its disks that more than one host can reach
 Key job_key(std::uint64_t id);
+Key decision_key(std::uint64_t id);
+std::optional<std::uint64_t> number_of(const std::string& name);  // that the store gave it: the digits at its end
 
 // Text: names and decisions. Nothing: sessions.
 using Record =
     std::variant<std::monostate, std::string, ClusterRecord, LeaderRecord, NodeRecord, LiveRecord, ReadinessRecord,
-                 RoleRecord, VmRecord, OwnerRecord, RunRecord, FenceRecord, EvidenceRecord, JobRecord>;
+                 RoleRecord, VmRecord, OwnerRecord, RunRecord, WaitingRecord, FenceRecord, EvidenceRecord, JobRecord>;
 
 struct Check {  // it exists, at this version
   Key key;

@@ -165,6 +165,12 @@ struct RunRecord {
   bool operator==(const RunRecord&) const = default;
 };
 
+// Why a VM that is wanted has no node; written by the primary when the text changes.
+struct WaitingRecord {
+  std::string reason;
+  bool operator==(const WaitingRecord&) const = default;
+};
+
 // --------------------------------------------------------------------------------------------------------------
 // evidence
 
@@ -216,6 +222,17 @@ struct JobRecord {
   std::uint64_t mark = 0;        // RunRecord.attempt when the primary took the job up
   std::uint64_t start_time = 0;  // wall clock, microseconds; shown to people, never compared
   bool operator==(const JobRecord&) const = default;
+};
+
+// Why something was done (S7), written in the transaction that did it. For people; nothing is ever decided from it.
+struct DecisionRecord {
+  std::string what;                   // "assign web1 to n2 at generation 3"
+  std::string because;                // one sentence
+  std::vector<std::string> evidence;  // what makes it safe, in order
+  std::vector<std::string> rejected;  // alternatives and why not
+  Epoch epoch = 0;
+  NodeName node;  // that decided
+  bool operator==(const DecisionRecord&) const = default;
 };
 
 struct ClusterRecord {

@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "sdk/build_id.hpp"  // made at build
+
 struct sd_event;
 
 namespace pvcd {
@@ -67,10 +69,6 @@ struct PluginEntry {
   Plugin* (*create)();
   bool needs_bus;  // false: it runs on where there is no bus (the keepalive waits for nothing)
 };
-
-#ifndef PVCD_BUILD_ID
-#define PVCD_BUILD_ID "unknown"
-#endif
 
 #define PVCD_PLUGIN_ENTRY(plugin_name, Class, needs_bus)                                   \
   extern "C" __attribute__((visibility("default"))) const ::pvcd::PluginEntry pvcd_plugin; \

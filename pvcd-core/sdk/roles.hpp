@@ -29,6 +29,7 @@ struct Answer {
 
 enum class DomainState { Unknown, Gone, Running, Paused };
 
+// Unknown with a process: it lives, and nobody says whether its CPUs run. Unknown without: it may live.
 struct DomainProbe {
   DomainState state = DomainState::Unknown;
   std::optional<Process> process;
@@ -75,15 +76,16 @@ enum class Verdict { Unknown, Proceed, Refuse, Wait };
 struct HookVerdict {
   Verdict verdict = Verdict::Unknown;
   std::string reason;     // names image, owner and watcher
-  Microseconds wait = 0;  // Wait: ask again not before this long after first_seen of wait_for
-  std::string
-      wait_for;  // Wait: on what (image and instance); the core remembers when it first heard it (safety rule 6)
+  Microseconds wait = 0;  // Wait: ask again not before this long from now
+  // Wait: on what (image and instance). The core remembers when it first heard of each, until a verdict of this hook
+  // does not name it (safety rule 6).
+  std::vector<std::string> wait_for;
   NodeName ask;  // Refuse: this living node's dead instance is in the way; ask it to release (safety rule 7)
   std::vector<ClientInstance>
       present;  // Proceed: instances still listed (proven dead), not to be taken for the new QEMU's
 };
 
-// First sight of something a hook waits for, kept by the core over retries and restarts of the plugin.
+// First sight of something a hook waits for, kept by the core over retries and restarts of the plugin and its own.
 struct FirstSeen {
   std::string wait_for;
   Microseconds ago = 0;

@@ -28,10 +28,14 @@ const std::string& directory_of(Kind kind) {
       return paths::vms;
     case Kind::Name:
       return paths::names;
+    case Kind::Image:
+      return paths::images;
     case Kind::Owner:
       return paths::owners;
     case Kind::Run:
       return paths::runs;
+    case Kind::Waiting:
+      return paths::waiting;
     case Kind::Fence:
       return paths::fences;
     case Kind::Evidence:

@@ -216,6 +216,7 @@ std::variant<Record, DecodeError> decode(const std::string& text) {
   template std::variant<Record, DecodeError> decode(const std::string&);
 
 PVCD_RECORD(ClusterRecord)
+PVCD_RECORD(DecisionRecord)
 PVCD_RECORD(EvidenceRecord)
 PVCD_RECORD(FenceRecord)
 PVCD_RECORD(JobRecord)
@@ -227,5 +228,6 @@ PVCD_RECORD(ReadinessRecord)
 PVCD_RECORD(RoleRecord)
 PVCD_RECORD(RunRecord)
 PVCD_RECORD(VmRecord)
+PVCD_RECORD(WaitingRecord)
 
 }  // namespace pvcd::store

@@ -211,6 +211,11 @@ void visit_fields(Visit& visit, Record& record) requires is<Record, RunRecord> {
 }
 
 template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, WaitingRecord> {
+  visit.optional("reason", record.reason);
+}
+
+template <class Visit, class Record>
 void visit_fields(Visit& visit, Record& record) requires is<Record, EvidenceRecord> {
   visit.required("kind", record.kind);
   visit.required("life", record.life);
@@ -243,6 +248,16 @@ void visit_fields(Visit& visit, Record& record) requires is<Record, JobRecord> {
   visit.optional("message", record.message);
   visit.optional("mark", record.mark);
   visit.optional("start_time", record.start_time);
+}
+
+template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, DecisionRecord> {
+  visit.required("what", record.what);
+  visit.required("because", record.because);
+  visit.required("evidence", record.evidence);
+  visit.required("rejected", record.rejected);
+  visit.required("epoch", record.epoch);
+  visit.required("node", record.node);
 }
 
 template <class Visit, class Record>

@@ -16,16 +16,18 @@ inline const std::string readiness = "/readiness";  // <node>: ReadinessRecord
 inline const std::string roles = "/roles";          // <node>: RoleRecord
 inline const std::string vms = "/vms";              // <uuid>: VmRecord
 inline const std::string names = "/names";          // <vm name>: uuid; makes names unique
+inline const std::string images = "/images";        // image_name(): uuid; makes disks unique (S1)
 inline const std::string owners = "/owners";        // <uuid>: OwnerRecord
 inline const std::string runs = "/runs";            // <uuid>: RunRecord
+inline const std::string waiting = "/waiting";      // <uuid>: WaitingRecord
 inline const std::string fences = "/fences";        // <node>: FenceRecord
 inline const std::string evidence = "/evidence";    // <boot id>: EvidenceRecord
 inline const std::string jobs = "/jobs";            // j<sequence>: JobRecord
 inline const std::string decisions = "/decisions";  // d<sequence>: text for people, bounded
 
 // What a store creates when it is opened.
-inline const std::vector<std::string> directories = {nodes,  live, readiness, roles,    vms,  names,
-                                                     owners, runs, fences,    evidence, jobs, decisions};
+inline const std::vector<std::string> directories = {nodes,  live, readiness, roles,  vms,      names, images,
+                                                     owners, runs, waiting,   fences, evidence, jobs,  decisions};
 
 inline std::string under(const std::string& directory, const std::string& name) { return directory + "/" + name; }
 

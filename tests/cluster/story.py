@@ -290,8 +290,14 @@ class Story:
             bus = self.any_bus()
             return all(
                 bus.peek(node_path(host.name), "Node", "DaemonState") == "run"
-                and bus.peek(node_path(host.name), "Node", "FenceReady") for host in self.cluster.hosts)
+                and bus.peek(node_path(host.name), "Node", "FenceReady")
+                and self.runs_plugins(host) for host in self.cluster.hosts)
         wait_for("a primary, and every host to run and to be ready for fencing", ready, PATIENCE)
+
+    def runs_plugins(self, host) -> bool:
+        """As its keepalive tells the cluster: before, no VM is placed there."""
+        states = {str(line[0]): str(line[2]) for line in Bus(host).peek(ROOT, "Manager", "Plugins") or []}
+        return all(states.get(plugin) == "running" for plugin in ("libvirt", "rbd-locks"))
 
     def wait_counting(self, host: str, count: int) -> None:
         self.cluster.guests.wait_count(IMAGE, count, PATIENCE)

@@ -197,13 +197,14 @@ def test_double_start_shows_on_the_disk(cluster):
 
 
 @needs_root
-@pytest.mark.parametrize("moment", [0.15, 0.4, 1.0])
+@pytest.mark.parametrize("moment", [0, 0.3, 0.9])
 def test_down_finds_what_a_killed_driver_left(moment):
     driver = subprocess.Popen(python_module("__main__", "--prefix", "pvlkill", "up"), stdout=subprocess.DEVNULL)
+    lab = Cluster(prefix="pvlkill")
+    wait_for("the driver has begun", lab.leftovers, 30, 0.05)
     time.sleep(moment)
     driver.send_signal(signal.SIGKILL)
     driver.wait()
-    lab = Cluster(prefix="pvlkill")
     assert lab.leftovers()
     lab.down()
     assert not lab.leftovers()

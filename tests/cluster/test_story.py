@@ -48,6 +48,11 @@ def test_the_bmc_of_another_host_is_refused(trials):
     trials.the_bmc_of_another_host_is_refused()
 
 
+def test_a_vm_of_the_cluster_is_not_started_by_hand(trials):
+    trials.prepare()
+    trials.a_vm_of_the_cluster_is_not_started_by_hand()
+
+
 def test_a_write_decided_under_an_old_epoch_is_refused():
     with lab(SABOTAGES["epoch-check-off"]) as cluster:          # the switched core, for the late write, with its check on
         trials = Trials(cluster)

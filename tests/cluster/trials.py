@@ -126,6 +126,50 @@ class Trials(Story):
         self.wait_new_run(before)
         self.require_single_writer()
 
+    def a_vm_of_the_cluster_is_not_started_by_hand(self) -> None:
+        owner = self.owner()
+        other = self.another(owner)
+        host = self.cluster.host(other)
+        before, lockers = self.cluster.guests.disk_state(IMAGE), self.cluster.ceph.lockers(IMAGE)
+        require(lockers, "the guest holds no lock: nothing would be proven")
+        self.event(f"a person starts web1 on {other} by libvirt, while it runs on {owner}")
+        host.write("/run/web1.xml", self.cluster.guests.xml("web1", self.uuid, IMAGE))
+        self.require_refused_by_hook(other, "create", "/run/web1.xml")
+        host.run("virsh", "-q", "define", "/run/web1.xml")
+        self.require_refused_by_hook(other, "start", "web1")
+        self.event(f"the same while pvcd is stopped on {other}, as at a boot before it has started")
+        host.run("systemctl", "stop", "pvcd.target", timeout=PATIENCE)
+        self.require_refused_by_hook(other, "start", "web1")
+        host.run("virsh", "-q", "undefine", "web1")
+        self.event(f"the twin: a domain that is not the cluster's, on {other}")
+        self.cluster.ceph.create_image("by-hand")
+        self.cluster.guests.start(host, "by-hand", "00000000-0000-4000-8000-000000000002", "by-hand")
+        require(self.qemu(other, "by-hand"), "a domain that is not the cluster's was not started")
+        host.run("virsh", "-q", "destroy", "by-hand")
+        host.run("systemctl", "start", "pvcd.target", timeout=PATIENCE)
+        require(self.cluster.ceph.lockers(IMAGE) == lockers, "a lock was touched")
+        after = self.cluster.guests.wait_count(IMAGE, before.count + 1, PATIENCE)
+        require(after.run == before.run, "the guest was disturbed")
+        self.event("web1 is stopped, a person starts it on its own node, then pvcd is asked")
+        result, message = self.any_bus().wait_job(self.any_bus().job(vm_path(self.uuid), "Vm", "Stop"), PATIENCE)
+        require(result == "done", f"Stop ended {result}: {message}")
+        self.cluster.host(owner).write("/run/web1.xml", self.cluster.guests.xml("web1", self.uuid, IMAGE))
+        self.require_refused_by_hook(owner, "create", "/run/web1.xml")
+        result, message = self.any_bus().start(self.uuid, PATIENCE)
+        require(result == "done", f"Start ended {result}: {message}")
+        self.wait_new_run(before)
+        self.require_single_writer()
+        for one in self.cluster.hosts:
+            said = [entry["MESSAGE"] for entry in one.journal(unit="pvcd-libvirt.service")]
+            require(not any("does not ask pvcd's hook" in text for text in said), f"libvirtd of {one.name} starts without the hook")
+
+    def require_refused_by_hook(self, name: str, *command: str) -> None:
+        done = self.cluster.host(name).run("virsh", "-q", *command, check=False)
+        require(done.returncode != 0, f"virsh {command[0]} on {name} was let pass")
+        require("only pvcd starts it" in done.stderr and self.uuid in done.stderr, f"virsh {command[0]} failed otherwise: {done.stderr}")
+        require(not self.qemu(name), f"a QEMU of web1 runs on {name}")
+        self.note(f"virsh {command[0]}: {done.stderr.strip()}")
+
     def a_write_decided_under_an_old_epoch_is_refused(self) -> None:
         """Needs the switched core: the write of the first primary comes seconds late, and the second one keeps still."""
         first = self.any_bus().primary()

@@ -55,7 +55,7 @@ class Node:
         self.write("etc/plugins.d/fake.toml", f'script = "{self.script}"\ninterval_ms = 100\n')
         self.write("etc/store.secret", "pvcd:secret\n", 0o600)
         self.folder.chmod(0o755)        # others may reach the bus
-        self.zookeeper = zookeeper
+        self.zookeeper, self.cluster = zookeeper, cluster
         self.bus = PrivateBus(self.folder)
         self.client = Client(self.bus.address)
         self.running = {}
@@ -90,8 +90,12 @@ class Node:
             for process in self.running.values():
                 assert process.status() is None, f"{process.name} ended:\n{process.output()}"
             return (self.client.peek(ROOT, "Manager", "Quorate") and self.client.peek(ROOT, "Manager", "Primary") == NAME
-                    and self.client.has_name("org.pvcd1.plugin.fake"))
+                    and self.unit_state("fake") == "running")
         wait_for("the node to be primary", ready, 60)
+
+    def unit_state(self, name):
+        """As the keepalive publishes it; None: not yet."""
+        return next((str(line[2]) for line in self.client.peek(ROOT, "Manager", "Plugins") or [] if line[0] == name), None)
 
     def close(self):
         for process in reversed(self.running.values()):

@@ -16,6 +16,7 @@ BUS_CONFIG = """\
   <type>system</type>
   <listen>unix:path={socket}</listen>
   <auth>EXTERNAL</auth>
+  <servicedir>{services}</servicedir>
   <!-- As in Debian's system.conf. -->
   <policy context="default">
     <allow user="*"/>
@@ -115,7 +116,7 @@ class PrivateBus(Process):
         self.socket = folder / "bus"
         self.address = f"unix:path={self.socket}"
         config = folder / "bus.conf"
-        config.write_text(BUS_CONFIG.format(socket=self.socket, policy=TOP / "dbus" / "org.pvcd1.conf"))
+        config.write_text(BUS_CONFIG.format(socket=self.socket, services=TOP / "dbus", policy=TOP / "dbus" / "org.pvcd1.conf"))
         super().__init__("dbus-daemon", ["dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile"], folder / "bus.log")
         wait_for("the bus", self._accepts)
 

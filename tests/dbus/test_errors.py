@@ -100,10 +100,6 @@ def test_a_node_method_takes_no_option(node, method):
     assert "force" in refusal("InvalidArgument", node.client.node, NAME, method, options(force=True))
 
 
-def test_move_to_an_empty_node(node, vm):
-    refusal("InvalidArgument", node.client.vm, vm, "Move", "sa{sv}", "", NO_OPTIONS)
-
-
 def test_confirm_off_without_a_boot_id_or_with_another_one(node):
     assert "boot_id" in refusal("InvalidArgument", node.client.node, NAME, "ConfirmOff")
     other = options(boot_id=fresh_uuid())
@@ -148,11 +144,17 @@ def test_refused_jobs_say_why(node):
     assert node.client.get(ROOT, "Manager", "Primary") == NAME
 
 
+def test_a_move_without_a_node_is_the_primarys_choice(node, vm):
+    """Here there is one node only: it makes that one the home of a VM that has none, and finds no other for one that runs."""
+    assert node.client.finish(node.client.vm(vm, "Move", "sa{sv}", "", NO_OPTIONS))[0] == "done"
+    assert node.client.get(vm_path(vm), "Vm", "HomeNode") == NAME
+    result, message = node.client.finish(node.client.vm(vm, "Move", "sa{sv}", "", NO_OPTIONS))
+    assert result == "refused" and f"{NAME}: it is to leave this one" in message
+
+
 # ------------------------------------------------------------------------------------------------ not in this version
 
 def test_manager_methods_that_are_not_in_this_version(node):
-    refusal("Unavailable", node.client.manager, "DryRun", "sa{sv}", "node-lost:n1", NO_OPTIONS)
-    refusal("Unavailable", node.client.manager, "Explain", "s", "vm")
     refusal("Unavailable", node.client.manager, "FlushImageLocks", "sa{sv}", "pool/image", NO_OPTIONS)
 
 
@@ -166,10 +168,6 @@ def test_node_methods_that_are_not_in_this_version(node, method):
     ("Migrate", "sa{sv}", [NAME, NO_OPTIONS]), ("Rename", "sa{sv}", ["other", NO_OPTIONS]), ("SetXml", "sa{sv}", ["<domain/>", NO_OPTIONS])])
 def test_vm_methods_that_are_not_in_this_version(node, vm, method, signature, arguments):
     assert "version" in refusal("Unavailable", node.client.vm, vm, method, signature, *arguments)
-
-
-def test_explain_is_not_in_this_version(node, vm):
-    assert "version" in refusal("Unavailable", node.client.call, vm_path(vm), "org.pvcd1.Vm", "Explain")
 
 
 # ----------------------------------------------------------------------------------------------------- not ours at all

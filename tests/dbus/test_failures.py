@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from .client import NAME as NAME_ON_BUS
 from .client import NO_OPTIONS, ROOT, Refused, vm_path
 from .domains import domain, fresh_uuid
 from .node import NAME
@@ -81,17 +82,34 @@ def test_an_absent_hook_means_no_start_and_it_is_named(node, vm):
     result, message = node.client.finish(node.client.vm(vm, "Start"))
     assert result == "refused" and "rbd-locks" in message
     assert not node.calls("create")
-    assert "rbd-locks" in node.client.get(vm_path(vm), "Vm", "FailedReason")
+    wait_for("the reason", lambda: "rbd-locks" in node.client.get(vm_path(vm), "Vm", "FailedReason"))
 
 
-def test_an_absent_hypervisor_means_no_start(node, vm):
+def test_an_absent_hypervisor_means_no_start_and_it_is_named(node, vm):
     node.running["fake"].kill()
-    node.client.vm(vm, "Start")
-    wait_for("it to have an owner", lambda: node.client.get(vm_path(vm), "Vm", "Node") == NAME)
-    assert node.client.get(vm_path(vm), "Vm", "State") != "running" and node.domain(vm) is None
+    job = node.client.vm(vm, "Start")
+    wait_for("the reason", lambda: "plugin fake" in node.client.get(vm_path(vm), "Vm", "FailedReason"))
+    assert node.client.get(vm_path(vm), "Vm", "State") == "starting" and node.domain(vm) is None
+    result, message = node.client.finish(job)       # once the plugin has been silent for decision_limit_ms
+    assert result == "refused" and "pvcd-fake.service has not reported" in message
+    assert "pvcd-fake.service has not reported" in node.client.get(vm_path(vm), "Vm", "FailedReason")
     node.start("fake")
     node.client.wait_for_vm(vm, "running")          # once it is back, what is wanted comes true
     assert node.client.get(vm_path(vm), "Vm", "FailedReason") == ""
+
+
+def test_a_vm_without_a_node_says_why(node):
+    vm, twin = fresh_uuid(), fresh_uuid()
+    node.client.define(domain("huge", vm, memory=1 << 30))
+    node.client.define(domain("small", twin))
+    result, message = node.client.finish(node.client.vm(vm, "Start"))
+    assert result == "refused" and "no node can take it now" in message
+    wait_for("the reason", lambda: "huge needs" in node.client.get(vm_path(vm), "Vm", "FailedReason"))
+    assert node.client.get(vm_path(vm), "Vm", "State") == "starting"
+    assert node.client.finish(node.client.vm(twin, "Start"))[0] == "done"
+    assert node.client.get(vm_path(twin), "Vm", "FailedReason") == ""
+    assert node.client.finish(node.client.vm(vm, "Stop"))[0] == "done"
+    wait_for("the reason to go", lambda: node.client.get(vm_path(vm), "Vm", "FailedReason") == "")
 
 
 @pytest.mark.parametrize("verdict, reason", [("refuse", "the image has another owner"), ("unknown", "Ceph is silent")])
@@ -231,6 +249,15 @@ def test_an_orderly_stop(node, vm):
         assert node.running[plugin].stop() == 0
     assert node.domain(vm)[0] == "running"          # VMs run on
     assert not (node.folder / "run" / "proof").exists()
+
+
+def test_a_core_that_was_stopped_stays_stopped(node):
+    """Reading its name starts nothing: there is no service file in the folder where this bus looks for them."""
+    assert node.running["core"].stop() == 0
+    with pytest.raises(Refused) as caught:
+        node.client.get(ROOT, "Manager", "Version")
+    assert caught.value.name == "org.freedesktop.DBus.Error.ServiceUnknown" and NAME_ON_BUS in caught.value.text
+    assert not node.client.has_name(NAME_ON_BUS)
 
 
 def test_a_store_that_went_backwards_stops_every_act(node, vm):

@@ -72,6 +72,14 @@ RunRecord example() {
   return {9, life, VmState::Migrating, Process{12, 34}, {instance}, "waits", 5};
 }
 template <>
+WaitingRecord example() {
+  return {"no node can take it now"};
+}
+template <>
+DecisionRecord example() {
+  return {"fence n2", "its session is gone", {"silent"}, {"n3: too little memory"}, 3, "n1"};
+}
+template <>
 EvidenceRecord example() {
   return {EvidenceKind::LaterBoot, life, "n2", 3, {"first", "second"}};
 }
@@ -136,7 +144,7 @@ bool mentions(const std::string& text, const std::string& part) { return text.fi
 
 #define RECORDS                                                                                                       \
   ClusterRecord, NodeRecord, LiveRecord, ReadinessRecord, LeaderRecord, RoleRecord, VmRecord, OwnerRecord, RunRecord, \
-      EvidenceRecord, FenceRecord, JobRecord
+      WaitingRecord, EvidenceRecord, FenceRecord, JobRecord, DecisionRecord
 
 TEMPLATE_TEST_CASE("A record survives its text form", "", RECORDS) {
   auto record = example<TestType>();

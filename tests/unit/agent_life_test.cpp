@@ -1,4 +1,4 @@
-// What a node does about a VM that runs or ran here: adopt, watch, stop, release, destroy, help.
+// What a node does about a VM that runs or ran here: adopt, watch, destroy, or leave alone.
 
 #include "vm_agent.hpp"
 
@@ -26,6 +26,11 @@ TEST_CASE("after a restart everything begins with a look, also at the recorded p
   SECTION("it is gone: it is started through the hooks, which learn of its dead instance") {
     it.gone();
     CHECK(it.plans<RunHook>()->request.own_dead == std::vector<ClientInstance>{instance});
+  }
+  SECTION("it lives, and libvirt does not say in which state: its record stays true") {
+    it.found(DomainState::Unknown);
+    CHECK(it.idle());
+    CHECK(it.step() == Step::Running);
   }
   SECTION("its record carries a trouble that is over: it is written anew") {
     it.world.view.runs.at(web).value.reason = "it is not known whether it runs here";
@@ -60,15 +65,39 @@ TEST_CASE("a paused leftover of an interrupted start is destroyed and started th
   }
 }
 
-// Where libvirt hangs, a QEMU whose CPUs never ran is found running too: letting them run again costs nothing.
-TEST_CASE("a QEMU that lives with a recorded start is let run, and recorded with the instances of the record") {
+TEST_CASE("a QEMU that runs with a recorded start is recorded running with the instances of the record") {
   Restarted it(VmState::Starting);
   it.found(DomainState::Running);
-  CHECK(it.plans<ResumeDomain>()->request.process == qemu);
-  it.resumed();
   REQUIRE(it.plans<WriteRun>());
   CHECK(it.plans<WriteRun>()->record.state == VmState::Running);
   CHECK(it.plans<WriteRun>()->record.instances == std::vector<ClientInstance>{instance});
+}
+
+TEST_CASE(
+    "a QEMU that lives in an unknown state is neither started beside, nor recorded running, but looked at again") {
+  Restarted it(VmState::Starting, GENERATE(DomainState::Paused, DomainState::Running));
+  it.found(DomainState::Unknown);
+  REQUIRE(it.plans<WriteRun>());
+  CHECK(it.plans<WriteRun>()->record.state == VmState::Starting);
+  CHECK(it.plans<WriteRun>()->record.process == qemu);
+  CHECK(it.plans<WriteRun>()->record.reason.find("not known whether it runs or is paused") != std::string::npos);
+  it.written();
+  CHECK(it.idle());
+  it.wait(seconds(1)).looks();
+  SECTION("paused: its start is begun anew") {
+    it.found(DomainState::Paused);
+    CHECK(it.plans<DestroyDomain>());
+  }
+  SECTION("running: recorded now") {
+    it.found(DomainState::Running);
+    CHECK(it.plans<WriteRun>()->record.state == VmState::Running);
+  }
+  SECTION("not wanted any more: it is stopped") {
+    it.found(DomainState::Unknown).written();
+    it.world.vm(web).wanted = WantedState::Stopped;
+    it.round().found(DomainState::Unknown);
+    CHECK(it.plans<ShutdownDomain>());
+  }
 }
 
 TEST_CASE("a QEMU that runs here unrecorded is adopted: identified and recorded, never started beside") {
@@ -175,168 +204,51 @@ TEST_CASE("a QEMU that is reported gone is probed, and restarted only when the p
   }
 }
 
+TEST_CASE("a VM that crashes again and again soon after its start is started with back-off, and says so") {
+  RunningVm it;
+  const auto start = [&] { it.proceed().created().identified().written().resumed().written(); };
+  it.wait(seconds(3)).crash();
+  REQUIRE(it.plans<RunHook>());  // the first one: at once
+  start();
+  Microseconds expected = seconds(1);
+  for (int crash = 2; crash <= 9; ++crash) {
+    it.wait(seconds(3)).crash();
+    REQUIRE(it.plans<WriteRun>());
+    CHECK(it.plans<WriteRun>()->record.reason == "its QEMU ended " + std::to_string(crash) +
+                                                     " times in a row, the last time 3 s after it was started; it is "
+                                                     "started again in " +
+                                                     std::to_string(expected / seconds(1)) + " s");
+    CHECK(it.plans<WriteRun>()->record.state == VmState::Starting);
+    CHECK(it.plans<WriteRun>()->record.instances == std::vector<ClientInstance>{instance});
+    it.written();
+    CHECK(it.wait(expected - 1).idle());
+    it.wait(1).gone();
+    start();
+    expected = std::min(expected * 2, seconds(60));
+  }
+  SECTION("one that ran for a while begins anew") {
+    it.wait(seconds(60)).crash();
+    CHECK(it.plans<RunHook>());
+  }
+  SECTION("a stop and start by people begins anew") {
+    it.world.vm(web).wanted = WantedState::Stopped;
+    it.world.vm(web).off_at_once = true;
+    it.round().found(DomainState::Running);
+    it.domains.erase(web);
+    it.act_done().gone().act_done().written().gone();
+    it.world.own(web, "n2", 4);
+    it.world.vm(web).wanted = WantedState::Running;
+    it.round().gone();
+    start();
+    it.crash();
+    CHECK(it.plans<RunHook>());
+  }
+}
+
 TEST_CASE("a VM that runs as wanted is left in peace, whatever else the facts say") {
   RunningVm it;
   it.domains[web] = GENERATE(DomainState::Running, DomainState::Paused, DomainState::Unknown);
   CHECK(it.wait(seconds(3600)).idle());
-}
-
-// -------------------------------------------------------------------------------------------------------------------
-// stop
-
-TEST_CASE("a stop asks the guest, waits, breaks what is left and releases") {
-  RunningVm it;
-  it.world.vm(web).wanted = GENERATE(WantedState::Stopped, WantedState::Disabled);
-  it.round().looks().found(DomainState::Running);
-  REQUIRE(it.plans<ShutdownDomain>());
-  CHECK(it.plans<ShutdownDomain>()->request.process == qemu);
-  it.act_done();
-  CHECK(it.idle());
-  CHECK(it.wait(seconds(179)).idle());
-  it.domains[web] = DomainState::Gone;
-  it.round().gone();
-  REQUIRE(it.plans<AfterStop>());
-  CHECK(it.plans<AfterStop>()->request.own_dead == std::vector<ClientInstance>{instance});
-  CHECK(it.plans<AfterStop>()->request.own_addresses == std::vector<std::string>{"10.0.0.2"});
-  it.act_done();
-  REQUIRE(it.plans<WriteRun>());
-  CHECK(it.plans<WriteRun>()->record.state == VmState::Stopped);
-  CHECK(it.plans<WriteRun>()->record.instances.empty());
-  CHECK_FALSE(it.plans<WriteRun>()->record.process);
-  CHECK(it.plans<WriteRun>()->owner->released);
-  CHECK(it.plans<WriteRun>()->owner->generation == 3);
-  it.written().gone();
-  CHECK(it.idle());
-}
-
-TEST_CASE("a guest that does not shut down in time is destroyed, whatever the answer to the request was") {
-  RunningVm it;
-  it.world.vm(web).wanted = WantedState::Stopped;
-  it.round().found(DomainState::Running);
-  it.answer(Answer{GENERATE(Outcome::Done, Outcome::Refused, Outcome::Unknown), ""});
-  CHECK(it.wait(seconds(180)).idle());
-  it.wait(1);
-  REQUIRE(it.plans<DestroyDomain>());
-  it.act_done().looks();
-}
-
-TEST_CASE("a stop at once does not ask the guest, also when it was being asked (scenario F5)") {
-  RunningVm it;
-  it.world.vm(web).wanted = WantedState::Stopped;
-  SECTION("at once") {
-    it.world.vm(web).off_at_once = true;
-    it.round().found(DomainState::Running);
-    CHECK_FALSE(it.plans<ShutdownDomain>());
-  }
-  SECTION("shortened") {
-    it.round().found(DomainState::Running).act_done();
-    it.world.vm(web).off_at_once = true;
-    it.round();
-  }
-  CHECK(it.plans<DestroyDomain>());
-}
-
-TEST_CASE("a wrong report that the guest has gone does not lengthen its time, nor ask it again") {
-  RunningVm it;
-  it.world.vm(web).wanted = WantedState::Stopped;
-  it.round().found(DomainState::Running).act_done();
-  it.domains.erase(web);
-  it.wait(seconds(100)).found(DomainState::Running);
-  CHECK(it.idle());
-  it.wait(seconds(80)).looks().found(DomainState::Running);
-  CHECK(it.idle());
-  it.wait(1);
-  CHECK(it.plans<DestroyDomain>());
-}
-
-TEST_CASE("a guest that is wanted again while it shuts down is waited for, then started") {
-  RunningVm it;
-  it.world.vm(web).wanted = WantedState::Stopped;
-  it.round().found(DomainState::Running).act_done();
-  it.world.vm(web).wanted = WantedState::Running;
-  CHECK(it.round().idle());
-  SECTION("it goes") {
-    it.domains[web] = DomainState::Gone;
-    it.round().gone();
-    CHECK(it.plans<RunHook>());
-  }
-  SECTION("it ignores the request: it runs on, and is not destroyed") {
-    it.wait(seconds(181)).looks().found(DomainState::Running);
-    CHECK(it.idle());
-    CHECK(it.step() == Step::Running);
-  }
-  SECTION("it is not wanted once more: it is asked again, with the full time") {
-    it.world.vm(web).wanted = WantedState::Stopped;
-    it.wait(seconds(100)).found(DomainState::Running);
-    CHECK(it.plans<ShutdownDomain>());
-  }
-}
-
-TEST_CASE("a release leaves nothing behind: while Ceph is silent it is pending, says so and is tried again (rule 7)") {
-  RunningVm it;
-  it.world.vm(web).wanted = WantedState::Stopped;
-  it.domains[web] = DomainState::Gone;
-  it.round().gone();
-  REQUIRE(it.plans<AfterStop>());
-  it.answer(Answer{GENERATE(Outcome::Unknown, Outcome::Refused), "Ceph does not answer"});
-  REQUIRE(it.plans<WriteRun>());
-  CHECK_FALSE(it.plans<WriteRun>()->owner);
-  CHECK(it.plans<WriteRun>()->record.reason == "the release is pending: Ceph does not answer");
-  CHECK(it.plans<WriteRun>()->record.attempt == 1);
-  CHECK(it.plans<WriteRun>()->record.state == VmState::Stopped);
-  CHECK(it.plans<WriteRun>()->record.instances == std::vector<ClientInstance>{instance});
-  it.written();
-  CHECK(it.idle());
-  it.wait(seconds(1)).gone();
-  REQUIRE(it.plans<AfterStop>());
-  it.act_done();
-  CHECK(it.plans<WriteRun>()->owner->released);
-}
-
-TEST_CASE("instances are broken although the VM has no RBD disk any more, by each hook") {
-  RunningVm it;
-  it.settings.hooks = {"first", "second"};
-  it.world.vm(web).disks.clear();
-  it.world.vm(web).wanted = WantedState::Stopped;
-  it.domains[web] = DomainState::Gone;
-  it.round().gone();
-  CHECK(it.plans<AfterStop>()->hook == "first");
-  it.act_done();
-  CHECK(it.plans<AfterStop>()->hook == "second");
-  it.act_done();
-  CHECK(it.plans<WriteRun>()->owner->released);
-}
-
-TEST_CASE("a VM that never got an instance is released without asking Ceph") {
-  Owner it;
-  it.world.vm(web).wanted = WantedState::Stopped;
-  it.gone().gone();  // the first look was for the start
-  CHECK(it.plans<WriteRun>()->owner->released);
-}
-
-TEST_CASE("a VM that is wanted again before its release is written is started and not released") {
-  RunningVm it;
-  it.world.vm(web).wanted = WantedState::Stopped;
-  it.domains[web] = DomainState::Gone;
-  it.round().gone();
-  it.world.vm(web).wanted = WantedState::Running;
-  it.act_done().gone();
-  CHECK_FALSE(it.plans<WriteRun>());
-  CHECK(it.plans<RunHook>());
-}
-
-TEST_CASE("a destroy that did not end the process is recorded, and nothing is released") {
-  RunningVm it;
-  it.world.vm(web).wanted = WantedState::Stopped;
-  it.world.vm(web).off_at_once = true;
-  it.round().found(DomainState::Running);
-  it.answer(Answer{Outcome::Unknown, "it hangs in the kernel"});
-  REQUIRE(it.plans<WriteRun>());
-  CHECK_FALSE(it.plans<WriteRun>()->owner);
-  CHECK(it.plans<WriteRun>()->record.state == VmState::Running);
-  CHECK(it.plans<WriteRun>()->record.reason == "it hangs in the kernel");
-  it.written().wait(seconds(1)).found(DomainState::Running);
-  CHECK(it.plans<DestroyDomain>());
 }
 
 // ------------------------------------------------------------------------------------------------------------ declared
@@ -368,6 +280,18 @@ TEST_CASE(
     CHECK(it.idle());
     it.wait(seconds(1)).looks();
   }
+}
+
+TEST_CASE("a QEMU that comes late to a boot that was declared dead is destroyed as well") {
+  RunningVm it;
+  it.world.prove("n2");
+  it.round().found(DomainState::Running);
+  it.domains.erase(web);
+  it.act_done().gone();
+  CHECK(it.idle());
+  it.domains[web] = DomainState::Paused;
+  it.round().looks().found(DomainState::Paused);
+  CHECK(it.plans<DestroyDomain>());
 }
 
 TEST_CASE("a guest that shuts down while this boot is declared dead is not waited for") {
@@ -416,106 +340,6 @@ TEST_CASE("a proof lost in the middle of a start stops it where it is, and it go
   it.may_act = true;
   it.round();
   CHECK(it.plans<CreateDomain>());
-}
-
-// ------------------------------------------------------------------------------------------------------------ help
-// release
-
-TEST_CASE("a node that is asked breaks its own dead instances through the hook and answers (rule 7)") {
-  Agent it;
-  it.world.own(web, "n2", 2);
-  it.world.run(web, VmState::Stopped);
-  it.world.own(web, "n3", 3);
-  it.world.job(1, "node-release-images", "n2", {{"vm", web}});
-  it.round().gone();
-  REQUIRE(it.plans<RunHook>());
-  CHECK(it.plans<RunHook>()->request.own_dead.size() == 1);
-  CHECK(it.plans<RunHook>()->request.covered.empty());  // it does not own it: it may break nothing of others
-  SECTION("done") {
-    it.proceed();
-    CHECK_FALSE(it.plans<CreateDomain>());
-    REQUIRE(it.plans<FinishJob>());
-    CHECK(it.plans<FinishJob>()->record.result == JobResult::Done);
-    CHECK(it.plans<FinishJob>()->version == 81);
-  }
-  SECTION("refused") {
-    it.verdict(GENERATE(Verdict::Refuse, Verdict::Unknown), "somebody lives");
-    REQUIRE(it.plans<FinishJob>());
-    CHECK(it.plans<FinishJob>()->record.result == JobResult::Refused);
-    CHECK(it.plans<FinishJob>()->record.message.find("somebody lives") != std::string::npos);
-    CHECK_FALSE(it.plans<WriteRun>());
-    SECTION("and asked once more, it forgets the refusal") {
-      it.answer(Written{true, ""});
-      it.wait(seconds(60)).gone().proceed();
-      CHECK(it.plans<FinishJob>()->record.result == JobResult::Done);
-    }
-  }
-  SECTION("a wait is waited for, and remembered: the asker would only ask again (rule 6)") {
-    it.wait_verdict(seconds(35));
-    CHECK(it.idle());
-    CHECK(it.wait(seconds(35) - 1).idle());
-    it.wait(1).gone();
-    CHECK(it.plans<RunHook>()->request.first_seen[0].ago == seconds(35));
-    it.proceed();
-    CHECK(it.plans<FinishJob>());
-  }
-  SECTION("its request is withdrawn meanwhile") {
-    it.world.view.jobs.clear();
-    it.proceed().gone();
-    CHECK(it.idle());
-  }
-  SECTION("the store does not take the answer: it begins again") {
-    it.proceed();
-    it.answer(Written{false, "moved on"});
-    CHECK(it.idle());
-    it.wait(seconds(1)).looks();
-  }
-}
-
-TEST_CASE("a node is asked about a VM that has no owner") {
-  Agent it;
-  it.world.vm(web);
-  it.world.job(1, "node-release-images", "n2", {{"vm", web}});
-  it.round().gone().proceed();
-  CHECK(it.plans<FinishJob>());
-}
-
-TEST_CASE("a node whose QEMU of that VM lives answers so and breaks nothing") {
-  Agent it;
-  it.world.own(web, "n3", 3);
-  it.world.job(1, "node-release-images", "n2", {{"vm", web}});
-  it.round().found(DomainState::Running);
-  REQUIRE(it.plans<FinishJob>());
-  CHECK(it.plans<FinishJob>()->record.result == JobResult::Refused);
-  CHECK(it.plans<FinishJob>()->record.message == "QEMU 500 of vm1 lives on n2");
-}
-
-TEST_CASE("a node that cannot tell whether it lives answers so") {
-  Agent it;
-  it.world.own(web, "n3", 3);
-  it.world.job(1, "node-release-images", "n2", {{"vm", web}});
-  it.round().answer(DomainProbe{DomainState::Unknown, std::nullopt, "timeout"});
-  REQUIRE(it.plans<FinishJob>());
-  CHECK(it.plans<FinishJob>()->record.result == JobResult::Refused);
-}
-
-TEST_CASE("the owner itself is not helped by its own request: its start breaks what is in the way") {
-  Owner it;
-  it.world.job(1, "node-release-images", "n2", {{"vm", web}});
-  it.gone();
-  it.proceed();
-  CHECK(it.plans<CreateDomain>());
-}
-
-TEST_CASE("a request counts for the node it names while it is open and names a VM") {
-  World world;
-  JobRecord& job = world.job(1, "node-release-images", "n2", {{"vm", web}});
-  CHECK(is_release_for(job, "n2"));
-  SECTION("another node") { job.object = "n3"; }
-  SECTION("finished") { job.state = JobState::Finished; }
-  SECTION("no VM") { job.arguments.clear(); }
-  SECTION("another job") { job.type = "vm-start"; }
-  CHECK_FALSE(is_release_for(job, "n2"));
 }
 
 // ------------------------------------------------------------------------------------------------------------- whose

@@ -15,6 +15,7 @@ const VmUuid mail = "aaaaaaaa-0000-0000-0000-000000000002";
 // A cluster of living nodes; each test bends it.
 struct World {
   ClusterView view;
+  logic::UnitNeeds needs;
 
   World() {
     view.complete = true;
@@ -33,6 +34,7 @@ struct World {
     live.value.boot = boot;
     live.value.incarnation = incarnation;
     live.value.daemon_state = DaemonState::Run;
+    live.value.units["core"] = {"running", 0, ""};
     live.session = true;
     view.live[{name, incarnation}] = live;
   }
@@ -75,7 +77,7 @@ struct World {
   void lead(const NodeName& node, Epoch epoch) {
     view.leader = {LeaderRecord{epoch, node, view.nodes.at(node).value.incarnation}, 0};
   }
-  VmProperties vm(const VmUuid& uuid = web) const { return derive_vm(view, view.vms.at(uuid).value); }
+  VmProperties vm(const VmUuid& uuid = web) const { return derive_vm(view, view.vms.at(uuid).value, needs); }
   VmState state() const { return vm().state; }
   NodeProperties node(const NodeName& name, DaemonState last = DaemonState::Init, bool coordinator = true) const {
     const auto totals = node_totals(view);
@@ -140,7 +142,11 @@ TEST_CASE("recovering: from the loss of the owner until it runs at the new gener
 
   world.prove("n1", EvidenceKind::Power);
   CHECK(world.state() == VmState::Recovering);
+  CHECK(world.vm().failed_reason == "waiting for a primary: no coordinator has the role");
+  world.lead("n2", 1);
   CHECK(world.vm().failed_reason.empty());
+  world.view.waiting[web] = {WaitingRecord{"no node can take it now"}, 0};
+  CHECK(world.vm().failed_reason == "no node can take it now");
 
   auto& owner = world.own(web, "n2", 2);
   owner.former.push_back({world.life("n1"), 1, {}, {}, CoverKind::Power});
@@ -152,6 +158,72 @@ TEST_CASE("recovering: from the loss of the owner until it runs at the new gener
   world.run(web, "n2", 2, VmState::Failed).reason = "image vms/web: watcher 10.0.0.1:0/7 is alive";
   CHECK(world.state() == VmState::Failed);
   CHECK(world.vm().failed_reason == "image vms/web: watcher 10.0.0.1:0/7 is alive");
+}
+
+TEST_CASE("whatever is wanted and is not so says what is missing, on every node (S10)") {
+  World world;
+  world.lead("n1", 1);
+  world.needs.plugins = {"libvirt"};
+  for (const char* name : {"n1", "n2", "n3"}) world.live(name).value.units["libvirt"] = {"running", 0, ""};
+  const auto reason = [&] { return world.vm().failed_reason; };
+  SECTION("no node yet") {
+    CHECK(reason().empty());  // the primary has not said anything against it
+    world.view.waiting[web] = {WaitingRecord{"no node can take it now: n1: being fenced"}, 0};
+    CHECK(reason() == "no node can take it now: n1: being fenced");
+    CHECK(world.state() == VmState::Starting);
+    world.view.vms.at(web).value.wanted = WantedState::Stopped;
+    CHECK(reason().empty());
+  }
+  SECTION("no primary") {
+    world.view.leader.reset();
+    CHECK(reason() == "waiting for a primary: no coordinator has the role");
+  }
+  SECTION("in maintenance") {
+    world.own(web, "n2", 1);
+    world.live("n2").session = false;
+    world.view.cluster->value.maintenance = true;
+    CHECK(reason() ==
+          "waiting for proof that n2 is off: the cluster is in maintenance, nobody is fenced unless asked for");
+  }
+  SECTION("its node has left") {
+    world.own(web, "n2", 1);
+    world.live("n2").session = false;
+    world.live("n2").value.daemon_state = DaemonState::Left;
+    CHECK(reason() == "waiting for proof that n2 is off: it has left the cluster, and the VM may run on there");
+  }
+  SECTION("the hypervisor of its node") {
+    world.own(web, "n2", 1);
+    CHECK(reason().empty());
+    world.live("n2").value.units.erase("libvirt");
+    CHECK(reason() == "waiting for n2: pvcd-libvirt.service does not run");
+    world.run(web, "n2", 1, VmState::Starting).reason = "hook libvirt gave no answer";
+    CHECK(reason() == "waiting for n2: pvcd-libvirt.service does not run");
+    world.run(web, "n2", 1, VmState::Running);
+    CHECK(reason().empty());  // as wanted, whoever is missing
+    world.view.vms.at(web).value.wanted = WantedState::Stopped;
+    CHECK(reason() == "waiting for n2: pvcd-libvirt.service does not run");
+  }
+  SECTION("the core of its node says what stands in the way") {
+    world.own(web, "n2", 1);
+    world.live("n2").value.units["core"].note = "the hypervisor plugin libvirt has not listed the domains of this host";
+    CHECK(reason() == "waiting for n2: the hypervisor plugin libvirt has not listed the domains of this host");
+    world.run(web, "n2", 1, VmState::Starting).reason = "of the VM itself";
+    CHECK(reason() == "of the VM itself");
+  }
+}
+
+TEST_CASE("a job that is under way says what its VM waits for") {
+  World world;
+  JobRecord job;
+  job.type = "vm-start";
+  job.object = web;
+  const auto message = [&] { return derive_job(world.view, 1, job, world.needs).message; };
+  job.message = "its own";
+  CHECK(message() == "its own");
+  job.state = JobState::Running;
+  CHECK(message() == "waiting for a primary: no coordinator has the role");
+  job.state = JobState::Finished;
+  CHECK(message() == "its own");
 }
 
 TEST_CASE("a start after a release is no recovery") {
@@ -352,13 +424,13 @@ TEST_CASE("a job names its object by path") {
   JobRecord job;
   job.type = "vm-start";
   job.object = web;
-  CHECK(derive_job(7, job).object_path == "/org/pvcd1/vm/aaaaaaaa_0000_0000_0000_000000000001");
+  CHECK(derive_job(World().view, 7, job, {}).object_path == "/org/pvcd1/vm/aaaaaaaa_0000_0000_0000_000000000001");
   job.type = "node-fence";
   job.object = "rack-1";
-  CHECK(derive_job(7, job).object_path == "/org/pvcd1/node/rack_1");
+  CHECK(derive_job(World().view, 7, job, {}).object_path == "/org/pvcd1/node/rack_1");
   job.type = "of-a-newer-version";
-  CHECK(derive_job(7, job).object_path == "/org/pvcd1");
-  CHECK(derive_job(7, job).id == 7);
+  CHECK(derive_job(World().view, 7, job, {}).object_path == "/org/pvcd1");
+  CHECK(derive_job(World().view, 7, job, {}).id == 7);
 }
 
 TEST_CASE("only what changed is told, and an age alone is not") {

@@ -86,7 +86,7 @@ TEST_CASE("fake: hooks answer what the script says and every call is logged") {
   const HookVerdict verdict = stage.plugin.before_start(start);
   CHECK(verdict.verdict == Verdict::Wait);
   CHECK(verdict.wait == milliseconds(1500));
-  CHECK(verdict.wait_for == "vms/vm1 10.0.0.1:0/7");
+  CHECK(verdict.wait_for == std::vector<std::string>{"vms/vm1 10.0.0.1:0/7"});
   CHECK(verdict.reason == "a watcher");
   stage.write("role_change", "outcome nothing-known\n");
   CHECK(stage.plugin.role_change({3, CoordinatorState::Relinquish}).outcome == Outcome::Unknown);

@@ -54,4 +54,19 @@ struct JobCase {
   std::string message;
 };
 
+// web1 runs on n2.
+struct RunningJobCase : JobCase {
+  RunningJobCase() {
+    world.own(web, "n2");
+    world.run(web).attempt = 5;
+  }
+};
+
+struct StoppedJobCase : JobCase {
+  StoppedJobCase() {
+    world.vm(web, WantedState::Stopped);
+    world.own(web, "n2").released = true;
+  }
+};
+
 }  // namespace pvcd::logic::test

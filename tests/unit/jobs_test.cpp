@@ -9,21 +9,8 @@ using namespace pvcd::logic::test;
 namespace {
 
 using Case = JobCase;
-
-// web1 runs on n2.
-struct Running : Case {
-  Running() {
-    world.own(web, "n2");
-    world.run(web).attempt = 5;
-  }
-};
-
-struct Stopped : Case {
-  Stopped() {
-    world.vm(web, WantedState::Stopped);
-    world.own(web, "n2").released = true;
-  }
-};
+using Running = RunningJobCase;
+using Stopped = StoppedJobCase;
 
 }  // namespace
 
@@ -174,6 +161,10 @@ TEST_CASE("running is what the owner says of its present boot and generation") {
   }
   SECTION("released") {
     it.world.view.owners.at(web).value.released = true;
+    CHECK(it.result() == JobResult::None);
+  }
+  SECTION("its node is lost: what it said last is no answer to this request") {
+    it.world.lose("n2");
     CHECK(it.result() == JobResult::None);
   }
   SECTION("no word at all") {
@@ -380,7 +371,6 @@ TEST_CASE("a move is refused before anything is stopped when the target cannot t
   Running it;
   JobRecord& job = it.world.job(1, "vm-move", web, {{"node", "n3"}});
   SECTION("no such node") { job.arguments["node"] = "n9"; }
-  SECTION("no node") { job.arguments.clear(); }
   SECTION("lost") { it.world.lose("n3"); }
   SECTION("not in the node limit") { it.world.vm(web).node_limit = {"n2"}; }
   SECTION("too small") { it.world.node("n3").memory_total = gib; }

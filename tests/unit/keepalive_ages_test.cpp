@@ -17,6 +17,19 @@ TEST_CASE("ages are counted from the last report of each unit", "[keepalive]") {
   CHECK(units.at("ipmi") == UnitReport{"starting", seconds(4), "connecting"});
 }
 
+TEST_CASE("a keepalive that comes back goes on from what it had published, until the units report again",
+          "[keepalive]") {
+  LiveRecord before;
+  before.daemon_state = DaemonState::Run;
+  before.units = {{"core", {"running", seconds(2), "busy"}}, {"libvirt", {"stalled", seconds(20), ""}}};
+  Ages ages;
+  ages.accept({"core", "running", ""}, seconds(99));
+  ages.resume(before, seconds(100));
+  CHECK(ages.daemon_state() == DaemonState::Run);
+  CHECK(ages.units(seconds(101)).at("libvirt") == UnitReport{"stalled", seconds(21), ""});
+  CHECK(ages.units(seconds(101)).at("core") == UnitReport{"running", seconds(2), ""});
+}
+
 TEST_CASE("what is no report of a unit is not taken", "[keepalive]") {
   Ages ages;
   CHECK_FALSE(ages.accept({"", "running", ""}, 1));

@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <set>
 #include <string>
 
 using namespace pvcd;
@@ -49,6 +51,29 @@ TEST_CASE("a plugin of another build is refused, with both builds and the file n
   const std::string text = refusal(directory(), "foreign");
   CHECK_THAT(text, Catch::Contains((directory() / "foreign.so").string()));
   CHECK_THAT(text, Catch::Contains("of-another-release"));
+}
+
+TEST_CASE("the build is named by every header of the SDK: one that changed is another build") {
+  const fs::path sdk = fs::path(PVCD_SOURCE_DIRECTORY) / "pvcd-core/sdk";
+  const auto id_of = [&](const fs::path& headers, const std::string& left_out = {}) {
+    std::set<fs::path> files;
+    for (const auto& file : fs::directory_iterator(headers))
+      if (file.path().extension() == ".hpp" && file.path().filename() != left_out) files.insert(file.path());
+    std::string command = (sdk / "make-build-id").string() + " release " + (headers / "id").string();
+    for (const fs::path& file : files) command += " " + file.string();
+    if (std::system((command + " 2>/dev/null").c_str()) != 0) return std::string("refused");
+    std::ifstream in(headers / "id");
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  const Scratch scratch;
+  for (const auto& file : fs::directory_iterator(sdk))
+    if (file.path().extension() == ".hpp") fs::copy(file, scratch.path);
+  const std::string before = id_of(scratch.path);
+  CHECK(before == id_of(scratch.path));
+  std::ofstream(scratch.path / "roles.hpp", std::ios::app) << "struct More {};\n";
+  CHECK(before != id_of(scratch.path));
+  CHECK(id_of(scratch.path, "types.hpp") == "refused");
+  CHECK_THAT(std::string(PVCD_BUILD_ID), Catch::Matches(".*-[0-9a-f]{16}"));
 }
 
 TEST_CASE("a file that bears another plugin's name is refused") {

@@ -13,22 +13,21 @@ using test::World;
 
 namespace {
 
-constexpr Microseconds suspect_after = milliseconds(2500);
-
 struct Case {
   World world;
   Instant now = seconds(10);
+  CoordinatorSettings settings;
 
-  Placement place_web() {
+  Placement place_web(const NodeName& leaving = {}) {
     const VmRecord vm = world.vm(web);
     const Sights sights = look(world.view, {}, now);
-    return place(world.view, vm, promised_memory(world.view), sights, now, suspect_after);
+    return place(world.view, vm, promised_memory(world.view), sights, now, settings, leaving);
   }
   // Only n2 is left to choose.
   std::string objection_to_n2(Microseconds later = 0) {
     const VmRecord vm = world.vm(web);
     const Sights sights = look(world.view, {}, now);
-    return objection(world.view, vm, world.node("n2"), promised_memory(world.view), sights, now + later, suspect_after);
+    return objection(world.view, vm, world.node("n2"), promised_memory(world.view), sights, now + later, settings);
   }
 };
 
@@ -63,6 +62,16 @@ TEST_CASE("a node takes a VM only when nothing speaks against it") {
     it.world.fence("n2", FencePhase::Intent);
     CHECK(it.objection_to_n2() == "being fenced");
   }
+  SECTION("its keepalive lives and its core decides no more, to the microsecond") {
+    it.world.core_age("n2", it.settings.needs.silent_after);
+    CHECK(it.objection_to_n2().empty());
+    it.world.core_age("n2", it.settings.needs.silent_after + 1);
+    CHECK(it.objection_to_n2() == "pvcd.service has not reported for more than 10 s");
+  }
+  SECTION("its core was never heard of") {
+    it.world.live("n2").value.units.clear();
+    CHECK(it.objection_to_n2() == "pvcd.service does not run");
+  }
   SECTION("memory promised to others, to the byte") {
     it.world.vm(mail).memory = 54 * gib;
     it.world.own(mail, "n2");
@@ -94,6 +103,55 @@ TEST_CASE("a node takes a VM only when nothing speaks against it") {
     it.world.run(mail, VmState::Running).generation = 0;  // that was an earlier one
     CHECK_FALSE(it.objection_to_n2().empty());
   }
+}
+
+TEST_CASE("a node whose hypervisor or hook does not work takes no VM, and the unit is named") {
+  Case it;
+  it.world.vm(web);
+  it.settings.needs.plugins = {"libvirt", "rbd-locks"};
+  auto& units = it.world.live("n2").value.units;
+  units["libvirt"] = {"running", seconds(1), ""};
+  units["rbd-locks"] = {"running", seconds(1), ""};
+  SECTION("the twin") { CHECK(it.objection_to_n2().empty()); }
+  SECTION("absent") {
+    units.erase("libvirt");
+    CHECK(it.objection_to_n2() == "pvcd-libvirt.service does not run");
+  }
+  SECTION("killed: its last word was that it runs") {
+    units["libvirt"].age = seconds(11);
+    CHECK(it.objection_to_n2() == "pvcd-libvirt.service has not reported for more than 10 s");
+  }
+  SECTION("stalled") {
+    units["rbd-locks"] = {"stalled", 0, "Ceph does not answer"};
+    CHECK(it.objection_to_n2() == "pvcd-rbd-locks.service is stalled: Ceph does not answer");
+  }
+  SECTION("starting") {
+    units["rbd-locks"].state = "starting";
+    CHECK(it.objection_to_n2() == "pvcd-rbd-locks.service is starting");
+  }
+  SECTION("what it does not need") {
+    units["ipmi"] = {"stalled", 0, ""};
+    CHECK(it.objection_to_n2().empty());
+  }
+}
+
+TEST_CASE("a VM that is to leave a node is placed on another, or nowhere") {
+  Case it;
+  it.world.vm(web).home = "n2";
+  CHECK(it.place_web().node == "n2");
+  CHECK(it.place_web("n2").node != "n2");
+  CHECK(contains(it.place_web("n2").rejected, "n2: it is to leave this one"));
+  it.world.vm(web).node_limit = {"n2"};
+  CHECK(it.place_web("n2").node.empty());
+}
+
+TEST_CASE("of many reasons the first ones are told and the rest is counted") {
+  std::vector<std::string> reasons;
+  CHECK(list_of(reasons).empty());
+  for (int i = 1; i <= 10; ++i) reasons.push_back("r" + std::to_string(i));
+  CHECK(list_of(reasons) == "r1; r2; r3; r4; r5; r6; r7; r8; r9; r10");
+  reasons.push_back("r11");
+  CHECK(list_of(reasons) == "r1; r2; r3; r4; r5; r6; r7; r8; r9; r10; and 1 more");
 }
 
 TEST_CASE("memory is promised to each VM that is assigned, running or not, and to nobody else") {

@@ -146,6 +146,80 @@ TEST_CASE("every former writer is kept until the VM has run, because its locks m
   CHECK(it.assign()->record.former[1].life.boot == "boot-n2-1");
 }
 
+// Each former writer with its cover and instances, after one more ownership has ended.
+TEST_CASE("former writers of one node are merged when a newer cover says all that the older ones do") {
+  const Writer older{{"n2", "boot-n2-0", 1}, 2, {"10.0.0.2"}, {{"vms/disk1", "10.0.0.2:0/7"}}, CoverKind::Power};
+  Case it;
+  OwnerRecord& owner = it.world.own(web, "n2", 4);
+  owner.former = {older};
+  const auto former_after = [&] {
+    it.n1.round();
+    REQUIRE(it.assign());
+    return it.assign()->record.former;
+  };
+  const auto released_first = [&] { owner.former[0].cover = CoverKind::Release; };
+  SECTION("evidence covers the earlier boots of its node: the instances go over to it") {
+    if (GENERATE(false, true)) released_first();
+    it.world.run(web);
+    it.world.prove("n2");
+    const auto former = former_after();
+    REQUIRE(former.size() == 1);
+    CHECK(former[0].life.boot == "boot-n2-1");
+    CHECK(former[0].generation == 4);
+    CHECK(former[0].cover == CoverKind::Power);
+    CHECK(former[0].instances.size() == 2);
+    CHECK(former[0].instances[1] == older.instances[0]);
+  }
+  SECTION("a release covers an earlier release") {
+    released_first();
+    owner.released = true;
+    CHECK(former_after().size() == 1);
+  }
+  SECTION("a release does not replace evidence: locks of what was proven dead may remain") {
+    owner.released = true;
+    const auto former = former_after();
+    REQUIRE(former.size() == 2);
+    CHECK(former[0] == older);
+    CHECK(former[1].cover == CoverKind::Release);
+  }
+  SECTION("one that is not covered is never dropped") {
+    owner.former[0].cover = CoverKind::None;
+    it.world.prove("n2");
+    CHECK(former_after().size() == 2);
+  }
+  SECTION("not of another node") {
+    owner.former[0].life.node = "n3";
+    it.world.prove("n2");
+    CHECK(former_after().size() == 2);
+  }
+  SECTION("not of other storage addresses: what stands there now is not what the newer one is about") {
+    owner.former[0].storage_addresses = {"10.0.0.99"};
+    it.world.prove("n2");
+    CHECK(former_after().size() == 2);
+  }
+}
+
+TEST_CASE("starts that fail for ever leave a list that does not grow") {
+  Case it;
+  it.world.own(web, "n2").released = true;
+  for (int boot = 2; boot < 200; ++boot) {
+    it.n1.refresh().round();
+    REQUIRE(it.assign());
+    const OwnerRecord next = it.assign()->record;
+    OwnerRecord& owner = it.world.own(web, next.owner.node, next.generation);
+    owner.former = next.former;
+    CHECK(owner.former.size() <= 2 * it.world.view.nodes.size());
+    if (boot % 3 == 0) {
+      owner.released = true;
+    } else if (next.owner.node == "n1") {
+      owner.released = true;
+    } else {
+      it.world.prove(next.owner.node);
+      it.world.join(next.owner.node, boot, static_cast<Incarnation>(boot));
+    }
+  }
+}
+
 TEST_CASE("a VM goes back to its node in the later boot when that fits best") {
   Case it;
   it.world.own(web, "n2").owner.boot = "boot-n2-1";
@@ -251,6 +325,58 @@ TEST_CASE("the reason to wait goes when it is over, whoever ended it") {
   SECTION("it fits now") { it.world.vm(web).memory = gib; }
   it.n1.round();
   CHECK(it.waiting().empty());
+}
+
+// What the round writes for people about web; nothing: nothing.
+TEST_CASE("why a VM waits is written for all nodes when it changes, not with every heartbeat (S10)") {
+  Case it;
+  it.world.vm(web).memory = 1000 * gib;
+  const auto told = [&]() -> const TellWaiting* {
+    it.n1.refresh().round();
+    return it.n1.with_key<TellWaiting>("waiting/" + web);
+  };
+  const TellWaiting* first = told();
+  REQUIRE(first);
+  CHECK(first->record->reason == it.waiting());
+  CHECK_FALSE(first->replaces);
+  it.world.view.waiting[web] = {WaitingRecord{it.waiting()}, 9};
+  CHECK_FALSE(told());
+  it.world.node("n2").memory_total = 3 * gib;
+  CHECK_FALSE(told());  // changed, but too soon
+  it.n1.wait(it.n1.settings.waiting_told_interval);
+  for (const char* name : {"n1", "n2", "n3"}) it.world.beat(name);
+  REQUIRE(told());
+  it.world.view.waiting[web] = {WaitingRecord{it.waiting()}, 10};
+  it.world.vm(web).memory = gib;
+  const TellWaiting* removed = told();
+  REQUIRE(removed);
+  CHECK_FALSE(removed->record);
+  CHECK(removed->replaces == 10);
+}
+
+TEST_CASE("a waiting entry of a VM that is gone is removed, one that cannot be read is written over") {
+  Case it;
+  SECTION("gone") {
+    it.world.view.waiting[web] = {WaitingRecord{"no room"}, 9};
+    it.n1.round();
+    REQUIRE(it.n1.with_key<TellWaiting>("waiting/" + web));
+    CHECK_FALSE(it.n1.with_key<TellWaiting>("waiting/" + web)->record);
+  }
+  SECTION("unreadable") {
+    it.world.vm(web).memory = 1000 * gib;
+    it.world.view.broken["/waiting/" + web] = "no JSON";
+    it.n1.round();
+    REQUIRE(it.n1.with_key<TellWaiting>("waiting/" + web));
+    CHECK(it.n1.with_key<TellWaiting>("waiting/" + web)->replaces == any_version);
+  }
+}
+
+TEST_CASE("a site without room does not write a reason for every VM in one round") {
+  Case it;
+  for (int i = 0; i < 100; ++i)
+    it.world.vm("cccccccc-0000-0000-0000-0000000000" + std::to_string(10 + i)).memory = 1000 * gib;
+  CHECK(it.n1.round().all<TellWaiting>().size() == it.n1.settings.waiting_told_at_once);
+  CHECK(it.n1.round().all<TellWaiting>().size() == it.n1.settings.waiting_told_at_once);  // the next ones
 }
 
 TEST_CASE("a VM with local disks waits for its host although that is proven off; its twin on RBD goes on (rule 12)") {

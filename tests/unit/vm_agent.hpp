@@ -81,12 +81,12 @@ struct Agent {
     verdict.ask = ask;
     return answer(verdict);
   }
-  Agent& wait_verdict(Microseconds time) {
+  Agent& wait_verdict(Microseconds time, std::vector<std::string> wait_for = {"vms/disk1 10.0.0.2:0/3"}) {
     REQUIRE(plans<RunHook>());
     HookVerdict verdict;
     verdict.verdict = Verdict::Wait;
     verdict.reason = "its watch may still run out";
-    verdict.wait_for = "vms/disk1 10.0.0.2:0/3";
+    verdict.wait_for = std::move(wait_for);
     verdict.wait = time;
     return answer(verdict);
   }
@@ -105,14 +105,22 @@ struct Agent {
     domains[web] = DomainState::Running;
     return act_done();
   }
-  // The store took what the agent wrote.
+  // The store took what the agent wrote, and the view shows it.
   Agent& written() {
     const auto* write = plans<WriteRun>();
     REQUIRE(write);
-    const Version version = write->replaces ? *write->replaces + 1 : 40;
-    if (write->owner) world.view.owners[web] = {*write->owner, world.view.owners.at(web).version + 1};
-    world.view.runs[web] = {write->record, version};
+    show(*write);
     return answer(Written{true, ""});
+  }
+  void show(const WriteRun& write) {
+    const Version version = write.replaces ? *write.replaces + 1 : 40;
+    if (write.owner) world.view.owners[web] = {*write.owner, world.view.owners.at(web).version + 1};
+    world.view.runs[web] = {write.record, version};
+  }
+  // The QEMU has ended, and libvirt says so.
+  Agent& crash() {
+    domains[web] = DomainState::Gone;
+    return round().gone();
   }
   Agent& refused_by_store() {
     REQUIRE(plans<WriteRun>());

@@ -68,7 +68,7 @@ TEST_CASE("every message survives the round trip") {
   round(CreateAnswer{Outcome::Done, Process{5, 6}, ""});
   round(DomainRequest{{1, 2}, "u", {3, 4}});
   round(vm_start());
-  round(HookVerdict{Verdict::Wait, "r", 30, "what", "n2", {{"vms/a", "x"}}});
+  round(HookVerdict{Verdict::Wait, "r", 30, {"what", "more"}, "n2", {{"vms/a", "x"}}});
   round(ImagesRequest{{{"vda", DiskKind::Shared, "s"}}, {{"i", "a"}}, {"10.0.0.1"}});
   round(Identified{Outcome::Done, {{"i", "a"}}, ""});
   round(VmStopped{{1, 2}, "u", {}, {{"i", "a"}}, {}});

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "logic/jobs.hpp"
+#include "logic/liveness.hpp"
+#include "logic/waiting.hpp"
 #include "runtime/names.hpp"
 #include "store/paths.hpp"
 
@@ -27,15 +29,6 @@ const RunRecord* current_run(const ClusterView& view, const VmUuid& vm) {
 }
 
 bool proven_gone(const ClusterView& view, const BootId& boot) { return view.evidence.contains(boot); }
-
-bool left(const ClusterView& view, const Life& life) {
-  auto node = view.nodes.find(life.node);
-  if (node == view.nodes.end() || node->second.value.boot != life.boot) return false;
-  const Live* live = live_of(view, node->second.value);
-  if (!live || live->session) return false;
-  const DaemonState state = live->value.daemon_state;
-  return state == DaemonState::Left || state == DaemonState::Stop;
-}
 
 bool has_process(VmState state) {
   return state == VmState::Running || state == VmState::Paused || state == VmState::Stopping ||
@@ -93,23 +86,10 @@ VmState vm_state(const ClusterView& view, const VmRecord& vm) {
     return wanted ? VmState::Starting : VmState::Stopped;
   }
   if (proven_gone(view, owner->owner.boot)) return wanted ? VmState::Recovering : VmState::Stopped;
-  if (left(view, owner->owner)) return VmState::Unknown;
-  if (!shows_life(view, owner->owner.node, owner->owner.boot)) return wanted ? VmState::Recovering : VmState::Unknown;
+  if (logic::has_left(view, owner->owner)) return VmState::Unknown;
+  if (!logic::shows_life(view, owner->owner.node, owner->owner.boot))
+    return wanted ? VmState::Recovering : VmState::Unknown;
   return state_under_a_living_owner(*owner, run, vm.wanted);
-}
-
-// S10: what waits names what is missing.
-std::string failed_reason(const ClusterView& view, const VmRecord& vm, VmState state) {
-  if (unreadable(view, vm.uuid)) return why_unreadable(view, vm.uuid);
-  const OwnerRecord* owner = owner_of(view, vm.uuid);
-  if (state == VmState::Recovering && !proven_gone(view, owner->owner.boot) &&
-      !shows_life(view, owner->owner.node, owner->owner.boot)) {
-    auto fence = view.fences.find(owner->owner.node);
-    const std::string note = fence == view.fences.end() ? "" : fence->second.value.note;
-    return "waiting for proof that " + owner->owner.node + " is off" + (note.empty() ? "" : ": " + note);
-  }
-  const RunRecord* run = current_run(view, vm.uuid);
-  return run ? run->reason : "";
 }
 
 DaemonState daemon_state(const ClusterView& view, const NodeRecord& node, DaemonState last_state) {
@@ -134,16 +114,7 @@ CoordinatorState coordinator_state(const ClusterView& view, const NodeName& node
   return said == CoordinatorState::Relinquish ? said : CoordinatorState::Secondary;
 }
 
-std::string unit_of(const std::string& name) { return name == "core" ? "pvcd.service" : "pvcd-" + name + ".service"; }
-
 }  // namespace
-
-bool shows_life(const ClusterView& view, const NodeName& name, const BootId& boot) {
-  auto node = view.nodes.find(name);
-  if (node == view.nodes.end() || node->second.value.boot != boot) return false;
-  const Live* live = live_of(view, node->second.value);
-  return live && live->session;
-}
 
 void Sightings::look(const ClusterView& view, Instant now) {
   std::erase_if(nodes_, [&](const auto& known) { return !view.nodes.contains(known.first); });
@@ -197,7 +168,7 @@ ManagerProperties derive_manager(const ClusterView& view, const NodeName& self, 
   const Live* live = node == view.nodes.end() ? nullptr : live_of(view, node->second.value);
   if (!live) return shown;
   for (const auto& [name, unit] : live->value.units)
-    shown.plugins.push_back({name, unit_of(name), unit.state, unit.age + own_age, unit.note});
+    shown.plugins.push_back({name, logic::unit_name(name), unit.state, unit.age + own_age, unit.note});
   return shown;
 }
 
@@ -230,7 +201,7 @@ NodeProperties derive_node(const ClusterView& view, const NodeRecord& node, cons
   return shown;
 }
 
-VmProperties derive_vm(const ClusterView& view, const VmRecord& vm) {
+VmProperties derive_vm(const ClusterView& view, const VmRecord& vm, const logic::UnitNeeds& needs) {
   VmProperties shown;
   shown.name = vm.name;
   shown.uuid = vm.uuid;
@@ -242,7 +213,8 @@ VmProperties derive_vm(const ClusterView& view, const VmRecord& vm) {
     shown.migrated = !owner->released && !vm.home.empty() && owner->owner.node != vm.home;
   }
   shown.home = vm.home;
-  shown.failed_reason = failed_reason(view, vm, shown.state);
+  shown.failed_reason =
+      unreadable(view, vm.uuid) ? why_unreadable(view, vm.uuid) : logic::what_is_missing(view, vm, needs);
   shown.profile = vm.profile;
   shown.autostart = vm.autostart;
   shown.memory = vm.memory;
@@ -254,7 +226,8 @@ VmProperties derive_vm(const ClusterView& view, const VmRecord& vm) {
   return shown;
 }
 
-JobProperties derive_job(std::uint64_t id, const JobRecord& job) {
+JobProperties derive_job(const ClusterView& view, std::uint64_t id, const JobRecord& job,
+                         const logic::UnitNeeds& needs) {
   JobProperties shown;
   shown.id = static_cast<std::uint32_t>(id);
   shown.type = job.type;
@@ -266,6 +239,9 @@ JobProperties derive_job(std::uint64_t id, const JobRecord& job) {
   shown.object_path = runtime::names::root_path;
   if (type && type->target == logic::Target::Vm) shown.object_path = runtime::names::vm_path(job.object);
   if (type && type->target == logic::Target::Node) shown.object_path = runtime::names::node_path(job.object);
+  auto vm = view.vms.find(job.object);
+  if (job.state == JobState::Running && vm != view.vms.end())
+    shown.message = logic::what_is_missing(view, vm->second.value, needs);
   shown.start_time = job.start_time;
   shown.started_by_uid = job.started_by_uid;
   return shown;

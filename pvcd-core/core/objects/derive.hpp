@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "logic/units.hpp"
 #include "logic/view.hpp"
 
 namespace pvcd::core {
@@ -115,11 +116,8 @@ std::map<NodeName, NodeTotals> node_totals(const logic::ClusterView&);
 ManagerProperties derive_manager(const logic::ClusterView&, const NodeName& self, bool connected, Microseconds own_age);
 NodeProperties derive_node(const logic::ClusterView&, const NodeRecord&, const NodeTotals&, bool coordinator,
                            DaemonState last_state);
-VmProperties derive_vm(const logic::ClusterView&, const VmRecord&);
-JobProperties derive_job(std::uint64_t id, const JobRecord&);
-
-// Does this very boot prove itself alive?
-bool shows_life(const logic::ClusterView&, const NodeName&, const BootId&);
+VmProperties derive_vm(const logic::ClusterView&, const VmRecord&, const logic::UnitNeeds&);
+JobProperties derive_job(const logic::ClusterView&, std::uint64_t id, const JobRecord&, const logic::UnitNeeds&);
 
 // ----------------------------------------------------------------------------------------------------- names on the
 // bus

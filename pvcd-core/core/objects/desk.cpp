@@ -5,8 +5,8 @@
 
 namespace pvcd::core {
 
-Desk::Desk(Cluster& seen, Requests& asked, Gate& guarded, WhenPresent when_present)
-    : cluster(seen), requests(asked), gate(guarded), when_present_(std::move(when_present)) {}
+Desk::Desk(Cluster& seen, Requests& asked, Explanations& known, Gate& guarded, WhenPresent when_present)
+    : cluster(seen), requests(asked), explanations(known), gate(guarded), when_present_(std::move(when_present)) {}
 
 Call Desk::call_on(const sdbus::IObject& object, std::string_view interface, std::string_view method) {
   return {object.getCurrentlyProcessedMessage()->getSender(), object.getObjectPath(), interface, method};
@@ -26,6 +26,14 @@ Reply<std::monostate> Desk::reply_to(std::shared_ptr<EmptyResult> result) {
   return [result](const std::variant<std::monostate, RequestError>& answer) {
     if (auto* error = std::get_if<RequestError>(&answer)) return result->returnError(bus_error(*error));
     result->returnResults();
+  };
+}
+
+Reply<std::string> Desk::reply_to(TextResult&& result) {
+  return [shared =
+              std::make_shared<TextResult>(std::move(result))](const std::variant<std::string, RequestError>& answer) {
+    if (auto* error = std::get_if<RequestError>(&answer)) return shared->returnError(bus_error(*error));
+    shared->returnResults(std::get<std::string>(answer));
   };
 }
 

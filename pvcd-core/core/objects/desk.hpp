@@ -10,6 +10,7 @@
 #include <string>
 
 #include "core/cluster.hpp"
+#include "core/explanations.hpp"
 #include "core/objects/gate.hpp"
 #include "core/requests.hpp"
 
@@ -17,6 +18,7 @@ namespace pvcd::core {
 
 using PathResult = sdbus::Result<sdbus::ObjectPath>;
 using EmptyResult = sdbus::Result<>;
+using TextResult = sdbus::Result<std::string>;
 
 // Of an object that goes; when the bus is gone too there is nobody to tell.
 inline void tell_removed(sdbus::IObject& object, const std::string& interface) noexcept {
@@ -31,7 +33,7 @@ class Desk {
   // Calls the function when the object is on the bus, so that nobody is told a path that does not exist yet.
   using WhenPresent = std::function<void(const std::string& path, std::function<void()>)>;
 
-  Desk(Cluster&, Requests&, Gate&, WhenPresent);
+  Desk(Cluster&, Requests&, Explanations&, Gate&, WhenPresent);
 
   // Of the call being handled.
   static Call call_on(const sdbus::IObject&, std::string_view interface, std::string_view method);
@@ -42,6 +44,7 @@ class Desk {
 
   // Answers with what a request replied.
   static Reply<std::monostate> reply_to(std::shared_ptr<EmptyResult>);
+  static Reply<std::string> reply_to(TextResult&&);
   template <class T>
   Reply<T> reply_to(std::shared_ptr<PathResult> result, std::string (*path_of)(T)) {
     return [when_present = when_present_, result, path_of](const std::variant<T, RequestError>& answer) {
@@ -53,6 +56,7 @@ class Desk {
 
   Cluster& cluster;
   Requests& requests;
+  Explanations& explanations;
   Gate& gate;
 
  private:

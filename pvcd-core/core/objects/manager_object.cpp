@@ -70,12 +70,15 @@ void ManagerObject::SetMaintenance(EmptyResult&& result, bool maintenance, Optio
                   });
 }
 
-std::string ManagerObject::DryRun(const std::string&, const Options&) {
-  throw not_in_this_version("the journal has each decision as it is made");
+std::string ManagerObject::DryRun(const std::string& event, const Options& options) {
+  no_options(options);
+  auto plan = desk_.explanations.dry_run(event);
+  if (const auto* error = std::get_if<RequestError>(&plan)) throw bus_error(*error);
+  return std::get<std::string>(std::move(plan));
 }
 
-std::string ManagerObject::Explain(const std::string&) {
-  throw not_in_this_version("the journal has each decision as it is made");
+void ManagerObject::Explain(TextResult&& result, std::string what) {
+  desk_.explanations.explain(what, Desk::reply_to(std::move(result)));
 }
 
 void ManagerObject::FlushImageLocks(PathResult&&, std::string, Options) {

@@ -21,7 +21,7 @@ class ManagerObject final : public sdbus::AdaptorInterfaces<org::pvcd1::Manager_
   void DefineVm(PathResult&&, std::string xml, Options) override;
   void SetMaintenance(EmptyResult&&, bool maintenance, Options) override;
   std::string DryRun(const std::string& event, const Options&) override;
-  std::string Explain(const std::string& what) override;
+  void Explain(TextResult&&, std::string what) override;
   void FlushImageLocks(PathResult&&, std::string image, Options) override;
 
   std::string Version() override { return PVCD_VERSION; }

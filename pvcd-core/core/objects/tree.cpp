@@ -27,13 +27,13 @@ bool is_broken(const logic::ClusterView& view, const std::string& directory, con
 }  // namespace
 
 Tree::Tree(runtime::Loop& loop, sdbus::IConnection& connection, runtime::Polkit& polkit, Cluster& cluster,
-           Requests& requests, Place place, Clock clock)
+           Requests& requests, Explanations& explanations, Place place, Clock clock)
     : connection_(connection),
       cluster_(cluster),
       place_(std::move(place)),
       clock_(std::move(clock)),
       gate_(polkit),
-      desk_(cluster, requests, gate_,
+      desk_(cluster, requests, explanations, gate_,
             [this](const std::string& path, std::function<void()> present) { when_present(path, std::move(present)); }),
       manager_(std::make_unique<ManagerObject>(connection, desk_, place_.self, ManagerProperties{})),
       expiry_(loop.every(expiry_interval, [this] { expire(clock_()); })) {
@@ -79,7 +79,7 @@ void Tree::update_nodes() {
 void Tree::update_vms() {
   const logic::ClusterView& view = cluster_.view();
   for (const auto& [uuid, vm] : view.vms) {
-    VmProperties shown = derive_vm(view, vm.value);
+    VmProperties shown = derive_vm(view, vm.value, place_.needs);
     auto& object = vms_[uuid];
     object ? object->update(std::move(shown))
            : void(object = std::make_unique<VmObject>(connection_, desk_, std::move(shown)));
@@ -91,7 +91,7 @@ void Tree::update_vms() {
 
 void Tree::update_jobs(Instant now) {
   const logic::ClusterView& view = cluster_.view();
-  for (const auto& [id, job] : view.jobs) update_job(id, derive_job(id, job.value), now);
+  for (const auto& [id, job] : view.jobs) update_job(id, derive_job(view, id, job.value, place_.needs), now);
   for (auto& [id, job] : jobs_) {
     if (view.jobs.contains(id) || job.finished_at) continue;
     JobProperties shown = job.object->properties();

@@ -25,11 +25,12 @@ class Tree {
   struct Place {
     NodeName self;
     std::vector<NodeName> coordinators;
+    logic::UnitNeeds needs;  // of a node that runs VMs
   };
   using Clock = std::function<Instant()>;  // CLOCK_BOOTTIME
 
   // The references outlive it.
-  Tree(runtime::Loop&, sdbus::IConnection&, runtime::Polkit&, Cluster&, Requests&, Place, Clock);
+  Tree(runtime::Loop&, sdbus::IConnection&, runtime::Polkit&, Cluster&, Requests&, Explanations&, Place, Clock);
   ~Tree();
   Tree(const Tree&) = delete;
   Tree& operator=(const Tree&) = delete;

@@ -97,7 +97,9 @@ void VmObject::Rename(EmptyResult&&, std::string, Options) {
 void VmObject::SetXml(EmptyResult&&, std::string, Options) {
   throw not_in_this_version("undefine the VM and define it again");
 }
-std::string VmObject::Explain() { throw not_in_this_version("FailedReason says what it waits for"); }
+void VmObject::Explain(TextResult&& result) {
+  desk_.explanations.explain("vm/" + properties_.uuid, Desk::reply_to(std::move(result)));
+}
 
 std::vector<sdbus::Struct<std::string, std::string, std::string>> VmObject::Disks() {
   std::vector<sdbus::Struct<std::string, std::string, std::string>> disks;

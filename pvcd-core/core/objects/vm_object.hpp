@@ -31,7 +31,7 @@ class VmObject final : public sdbus::AdaptorInterfaces<org::pvcd1::Vm_adaptor> {
   void Rename(EmptyResult&&, std::string name, Options) override;
   void SetXml(EmptyResult&&, std::string xml, Options) override;
   std::string GetXml() override;
-  std::string Explain() override;
+  void Explain(TextResult&&) override;
 
   std::string Name() override { return properties_.name; }
   std::string Uuid() override { return properties_.uuid; }

@@ -1,0 +1,214 @@
+// Which act a step is, and what its request or record says.
+#include <algorithm>
+#include <utility>
+
+#include "logic/agent_vm.hpp"
+#include "logic/liveness.hpp"
+
+namespace pvcd::logic {
+namespace {
+
+// From the last check of a create's permit, in libvirt's hook, to its process in /proc.
+constexpr Microseconds create_settles = seconds(5);
+
+}  // namespace
+
+void AgentVm::plan_step() {
+  const DomainRequest domain{{}, uuid_, memory_.process.value_or(Process{})};
+  switch (memory_.step) {
+    case Step::Look:
+      memory_.looked_at = in_.now;
+      return plan(Probe{probe_request()}, "look for processes of " + vm_->name,
+                  "only processes say whether it runs here");
+    case Step::Hooks:
+      if (has_more_hooks())
+        return plan(RunHook{hook(), start_request()}, "ask " + hook() + " about " + vm_->name,
+                    "every hook must say Proceed before it starts");
+      go(memory_.goal == Goal::HelpRelease ? Step::Report : Step::Create);
+      return plan_step();
+    case Step::Create:
+      return plan_create();
+    case Step::Identify:
+      if (has_more_hooks() && needs_storage_guard())
+        return plan(IdentifyInstances{hook(), {vm_->disks, memory_.present, in_.storage_addresses}},
+                    "read the Ceph client instances of " + vm_->name, "they must be on record before its CPUs run");
+      go(Step::RecordStart);
+      return plan_step();
+    case Step::RecordStart:
+      return plan_write(write(run_record(VmState::Starting)), "record the start of " + vm_->name, "intent before act");
+    case Step::Resume:
+      return plan(ResumeDomain{domain}, "let the CPUs of " + vm_->name + " run", "its instances are on record");
+    case Step::RecordRunning: {
+      WriteRun act = write(run_record(VmState::Running));
+      // Its own locks are taken now and every former one was broken on the way here.
+      act.owner = owner_->value;
+      act.owner->former.clear();
+      return plan_write(act, "record " + vm_->name + " running", "its CPUs run");
+    }
+    case Step::RecordRefusal:
+      return plan_write(write(refusal_record()),
+                        (memory_.goal == Goal::Run ? "do not start " : "do not stop ") + vm_->name + " now",
+                        memory_.reason);
+    case Step::AskShutdown:
+      return plan(ShutdownDomain{domain}, "ask the guest of " + vm_->name + " to shut down",
+                  "it is not wanted any more");
+    case Step::Destroy:
+      return plan(DestroyDomain{domain}, "destroy the domain of " + vm_->name,
+                  memory_.goal == Goal::DestroyStale
+                      ? "this boot was taken for over, with evidence: whatever runs here is of the past"
+                      : "it must not run now");
+    case Step::BreakInstances:
+      if (has_more_hooks() && !own_dead().empty())
+        return plan(AfterStop{hook(), {{}, uuid_, vm_->disks, own_dead(), in_.storage_addresses}},
+                    "break what the stopped QEMU of " + vm_->name + " left behind", "a release leaves nothing behind");
+      go(Step::RecordRelease);
+      return plan_step();
+    case Step::RecordRelease: {
+      WriteRun act = write(run_record(VmState::Stopped));
+      act.owner = owner_->value;
+      act.owner->released = true;
+      return plan_write(act, "release " + vm_->name, "its QEMU is gone and nothing of it is left in Ceph");
+    }
+    case Step::Readopt: {
+      RunRecord record = is_own_run() ? run_->value : unstarted_record();
+      record.life = in_.self;
+      WriteRun act = write(record);
+      act.owner = owner_->value;
+      act.owner->owner.incarnation = in_.self.incarnation;
+      return plan_write(act, "adopt " + vm_->name + " again", "the keepalive has a new session in the same boot");
+    }
+    case Step::Report:
+      return plan_report();
+    case Step::Idle:
+    case Step::Running:
+    case Step::AwaitShutdown:
+      return;
+  }
+}
+
+void AgentVm::plan_create() {
+  memory_.create_ends_at = in_.now + settings_.act_limit + create_settles;
+  plan(CreateDomain{{{}, uuid_, vm_->xml, memory_.generation}}, "create " + vm_->name + " paused",
+       "owned here at generation " + std::to_string(memory_.generation) + ", and every hook said Proceed");
+}
+
+void AgentVm::plan_write(WriteRun act, std::string what, std::string because) {
+  memory_.own_write = OwnWrite{act.replaces, act.owner ? act.owner_version : std::nullopt, 0};
+  plan(std::move(act), std::move(what), std::move(because));
+}
+
+void AgentVm::plan_report() {
+  const Seen<JobRecord>* job = release_job();
+  if (!job) return start_over();  // withdrawn
+  memory_.answered_job = job->value.id;
+  FinishJob act{job->value, job->version};
+  act.record.state = JobState::Finished;
+  act.record.result = memory_.refused ? JobResult::Refused : JobResult::Done;
+  act.record.message = memory_.refused ? memory_.reason : "nothing of " + vm_->name + " is left here";
+  plan(act, "answer the release request for " + vm_->name, act.record.message);
+}
+
+void AgentVm::plan(AgentAct act, std::string what, std::string because) {
+  memory_.under_way = true;
+  actions_.push_back({uuid_, std::move(act), {std::move(what), std::move(because), {}, {}}});
+}
+
+// A refusal that names a living node's dead instance becomes a request to that node.
+void AgentVm::ask_for_release() {
+  if (memory_.ask.empty()) return;
+  for (const auto& [id, job] : in_.view.jobs)
+    if (is_release_for(job.value, memory_.ask) && job.value.arguments.at("vm") == uuid_) return;
+  actions_.push_back({uuid_,
+                      AskRelease{memory_.ask, uuid_},
+                      {"ask " + memory_.ask + " to release the images of " + vm_->name, memory_.reason, {}, {}}});
+}
+
+// ---------------------------------------------------------------------------------------------------------- requests
+
+bool AgentVm::needs_storage_guard() const {
+  return !settings_.hooks.empty() &&
+         std::any_of(vm_->disks.begin(), vm_->disks.end(), [](const Disk& disk) { return disk.kind == DiskKind::Rbd; });
+}
+
+ProbeRequest AgentVm::probe_request() const {
+  ProbeRequest request{uuid_, {}};
+  if (run_ && run_->value.process && run_->value.life.boot == in_.self.boot)
+    request.recorded.push_back(*run_->value.process);
+  return request;
+}
+
+// Instances of this node that cannot live: recorded by an older boot, or of this boot and no process of the VM is here
+// (this is only called after a probe said so).
+std::vector<ClientInstance> AgentVm::own_dead() const {
+  std::vector<ClientInstance> dead;
+  const auto add = [&](const std::vector<ClientInstance>& instances) {
+    dead.insert(dead.end(), instances.begin(), instances.end());
+  };
+  if (run_ && run_->value.life.node == in_.self.node) add(run_->value.instances);
+  if (owner_)
+    for (const Writer& writer : owner_->value.former)
+      if (writer.life.node == in_.self.node) add(writer.instances);
+  return dead;
+}
+
+VmStart AgentVm::start_request() const {
+  VmStart request;
+  request.uuid = uuid_;
+  request.generation = memory_.generation;
+  request.disks = vm_->disks;
+  request.self = in_.self;
+  request.own_addresses = in_.storage_addresses;
+  request.own_dead = own_dead();
+  if (owns()) request.covered = owner_->value.former;
+  for (const auto& [name, node] : in_.view.nodes) {
+    const Live* live = live_of(in_.view, node.value);
+    if (name != in_.self.node && live && live->session) request.living[name] = node.value.storage_addresses;
+  }
+  if (auto seen = memory_.first_seen.find(hook()); seen != memory_.first_seen.end())
+    for (const auto& [what, when] : seen->second) request.first_seen.push_back({what, in_.now - when});
+  return request;
+}
+
+// ----------------------------------------------------------------------------------------------------------- records
+
+RunRecord AgentVm::run_record(VmState state) const {
+  RunRecord record;
+  record.generation = owner_->value.generation;
+  record.life = in_.self;
+  record.state = state;
+  record.attempt = run_ ? run_->value.attempt : 0;
+  if (state == VmState::Stopped) return record;
+  record.process = memory_.process;
+  record.instances = memory_.instances;
+  record.instances.insert(record.instances.end(), memory_.present.begin(), memory_.present.end());
+  return record;
+}
+
+// No QEMU of this generation is known. What an earlier one left behind stays on record until it is seen gone.
+RunRecord AgentVm::unstarted_record() const {
+  RunRecord record;
+  record.generation = owner_->value.generation;
+  record.life = in_.self;
+  record.state = memory_.goal == Goal::Stop ? VmState::Stopped : VmState::Starting;
+  record.attempt = run_ ? run_->value.attempt : 0;
+  if (run_ && run_->value.life.node == in_.self.node) record.instances = run_->value.instances;
+  return record;
+}
+
+RunRecord AgentVm::refusal_record() const {
+  RunRecord record = is_own_run() && memory_.domain != DomainState::Gone ? run_->value : unstarted_record();
+  record.life = in_.self;
+  record.reason = memory_.reason;
+  record.attempt++;
+  return record;
+}
+
+WriteRun AgentVm::write(RunRecord record) const {
+  WriteRun act;
+  act.record = std::move(record);
+  if (run_) act.replaces = run_->version;
+  act.owner_version = owner_->version;
+  return act;
+}
+
+}  // namespace pvcd::logic

@@ -1,0 +1,35 @@
+#include "logic/units.hpp"
+
+namespace pvcd::logic {
+namespace {
+
+constexpr const char* core_unit = "core";
+
+std::string problem_of(const UnitReport& report, Microseconds silent_after) {
+  if (report.age > silent_after)
+    return "has not reported for more than " + std::to_string(silent_after / seconds(1)) + " s";
+  return report.state == "running" ? "" : "is " + report.state;
+}
+
+std::string objection_to(const LiveRecord& live, const std::string& name, Microseconds silent_after) {
+  const auto report = live.units.find(name);
+  if (report == live.units.end()) return unit_name(name) + " does not run";
+  const std::string problem = problem_of(report->second, silent_after);
+  if (problem.empty()) return {};
+  return unit_name(name) + " " + problem + (report->second.note.empty() ? "" : ": " + report->second.note);
+}
+
+}  // namespace
+
+std::string unit_name(const std::string& reported_as) {
+  return reported_as == core_unit ? "pvcd.service" : "pvcd-" + reported_as + ".service";
+}
+
+std::string unit_objection(const LiveRecord& live, const UnitNeeds& needs) {
+  std::string objection = objection_to(live, core_unit, needs.silent_after);
+  for (auto plugin = needs.plugins.begin(); objection.empty() && plugin != needs.plugins.end(); ++plugin)
+    objection = objection_to(live, *plugin, needs.silent_after);
+  return objection;
+}
+
+}  // namespace pvcd::logic

@@ -1,0 +1,22 @@
+// The units that a node needs to run VMs, judged by what its keepalive publishes of them: a node whose keepalive lives
+// and whose core or hypervisor does not is no place for a VM.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "sdk/model.hpp"
+
+namespace pvcd::logic {
+
+struct UnitNeeds {
+  std::vector<std::string> plugins;         // the hypervisor and the pre-start hooks; the core is needed always
+  Microseconds silent_after = seconds(10);  // a unit whose last report is older does not count any more
+};
+
+std::string unit_name(const std::string& reported_as);  // "pvcd-libvirt.service"
+
+// What is wrong with them, the unit named; empty: nothing.
+std::string unit_objection(const LiveRecord&, const UnitNeeds&);
+
+}  // namespace pvcd::logic

@@ -1,0 +1,92 @@
+// The node's own memory of the store: what is on disk when it says so, and what it says about a file that it cannot
+// use.
+#include "core/high_water.hpp"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "sdk/plugin.hpp"
+
+using namespace pvcd;
+using namespace pvcd::core;
+namespace fs = std::filesystem;
+
+namespace {
+
+std::vector<fs::path> synced;  // what this program has asked the kernel to put on disk
+
+struct Case {
+  Case() {
+    std::string pattern = (fs::temp_directory_path() / "pvcd-high-water-XXXXXX").string();
+    folder = mkdtemp(pattern.data());
+    file = folder / "high-water.json";
+    view.complete = true;
+    view.cluster = {ClusterRecord{"id", "lab", false}, 1};
+    view.leader = {LeaderRecord{7, "n1", 1}, 1};
+  }
+  ~Case() { fs::remove_all(folder); }
+
+  std::string refusal(const std::string& text) {
+    std::ofstream(file) << text;
+    try {
+      HighWater water(file);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "taken";
+  }
+
+  fs::path folder;
+  fs::path file;
+  logic::ClusterView view;
+};
+
+}  // namespace
+
+// In place of the C library's.
+extern "C" int fsync(int fd) {
+  synced.push_back(fs::read_symlink("/proc/self/fd/" + std::to_string(fd)));
+  return static_cast<int>(syscall(SYS_fsync, fd));
+}
+
+TEST_CASE("what this node has seen is on its disk before it acts on it: the file, then its directory (rule 15)") {
+  Case it;
+  synced.clear();
+  CHECK(HighWater(it.file).check(it.view).empty());
+  REQUIRE(synced.size() == 2);
+  CHECK(synced[0] == it.file.string() + ".new");
+  CHECK(synced[1] == it.folder);
+}
+
+TEST_CASE("a store that is behind is named with both values, by the next process too") {
+  Case it;
+  HighWater(it.file).check(it.view);
+  it.view.leader->value.epoch = 6;
+  CHECK(HighWater(it.file).check(it.view) == "the store is at epoch 6, this node has seen 7");
+  it.view.leader->value.epoch = 7;
+  CHECK(HighWater(it.file).check(it.view).empty());
+}
+
+TEST_CASE("a file that cannot be used is named, with what is wrong and what to do") {
+  const auto [text, wrong] = GENERATE(table<std::string, std::string>({
+      {"", "parse error"},
+      {"{\"cluster_id\":\"id\",\"epo", "parse error"},
+      {"[]", "with array"},
+      {"{\"cluster_id\":\"id\",\"epoch\":7}", "generations"},
+      {"{\"cluster_id\":\"id\",\"epoch\":-1,\"generations\":{}}", "'-1' is no count"},
+      {"{\"cluster_id\":\"id\",\"epoch\":7.5,\"generations\":{}}", "'7.5' is no count"},
+      {"{\"cluster_id\":\"id\",\"epoch\":7,\"generations\":[]}", "'generations'"},
+      {"{\"cluster_id\":\"id\",\"epoch\":7,\"generations\":{\"a\":\"1\"}}", "is no count"},
+  }));
+  Case it;
+  const std::string refusal = it.refusal(text);
+  CHECK_THAT(refusal, Catch::Contains(it.file.string()) && Catch::Contains(wrong) && Catch::Contains("remove it if"));
+}
+
+TEST_CASE("the twin of a damaged file") {
+  CHECK(Case().refusal("{\"cluster_id\":\"id\",\"epoch\":7,\"generations\":{\"a\":1}}") == "taken");
+}

@@ -1,0 +1,124 @@
+#include "logic/rehearsal.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "world.hpp"
+
+using namespace pvcd;
+using namespace pvcd::logic;
+using namespace pvcd::logic::test;
+
+namespace {
+
+CoordinatorSettings settings() {
+  CoordinatorSettings settings;
+  settings.coordinators = {"n1", "n2", "n3"};
+  return settings;
+}
+
+Rehearsal plan_for(const World& world, const std::string& event) {
+  const auto parsed = parse_event(event, world.view);
+  REQUIRE(std::holds_alternative<Event>(parsed));
+  return rehearse(world.view, std::get<Event>(parsed), settings(), seconds(100));
+}
+
+bool notes(const Rehearsal& plan, const std::string& part) {
+  for (const std::string& note : plan.notes)
+    if (note.find(part) != std::string::npos) return true;
+  return false;
+}
+
+World& ready(World& world, const NodeName& name) {
+  world.view.readiness[name] = {ReadinessRecord{world.node(name).boot, true, {}}, 1};
+  return world;
+}
+
+}  // namespace
+
+TEST_CASE("what is no event is refused with what would be one") {
+  World world;
+  for (const char* text :
+       {"", "fail", "fail node", "fail node ", "drain", "power-loss", "fail node n9", "fail nodes n1,,n2"}) {
+    INFO(text);
+    const auto parsed = parse_event(text, world.view);
+    REQUIRE(std::holds_alternative<std::string>(parsed));
+    CHECK(std::get<std::string>(parsed).find("fail node NAME") != std::string::npos);
+  }
+  CHECK(std::get<Event>(parse_event("fail nodes n1,n2", world.view)).nodes == std::vector<NodeName>{"n1", "n2"});
+}
+
+TEST_CASE("a failed node's VMs go elsewhere, the important one first") {
+  World world;
+  world.own(web, "n3");
+  world.own(mail, "n3").generation = 5;
+  world.vm(mail).priority = 10;
+  const auto plan = plan_for(ready(world, "n3"), "fail node n3");
+  REQUIRE(plan.steps.size() == 2);
+  CHECK(plan.steps[0].vm == mail);
+  CHECK(plan.steps[0].generation == 6);
+  CHECK(plan.steps[1].vm == web);
+  for (const auto& step : plan.steps) {
+    CHECK(step.from == "n3");
+    CHECK((step.to == "n1" || step.to == "n2"));
+  }
+  CHECK(plan.without_place.empty());
+  CHECK(plan.notes.empty());
+}
+
+TEST_CASE("the primary's own failure is planned too") {
+  World world;
+  world.own(web, "n1");
+  const auto plan = plan_for(ready(world, "n1"), "fail node n1");
+  REQUIRE(plan.steps.size() == 1);
+  CHECK(plan.steps[0].to != "n1");
+}
+
+TEST_CASE("a VM without a place is named with the reason of each node") {
+  World world;
+  world.own(web, "n3");
+  world.vm(web).memory = 60 * gib;
+  for (const char* name : {"n1", "n2"}) world.live(name).value.memory_free = 10 * gib;
+  const auto plan = plan_for(ready(world, "n3"), "fail node n3");
+  CHECK(plan.steps.empty());
+  REQUIRE(plan.without_place.size() == 1);
+  CHECK(plan.without_place[0].why.find("n1: 10.0 GiB free, vm1 needs 60.0 GiB") != std::string::npos);
+}
+
+TEST_CASE("what the plan takes for granted is noted") {
+  World world;
+  world.own(web, "n3");
+  CHECK(notes(plan_for(world, "fail node n3"), "n3 could not be fenced now"));
+  world.maintenance();
+  CHECK(notes(plan_for(ready(world, "n3"), "fail node n3"), "maintenance"));
+  CHECK(notes(plan_for(ready(world, "n2"), "fail nodes n2,n3"), "no majority"));
+  CHECK(plan_for(world, "fail nodes n1,n2,n3").without_place.size() == 1);
+}
+
+TEST_CASE("a drained node keeps nothing and gets nothing") {
+  World world;
+  world.own(web, "n2");
+  world.vm(web).home = "n2";
+  const auto plan = plan_for(world, "drain n2");
+  REQUIRE(plan.steps.size() == 1);
+  CHECK(plan.steps[0].to != "n2");
+}
+
+TEST_CASE("after a power loss of all every wanted VM runs once") {
+  World world;
+  world.own(web, "n1");
+  world.own(mail, "n2");
+  const auto plan = plan_for(world, "power-loss all");
+  REQUIRE(plan.steps.size() == 2);
+  CHECK(plan.steps[0].vm != plan.steps[1].vm);
+  CHECK(plan.without_place.empty());
+}
+
+TEST_CASE("a rehearsal changes nothing that it looks at") {
+  World world;
+  world.own(web, "n3");
+  const auto owners = world.view.owners;
+  const auto nodes = world.view.nodes;
+  plan_for(world, "power-loss all");
+  CHECK(world.view.owners == owners);
+  CHECK(world.view.nodes == nodes);
+}
