@@ -1,5 +1,7 @@
 #include "core.hpp"
 
+#include <algorithm>
+
 #include "sdk/proof.hpp"
 #include "world.hpp"
 
@@ -28,7 +30,13 @@ void Core::start() {
   claiming_ = vacating_ = publishing_ = give_up_asked_ = false;
   wake_at_ = decided_at_ = role_epoch_ = claim_not_before_ = vacate_not_before_ = 0;
   vacates_failed_ = 0;
+  // What hooks wait for is kept in /run over a restart (core/first_sights.cpp).
+  std::map<VmUuid, std::map<std::string, logic::FirstSights>> sights;
+  const BootId& boot = world_.node(node_).host.boot();
+  if (std::exchange(boot_, boot) == boot)
+    for (auto& [uuid, vm] : agent_memory_.vms) sights[uuid] = vm.first_seen;
   agent_memory_ = {};
+  for (auto& [uuid, seen] : sights) agent_memory_.vms[uuid].first_seen = seen;
   agent_answers_.clear();
   coordinator_memory_ = {};
   coordinator_answers_.clear();

@@ -76,6 +76,7 @@ class Core {
   World& world_;
   std::size_t node_;
   Client client_;
+  BootId boot_;  // of the last start
   bool stopping_ = false;
   Instant wake_at_ = 0;  // 0: not asked for
   Instant decided_at_ = 0;

@@ -41,6 +41,7 @@ class Host {
   const BootId& boot() const { return boot_; }
   const std::string& address() const { return address_; }
   Instant clock() const;  // CLOCK_BOOTTIME
+  Instant booted_at() const { return booted_at_; }
   std::uint64_t memory_free() const;
 
   void own(Process& process) { processes_.push_back(&process); }

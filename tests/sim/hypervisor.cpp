@@ -45,8 +45,10 @@ void Hypervisor::probe(const ProbeRequest& request, const Reply<DomainProbe>& re
   worker.process.after(world_.random.between(500, milliseconds(10)), [this, request, reply] {
     const auto found = living(request.uuid);
     if (found.empty()) return reply({DomainState::Gone, std::nullopt, {}});
-    const bool paused = !found.front()->runs && !libvirtd_hangs;
-    reply({paused ? DomainState::Paused : DomainState::Running, found.front()->process, {}});
+    DomainProbe probe{DomainState::Unknown, found.front()->process, "it lives, nobody says in which state"};
+    if (!libvirtd_hangs && found.size() == 1)
+      probe.state = found.front()->runs ? DomainState::Running : DomainState::Paused;
+    reply(probe);
   });
 }
 

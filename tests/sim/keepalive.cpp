@@ -28,6 +28,7 @@ void Keepalive::start() {
   daemon_state_ = DaemonState::Init;
   last_word_.reset();
   core_heard_.reset();
+  plugins_heard_.clear();
   ++round_;
   process.after(world_.random.between(milliseconds(2), milliseconds(300)), [this] { look(); });
 }
@@ -198,11 +199,20 @@ LiveRecord Keepalive::snapshot() const {
   live.memory_free = host.memory_free();
   live.memory_used = host.memory_total - live.memory_free;
   if (core_heard_) live.units["core"] = {"running", host.clock() - *core_heard_, {}};
+  for (const auto& [unit, heard] : plugins_heard_) live.units[unit] = {"running", host.clock() - heard, {}};
   return live;
+}
+
+// A plugin's process reports as long as its main loop turns, whatever its worker does.
+void Keepalive::hear_plugins() {
+  const Node& node = world_.node(node_);
+  if (node.hypervisor.worker.process.runs()) plugins_heard_["libvirt"] = node.host.clock();
+  if (node.guard.worker.process.runs()) plugins_heard_["rbd-locks"] = node.host.clock();
 }
 
 void Keepalive::beat() {
   if (!beating_ || under_way_) return;
+  hear_plugins();
   const Host& host = world_.node(node_).host;
   LiveRecord live = snapshot();
   live.node = host.name();

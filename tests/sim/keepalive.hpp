@@ -39,6 +39,7 @@ class Keepalive {
 
   void on_time(std::uint64_t round);
   void beat();
+  void hear_plugins();
   void answered(const CommitOutcome&, Instant sent_at);
   LiveRecord snapshot() const;
   NodeRecord own_record() const;
@@ -56,6 +57,7 @@ class Keepalive {
   DaemonState daemon_state_ = DaemonState::Init;
   std::optional<DaemonState> last_word_;
   std::optional<Instant> core_heard_;
+  std::map<std::string, Instant> plugins_heard_;
 };
 
 }  // namespace pvcd::sim

@@ -140,6 +140,8 @@ void Observer::apply(const Key& key, const EntryPointer& entry) {
       return put(view_.owners, key.name, entry);
     case Kind::Run:
       return put(view_.runs, key.name, entry);
+    case Kind::Waiting:
+      return put(view_.waiting, key.name, entry);
     case Kind::Fence:
       return put(view_.fences, key.name, entry);
     case Kind::Evidence:
@@ -151,6 +153,7 @@ void Observer::apply(const Key& key, const EntryPointer& entry) {
       return;
     }
     case Kind::Name:
+    case Kind::Image:
     case Kind::Decision:
       return;
   }

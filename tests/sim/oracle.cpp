@@ -95,15 +95,21 @@ void Oracle::acted(std::size_t node, const std::string& what) {
     fail("S5", name + " " + what + " without proof of its session");
 }
 
+// Nobody's off but what was asked for goes to a node that takes part, or to one that is silent while its session and
+// its host are there (rule 9). A slow BMC may tell of a past that is over.
 void Oracle::sends_off(std::size_t node, const Life& victim) {
   acted(node, "switches " + victim.node + " off");
   world_.tally.count("offs");
+  if (std::find(asked_off_.begin(), asked_off_.end(), victim.node) != asked_off_.end()) return;
+  const Node& other = world_.node(world_.index_of(victim.node));
   const auto& since = health_[victim.node].healthy_since;
   const bool beats = world_.events.now() < health_[victim.node].beat_at + heartbeat_gap_max;
-  const bool asked = std::find(asked_off_.begin(), asked_off_.end(), victim.node) != asked_off_.end();
-  if (!asked && since && beats && world_.events.now() > *since + healthy_for_sure &&
-      world_.node(world_.index_of(victim.node)).host.runs())
-    fail("fence", "n" + std::to_string(node + 1) + " switches " + victim.node + " off, which is healthy");
+  const std::string who = "n" + std::to_string(node + 1) + " switches " + victim.node + " off, which ";
+  if (since && beats && world_.events.now() > *since + healthy_for_sure && other.host.runs())
+    return fail("fence", who + "is healthy");
+  const bool on = lives(victim.boot, victim.node) && world_.events.now() > other.host.booted_at() + healthy_for_sure;
+  if (on && !other.bmc.slow && world_.store.find(session_key(victim.node, victim.incarnation)))
+    fail("fence", who + "is on and has a session");
 }
 
 void Oracle::decided(std::size_t node, const logic::Decision& why) {

@@ -9,6 +9,7 @@ namespace {
 
 constexpr Microseconds ceph_timeout = seconds(5);
 constexpr Microseconds watch_lasts = watch_timeout + seconds(5);
+constexpr Microseconds second_look_after = seconds(5);  // of a lock without a watcher
 
 enum class Ruling { Proceed, Break, Wait, Unknown, Refuse };
 enum class Standing { Foreign, Own, Dead };
@@ -64,12 +65,12 @@ struct Judgement {
   }
 };
 
-Microseconds seen_ago(const std::string& wait_for, const VmStart& start) {
-  Microseconds longest = 0;
-  for (const FirstSeen& entry : start.first_seen)
-    if ((", " + entry.wait_for + ", ").find(", " + wait_for + ", ") != std::string::npos)
-      longest = std::max(longest, entry.ago);
-  return longest;
+// What is still to be waited for, counted from when the core first heard of it.
+Microseconds remaining(const std::string& wait_for, Microseconds lasts, const VmStart& start) {
+  Microseconds ago = 0;
+  for (const FirstSeen& seen : start.first_seen)
+    if (seen.wait_for == wait_for) ago = seen.ago;
+  return lasts > ago ? lasts - ago : 0;
 }
 
 void judge_client(Judgement& judgement, const std::string& image, const std::string& address, bool locks, bool watches,
@@ -86,10 +87,13 @@ void judge_client(Judgement& judgement, const std::string& image, const std::str
     if (!owner.living.empty()) judgement.ask = owner.living;
     return judgement.find(Ruling::Refuse, who + "; nothing proves it dead");
   }
-  const Microseconds ago = seen_ago(image + " " + address, start);
-  if (ago < watch_lasts) {
-    judgement.pending.push_back(image + " " + address);
-    judgement.remaining = std::max(judgement.remaining, watch_lasts - ago);
+  std::vector<std::pair<std::string, Microseconds>> waits = {{image + " " + address, watch_lasts}};
+  if (!watches) waits.emplace_back(image + " " + address + " unwatched", second_look_after);
+  Microseconds longest = 0;
+  for (const auto& [what, lasts] : waits) longest = std::max(longest, remaining(what, lasts, start));
+  if (longest > 0) {
+    for (const auto& [what, lasts] : waits) judgement.pending.push_back(what);
+    judgement.remaining = std::max(judgement.remaining, longest);
     return judgement.find(Ruling::Wait, who + ", of this node and not recorded");
   }
   if (watches) return judgement.find(Ruling::Refuse, who + "; it is alive");
@@ -116,7 +120,6 @@ struct AllJudged {
 AllJudged judge_all(Ceph& ceph, const VmStart& start) {
   AllJudged all;
   Ruling worst = Ruling::Proceed;
-  Microseconds remaining = 0;
   for (const Disk& disk : start.disks) {
     if (disk.kind != DiskKind::Rbd) continue;
     Judgement judgement = judge(disk.source, ceph.list(disk.source), start);
@@ -124,15 +127,16 @@ AllJudged judge_all(Ceph& ceph, const VmStart& start) {
     all.breaks = all.breaks || judgement.ruling == Ruling::Break;
     all.verdict.reason += (all.verdict.reason.empty() ? "" : " | ") + judgement.reason;
     if (all.verdict.ask.empty()) all.verdict.ask = judgement.ask;
-    for (const std::string& pending : judgement.pending)
-      all.verdict.wait_for += (all.verdict.wait_for.empty() ? "" : ", ") + pending;
-    remaining = std::max(remaining, judgement.remaining);
+    for (const std::string& pending : judgement.pending) all.verdict.wait_for.push_back(pending);
+    all.verdict.wait = std::max(all.verdict.wait, judgement.remaining);
     all.images[disk.source] = std::move(judgement);
   }
   constexpr Verdict verdicts[] = {Verdict::Proceed, Verdict::Proceed, Verdict::Wait, Verdict::Unknown, Verdict::Refuse};
   all.verdict.verdict = verdicts[static_cast<std::size_t>(worst)];
-  if (worst == Ruling::Wait) all.verdict.wait = remaining + seen_ago(all.verdict.wait_for, start);
-  if (worst != Ruling::Wait) all.verdict.wait_for.clear();
+  if (worst != Ruling::Wait) {
+    all.verdict.wait = 0;
+    all.verdict.wait_for.clear();
+  }
   if (worst <= Ruling::Break)
     for (const auto& [image, judgement] : all.images)
       for (const std::string& address : judgement.dead) all.verdict.present.push_back({image, address});

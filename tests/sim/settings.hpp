@@ -21,6 +21,7 @@ inline logic::AgentSettings agent_settings() {
   settings.hooks = {"rbd-locks"};
   settings.shutdown_timeout = seconds(15);
   settings.retry_max = seconds(10);
+  settings.act_limit = hook_limit;
   return settings;
 }
 
@@ -30,6 +31,8 @@ inline logic::CoordinatorSettings coordinator_settings(std::vector<NodeName> coo
   settings.fence_deadline = seconds(20);
   settings.retry_max = seconds(10);
   settings.finished_job_shown = seconds(20);
+  settings.shutdown_timeout = agent_settings().shutdown_timeout;
+  settings.needs.plugins = {"libvirt", "rbd-locks"};
   return settings;
 }
 

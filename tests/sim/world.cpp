@@ -91,8 +91,9 @@ void World::needs_reboot(std::size_t index) {
 
 void World::define(const VmRecord& vm) {
   definitions[vm.uuid] = vm;
-  store.commit_now({Put{{Kind::Name, vm.name}, vm.uuid, std::nullopt}, Put{{Kind::Vm, vm.uuid}, vm, std::nullopt}},
-                   {0, Part::Person, 0});
+  Changes changes{Put{{Kind::Name, vm.name}, vm.uuid, std::nullopt}, Put{{Kind::Vm, vm.uuid}, vm, std::nullopt}};
+  for (const Key& image : image_keys(vm)) changes.push_back(Put{image, vm.uuid, std::nullopt});
+  store.commit_now(changes, {0, Part::Person, 0});
 }
 
 void World::maintenance_ends() {
