@@ -210,7 +210,15 @@ std::size_t open_fences(const Round& round) {
   return open.size();
 }
 
+// What a join wrote becomes visible one by one: a session that was never seen may only not be seen yet.
+bool may_have_joined_just_now(const Round& round, const NodeRecord& node) {
+  auto sight = round.next.sights.find(node.name);
+  const bool had_session = sight != round.next.sights.end() && sight->second.had_session;
+  return !had_session && silence(round.next.sights, node.name, round.in.now) <= round.settings.suspect_after;
+}
+
 void judge_lost(Round& round, const NodeRecord& node, PowerHistory& history) {
+  if (may_have_joined_just_now(round, node)) return;
   if (left(round, node)) return judge_suspect(round, node, history);  // acts only when it reads off
   if (in_maintenance(round.view()) || open_fences(round) >= round.settings.fences_at_once) return;
   put_fence(round, node, history, history.answers ? FencePhase::Acting : FencePhase::Intent,

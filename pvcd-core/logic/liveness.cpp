@@ -13,13 +13,16 @@ const Live* live_in_boot(const ClusterView& view, const NodeName& name, const Bo
 Sights look(const ClusterView& view, const Sights& before, Instant now) {
   Sights sights;
   for (const auto& [name, node] : view.nodes) {
-    Sight sight{node.value.incarnation, 0, now, DaemonState::Unknown};
+    Sight sight;
+    sight.incarnation = node.value.incarnation;
+    sight.first_seen = now;
     auto known = before.find(name);
     if (known != before.end() && known->second.incarnation == sight.incarnation) sight = known->second;
     if (const Live* live = live_of(view, node.value)) {
       if (live->value.counter != sight.counter) sight.first_seen = now;
       sight.counter = live->value.counter;
       sight.last_word = live->value.daemon_state;
+      sight.had_session = sight.had_session || live->session;
     }
     sights[name] = sight;
   }

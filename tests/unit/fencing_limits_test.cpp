@@ -18,8 +18,9 @@ TEST_CASE("the storm brake holds within one round and over rounds; the others ha
   for (int i = 4; i <= 7; ++i) {
     const NodeName name = "n" + std::to_string(i);
     world.join(name).own("aaaaaaaa-0000-0000-0000-00000000000" + std::to_string(i), name);
-    world.lose(name);
   }
+  n1.round();
+  for (int i = 4; i <= 7; ++i) world.lose("n" + std::to_string(i));
   n1.round();
   CHECK(n1.all<PutFence>().size() == 2);
   CHECK(n1.plans("fence/n4"));

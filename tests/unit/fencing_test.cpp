@@ -182,7 +182,9 @@ TEST_CASE("a lost node that owns nothing is left in peace") {
 
 TEST_CASE("a node lost while starting up is no victim, unless it ran in this boot before (finding F10)") {
   Case it;
-  it.world.join("n2", 2, 2).says("n2", DaemonState::Init).lose("n2");  // web1 is of boot 1
+  it.world.join("n2", 2, 2).says("n2", DaemonState::Init);  // web1 is of boot 1
+  it.n1.round();
+  it.world.lose("n2");
   it.n1.round();
   CHECK_FALSE(it.put());
   it.world.own(web, "n2", 2);  // it ran in this boot, then its keepalive started anew
@@ -360,6 +362,25 @@ TEST_CASE("an off that was accepted but not seen in time is sent again, and the 
   CHECK_FALSE(it.off());
   it.n1.wait(seconds(1)).round();
   CHECK(it.off());
+}
+
+TEST_CASE("a node is not fenced because the session of its join is not seen yet") {
+  Case it;
+  it.world.join("n2", 1, 2).own(web, "n2", 2);
+  it.world.lose("n2");  // its new record is seen, its session is not
+  it.n1.round();
+  CHECK_FALSE(it.put());
+  SECTION("it is seen") {
+    it.world.join("n2", 1, 2);
+    it.n1.wait(seconds(3));
+    it.world.beat_all_but("");
+    it.n1.round();
+    CHECK_FALSE(it.put());
+  }
+  SECTION("it is not: the node died at once") {
+    it.silence(seconds(3));
+    CHECK(it.put());
+  }
 }
 
 TEST_CASE("what is proven is written for as long as it takes, and nothing is sent again") {
