@@ -61,7 +61,7 @@ Answer Election::claim(const ClaimRequest& request) {
   Holder holder = holder_of(request);
   for (;;) {
     if (is_over(request.permit)) return came_too_late();
-    const auto result = commit(claim_changes(request, holder));
+    const auto result = commit(claim_changes(request, holder, store::realtime_now()));
     const auto verdict = judge_claim(request, holder, result.code, result.failed);
     if (verdict.answer) return *verdict.answer;
     if (!verdict.holder_gone) return claim_by_reading(request);
@@ -81,7 +81,8 @@ Answer Election::vacate(const VacateRequest& request) {
   const LeaderRecord vacant{request.epoch, {}, 0};
   auto now = read_leader();
   if (now.record == ours) {
-    const auto result = commit({vacate_change(request.epoch, now.version)});
+    const auto result = commit(
+        vacate_changes(request.self, request.epoch, now.version, "its core asked for it", store::realtime_now()));
     if (result.code == store::CommitCode::Ok) return {Outcome::Done, {}};
     now = read_leader();
   }
@@ -139,7 +140,8 @@ void Election::judge_core(const LeaderRecord& leader, Version version, const sto
   if (verdict.vacate_because.empty()) return;
   host_->log(Level::Error, "giving up epoch " + std::to_string(leader.epoch) + ": " + verdict.vacate_because);
   guarding_ = true;
-  store::commit(*store_, {vacate_change(leader.epoch, version)},
+  const Life self{leader.node, {}, leader.incarnation};
+  store::commit(*store_, vacate_changes(self, leader.epoch, version, verdict.vacate_because, store::realtime_now()),
                 [this](const store::CommitResult&) { guarding_ = false; });
 }
 

@@ -203,7 +203,7 @@ void Keepalive::look() {
 }
 
 OwnFacts Keepalive::own_facts() const {
-  return {node_, store_->session(), session_timeout_wanted_, store_->session_timeout()};
+  return {node_, store_->session(), session_timeout_wanted_, store_->session_timeout(), store::realtime_now()};
 }
 
 void Keepalive::decide(const LookResult& seen) {

@@ -134,12 +134,11 @@ void AgentDriver::answer(const VmUuid& uuid, logic::AgentResult result) {
 
 void AgentDriver::commit(const logic::AgentAction& action, Changes changes, bool answered) {
   const Epoch at = epoch();
-  const std::string record = decisions_.record(action.why, at, changes);
+  const DecisionRecord record = decisions_.record(action.why, at, changes);
   changes.push_back(Append{Kind::Decision, record});
-  store::commit(cluster_.store(), changes, [this, action, record, at, answered](const store::CommitResult& result) {
+  store::commit(cluster_.store(), changes, [this, action, record, answered](const store::CommitResult& result) {
     const bool ok = result.code == store::CommitCode::Ok;
-    if (ok)
-      decisions_.announce(action.why, record, at, result.created.empty() ? "" : result.created.back(), action.uuid);
+    if (ok) decisions_.announce(record, result.created.empty() ? "" : result.created.back(), action.uuid);
     if (answered) answer(action.uuid, logic::Written{ok, describe(result)});
   });
 }
@@ -148,7 +147,7 @@ void AgentDriver::execute(const logic::AgentAction& action, const Right& right, 
   const VmUuid& uuid = action.uuid;
   const auto reply = [this, uuid](auto result) { answer(uuid, std::move(result)); };
   if (!std::holds_alternative<logic::WriteRun>(action.act))
-    decisions_.announce(action.why, decisions_.record(action.why, epoch(), {}), epoch(), {}, uuid);
+    decisions_.announce(decisions_.record(action.why, epoch(), {}), {}, uuid);
   const auto act = [&]<class Act>(const Act& one) {
     if constexpr (std::is_same_v<Act, logic::Probe>) {
       plugins_.probe(hypervisor_, one.request, reply);

@@ -14,7 +14,7 @@ namespace pvcd::core {
 namespace {
 
 constexpr std::size_t decisions_kept = 1000;
-constexpr std::size_t decisions_removed_at_once = 100;
+constexpr std::size_t decisions_removed_at_once = 500;
 constexpr Microseconds trim_interval = seconds(60);
 
 // Book-keeping that changes nothing a person asks about later.
@@ -77,7 +77,7 @@ void CoordinatorDriver::execute(const logic::CoordinatorAction& action, const Ri
   if (const auto* read = std::get_if<logic::ReadPower>(&action.act)) return read_power(*read, now);
   if (const auto* off = std::get_if<logic::PowerOff>(&action.act)) {
     const Epoch epoch = cluster_.view().leader ? cluster_.view().leader->value.epoch : 0;
-    decisions_.announce(action.why, decisions_.record(action.why, epoch, {}), epoch, {});
+    decisions_.announce(decisions_.record(action.why, epoch, {}), {});
     return power_off(*off, right, now);
   }
   if (const auto* give_up = std::get_if<logic::GiveUpRole>(&action.act)) {
@@ -119,14 +119,13 @@ void CoordinatorDriver::power_off(const logic::PowerOff& act, const Right& right
 void CoordinatorDriver::commit(const logic::CoordinatorAction& action, Changes changes) {
   const Epoch epoch = cluster_.view().leader ? cluster_.view().leader->value.epoch : 0;
   const bool recorded = is_worth_a_record(action.act);
-  const std::string record = decisions_.record(action.why, epoch, changes);
+  const DecisionRecord record = decisions_.record(action.why, epoch, changes);
   if (recorded) changes.push_back(Append{Kind::Decision, record});
   if (switched("epoch-check-off")) changes.erase(changes.begin());
   if (switched("late-writes")) sleep(4);
-  store::commit(cluster_.store(), changes, [this, action, record, epoch, recorded](const store::CommitResult& result) {
+  store::commit(cluster_.store(), changes, [this, action, record, recorded](const store::CommitResult& result) {
     const bool ok = result.code == store::CommitCode::Ok;
-    if (ok)
-      decisions_.announce(action.why, record, epoch, recorded && !result.created.empty() ? result.created.back() : "");
+    if (ok) decisions_.announce(record, recorded && !result.created.empty() ? result.created.back() : "");
     // What was written wakes when it is seen, what was refused is decided again at the next interval: on the same view
     // the same decision would be refused again, as often as the store answers.
     answers_.push_back(logic::Done{logic::key_of(action.act), ok, {}});

@@ -1,10 +1,9 @@
 #include "core/decisions.hpp"
 
-#include <nlohmann/json.hpp>
-
 #include "runtime/clock.hpp"
 #include "runtime/journal.hpp"
 #include "runtime/names.hpp"
+#include "store/codec.hpp"
 #include "store/paths.hpp"
 
 namespace pvcd::core {
@@ -61,27 +60,28 @@ std::string object_of(const Changes& changes) {
 
 }  // namespace
 
-std::string Decisions::record(const logic::Decision& decision, Epoch epoch, const Changes& changes) const {
-  const nlohmann::json json = {{"what", decision.what},
-                               {"because", decision.because},
-                               {"evidence", decision.evidence},
-                               {"rejected", decision.rejected},
-                               {"object", object_of(changes)},
-                               {"inputs", inputs_of(changes)},
-                               {"epoch", epoch},
-                               {"node", self_},
-                               {"time", runtime::realtime_us()}};
-  return json.dump();
+DecisionRecord Decisions::record(const logic::Decision& decision, Epoch epoch, const Changes& changes) const {
+  DecisionRecord record;
+  record.what = decision.what;
+  record.because = decision.because;
+  record.evidence = decision.evidence;
+  record.rejected = decision.rejected;
+  record.object = object_of(changes);
+  record.inputs = inputs_of(changes);
+  record.epoch = epoch;
+  record.node = self_;
+  record.time = runtime::realtime_us();
+  return record;
 }
 
-void Decisions::announce(const logic::Decision& decision, const std::string& record, Epoch epoch,
-                         const std::string& created, const std::string& vm) {
+void Decisions::announce(const DecisionRecord& record, const std::string& created, const std::string& vm) {
   namespace field = runtime::names::field;
-  std::vector<runtime::Field> fields{{field::decision, record}, {field::epoch, std::to_string(epoch)}};
+  const std::string json = store::encode(record);
+  std::vector<runtime::Field> fields{{field::decision, json}, {field::epoch, std::to_string(record.epoch)}};
   if (!vm.empty()) fields.push_back({field::vm, vm});
   runtime::log_event(created.empty() ? Level::Info : Level::Notice, runtime::names::message::decision,
-                     decision.what + (decision.because.empty() ? "" : ": " + decision.because), fields);
-  if (const auto id = number_of(created); emit_ && id) emit_(*id, record);
+                     record.what + (record.because.empty() ? "" : ": " + record.because), fields);
+  if (const auto id = number_of(created); emit_ && id) emit_(*id, json);
 }
 
 }  // namespace pvcd::core

@@ -19,12 +19,11 @@ class Decisions {
 
   // Of a decision that changes the store: what it is about and the versions that it was made on are told by the
   // changes. In their transaction the record exists exactly if the act does (S7).
-  std::string record(const logic::Decision&, Epoch, const Changes&) const;
+  DecisionRecord record(const logic::Decision&, Epoch, const Changes&) const;
 
   // `created`: the path of the record in the store, whose number is the decision's id; empty for an act that changes
   // nothing there.
-  void announce(const logic::Decision&, const std::string& record, Epoch, const std::string& created,
-                const std::string& vm = {});
+  void announce(const DecisionRecord&, const std::string& created, const std::string& vm = {});
 
  private:
   NodeName self_;

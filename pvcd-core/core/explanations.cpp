@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "logic/rehearsal.hpp"
+#include "store/codec.hpp"
 #include "store/paths.hpp"
 
 namespace pvcd::core {
@@ -27,36 +28,24 @@ RequestError not_readable() {
   return {ErrorKind::Unavailable, "this node does not reach the cluster store; ask another node"};
 }
 
-std::string text_at(const json& record, const char* key) {
-  auto found = record.find(key);
-  if (found == record.end()) return {};
-  return found->is_string() ? found->get<std::string>() : found->dump();
+std::string sentence(const DecisionRecord& record) {
+  return record.node + " at epoch " + std::to_string(record.epoch) + ": " + record.what +
+         (record.because.empty() ? "" : ", because " + record.because) + ".";
 }
 
-std::string sentence(const json& record) {
-  const std::string because = text_at(record, "because");
-  return text_at(record, "node") + " at epoch " + text_at(record, "epoch") + ": " + text_at(record, "what") +
-         (because.empty() ? "" : ", because " + because) + ".";
-}
-
-void tell_list(const json& record, const char* key, const std::string& prefix, std::vector<std::string>& said) {
-  auto found = record.find(key);
-  if (found == record.end() || !found->is_array()) return;
-  for (const json& one : *found) said.push_back(prefix + (one.is_string() ? one.get<std::string>() : one.dump()) + ".");
-}
-
-std::vector<std::string> in_full(const json& record) {
+std::vector<std::string> in_full(const DecisionRecord& record) {
   std::vector<std::string> said{sentence(record)};
-  tell_list(record, "evidence", "Evidence: ", said);
-  tell_list(record, "rejected", "Rejected: ", said);
-  tell_list(record, "inputs", "Decided on ", said);
+  for (const std::string& one : record.evidence) said.push_back("Evidence: " + one + ".");
+  for (const std::string& one : record.rejected) said.push_back("Rejected: " + one + ".");
+  for (const std::string& one : record.inputs) said.push_back("Decided on " + one + ".");
   return said;
 }
 
-std::optional<json> parse(const store::ReadResult& result) {
+std::optional<DecisionRecord> parse(const store::ReadResult& result) {
   if (result.code != store::ReadCode::Ok) return std::nullopt;
-  json record = json::parse(result.entry.data, nullptr, false);
-  return record.is_object() ? std::optional(std::move(record)) : std::nullopt;
+  auto decoded = store::decode<DecisionRecord>(result.entry.data);
+  auto* record = std::get_if<DecisionRecord>(&decoded);
+  return record ? std::optional(std::move(*record)) : std::nullopt;
 }
 
 json decision_of(const logic::Decision& why) {
@@ -70,7 +59,7 @@ struct Explanations::Search {
   std::string object;
   std::vector<std::string> said;
   Reply<std::string> reply;
-  std::map<std::string, json> found;
+  std::map<std::string, DecisionRecord> found;
   std::size_t outstanding = 0;
 
   void finish() {
@@ -152,7 +141,7 @@ void Explanations::with_decisions_about(const std::string& object, std::vector<s
     for (const std::string& name : names) {
       auto read = [alive, search, name](const store::ReadResult& one) {
         if (alive.expired()) return;
-        if (auto record = parse(one); record && text_at(*record, "object") == search->object)
+        if (auto record = parse(one); record && record->object == search->object)
           search->found.emplace(name, std::move(*record));
         if (--search->outstanding == 0) search->finish();
       };

@@ -9,7 +9,7 @@
 #include "logic/jobs.hpp"
 #include "runtime/clock.hpp"
 #include "sdk/plugin.hpp"
-#include "store/codec.hpp"
+#include "store/changes.hpp"
 #include "store/paths.hpp"
 
 namespace pvcd::core {
@@ -17,7 +17,6 @@ namespace pvcd::core {
 using logic::ClusterView;
 using store::CommitCode;
 using store::CommitResult;
-using store::Operation;
 namespace paths = store::paths;
 
 namespace {
@@ -115,11 +114,10 @@ Refusal check_images(const ClusterView& view, const VmRecord& vm) {
 
 // As one transaction: the entries of names and images make sure that two definitions in the same moment do not share
 // any.
-std::vector<Operation> definition_of(const VmRecord& vm) {
-  std::vector<Operation> operations{store::Create{paths::under(paths::names, vm.name), vm.uuid},
-                                    store::Create{paths::under(paths::vms, vm.uuid), store::encode(vm)}};
-  for (const Key& image : image_keys(vm)) operations.push_back(store::Create{paths::of(image), vm.uuid});
-  return operations;
+Changes definition_of(const VmRecord& vm) {
+  Changes changes{Put{{Kind::Name, vm.name}, vm.uuid, std::nullopt}, Put{{Kind::Vm, vm.uuid}, vm, std::nullopt}};
+  for (const Key& image : image_keys(vm)) changes.push_back(Put{image, vm.uuid, std::nullopt});
+  return changes;
 }
 
 RequestError definition_error(const VmRecord& vm, const CommitResult& result) {
@@ -182,6 +180,12 @@ Refusal check_job(const ClusterView& view, const logic::JobType& type, const std
   return type.name == "node-step-down" ? check_step_down(view, object) : std::nullopt;
 }
 
+// The object of a job, as decisions name it.
+std::string about(const JobRecord& job) {
+  const logic::JobType* type = logic::find_job_type(job.type);
+  return (type && type->target == logic::Target::Vm ? "vm/" : "node/") + job.object;
+}
+
 store::Committed answer(Reply<std::monostate> reply) {
   return [reply = std::move(reply)](const CommitResult& result) {
     if (result.code == CommitCode::Ok) return reply(std::monostate{});
@@ -206,37 +210,37 @@ struct Requests::Writer : std::enable_shared_from_this<Writer> {
     return view.leader ? std::optional(view.leader->version) : std::nullopt;
   }
 
-  void commit(std::vector<Operation> operations, Committed committed) {
+  void commit(Changes changes, Committed committed) {
     const auto leader = leader_version();
-    if (!leader) return send(std::move(operations), std::move(committed));
-    auto repeat = operations;
-    send_under(*leader, std::move(operations), [this, repeat, committed](const CommitResult& result) {
+    if (!leader) return send(std::move(changes), std::move(committed));
+    auto repeat = changes;
+    send_under(*leader, std::move(changes), [this, repeat, committed](const CommitResult& result) {
       const bool leader_moved = result.code == CommitCode::BadVersion && result.failed == 0;
       if (!leader_moved) return committed(without_check(result));
       read_leader_and_send(repeat, committed);
     });
   }
 
-  void read_leader_and_send(const std::vector<Operation>& operations, const Committed& committed) {
-    auto read = [self = weak_from_this(), operations, committed](const store::ReadResult& leader) {
+  void read_leader_and_send(const Changes& changes, const Committed& committed) {
+    auto read = [self = weak_from_this(), changes, committed](const store::ReadResult& leader) {
       auto writer = self.lock();
       if (!writer) return;
       CommitResult moved;
       moved.code = CommitCode::BadVersion;
       if (leader.code != store::ReadCode::Ok) return committed(moved);
-      writer->send_under(leader.entry.version, operations,
+      writer->send_under(leader.entry.version, changes,
                          [committed](const CommitResult& result) { committed(without_check(result)); });
     };
     cluster.store().get(paths::leader, std::move(read));
   }
 
-  void send_under(Version leader, std::vector<Operation> operations, Committed committed) {
-    operations.insert(operations.begin(), store::Check{paths::leader, leader});
-    send(std::move(operations), std::move(committed));
+  void send_under(Version leader, Changes changes, Committed committed) {
+    changes.insert(changes.begin(), Check{{Kind::Leader, {}}, leader});
+    send(std::move(changes), std::move(committed));
   }
 
-  void send(std::vector<Operation> operations, Committed committed) {
-    cluster.store().commit(std::move(operations), [self = weak_from_this(), committed](const CommitResult& result) {
+  void send(Changes changes, Committed committed) {
+    store::commit(cluster.store(), changes, [self = weak_from_this(), committed](const CommitResult& result) {
       if (self.lock()) committed(result);
     });
   }
@@ -259,7 +263,20 @@ Requests::Requests(Cluster& cluster, NodeName self)
     : cluster_(cluster), self_(std::move(self)), writer_(std::make_shared<Writer>(cluster)) {}
 Requests::~Requests() = default;
 
-void Requests::define_vm(const std::string& xml, const NodeName& home, const VmSettings& settings,
+// Who asked for what: in the transaction that makes it so (S7).
+Append Requests::decision(const std::string& what, const std::string& object, const Caller& caller) const {
+  const ClusterView& view = cluster_.view();
+  DecisionRecord record;
+  record.what = what;
+  record.because = "uid " + std::to_string(caller.uid) + " asked for it on " + self_;
+  record.object = object;
+  record.epoch = view.leader ? view.leader->value.epoch : 0;
+  record.node = self_;
+  record.time = runtime::realtime_us();
+  return {Kind::Decision, record};
+}
+
+void Requests::define_vm(const std::string& xml, const NodeName& home, const VmSettings& settings, const Caller& caller,
                          Reply<VmUuid> reply) {
   if (auto refusal = writer_->unavailable(self_)) return reply(*refusal);
   const auto parsed = parse_domain(xml, fresh_uuid());
@@ -282,13 +299,16 @@ void Requests::define_vm(const std::string& xml, const NodeName& home, const VmS
   }
   if (auto refusal = check_taken(view, vm)) return reply(*refusal);
   if (auto refusal = check_images(view, vm)) return reply(*refusal);
-  writer_->commit(definition_of(vm), [reply, vm](const CommitResult& result) {
+  auto changes = definition_of(vm);
+  changes.push_back(decision("define " + vm.name, "vm/" + vm.uuid, caller));
+  writer_->commit(std::move(changes), [reply, vm](const CommitResult& result) {
     if (result.code == CommitCode::Ok) return reply(vm.uuid);
     reply(definition_error(vm, result));
   });
 }
 
-void Requests::configure_vm(const VmUuid& uuid, const VmSettings& settings, Reply<std::monostate> reply) {
+void Requests::configure_vm(const VmUuid& uuid, const VmSettings& settings, const Caller& caller,
+                            Reply<std::monostate> reply) {
   if (auto refusal = writer_->unavailable(self_)) return reply(*refusal);
   const ClusterView& view = cluster_.view();
   auto found = view.vms.find(uuid);
@@ -296,8 +316,9 @@ void Requests::configure_vm(const VmUuid& uuid, const VmSettings& settings, Repl
   if (auto refusal = check_settings(view, settings)) return reply(*refusal);
   VmRecord vm = found->second.value;
   apply(settings, vm);
-  writer_->commit({store::Set{paths::under(paths::vms, uuid), store::encode(vm), found->second.version}},
-                  answer(std::move(reply)));
+  writer_->commit(
+      {Put{{Kind::Vm, uuid}, vm, found->second.version}, decision("configure " + vm.name, "vm/" + uuid, caller)},
+      answer(std::move(reply)));
 }
 
 void Requests::submit(const std::string& type_name, const std::string& object, const Arguments& arguments,
@@ -313,17 +334,18 @@ void Requests::submit(const std::string& type_name, const std::string& object, c
   job.started_on = self_;
   job.started_by_uid = caller.uid;
   job.start_time = runtime::realtime_us();
-  store::Create create{paths::under(paths::jobs, "j"), store::encode(job)};
-  create.sequential = true;
-  writer_->send({create}, [reply](const CommitResult& result) {
-    if (result.code != CommitCode::Ok) return reply(error_of(result.code));
-    const auto id = result.created.empty() ? std::nullopt : number_of(result.created.front());
-    if (!id) return reply(RequestError{ErrorKind::Failed, "the cluster store gave the job no number; see the journal"});
-    reply(*id);
-  });
+  writer_->send(
+      {Append{Kind::Job, job}, decision("take on " + type_name, about(job), caller)},
+      [reply](const CommitResult& result) {
+        if (result.code != CommitCode::Ok) return reply(error_of(result.code));
+        const auto id = result.created.empty() ? std::nullopt : number_of(result.created.front());
+        if (!id)
+          return reply(RequestError{ErrorKind::Failed, "the cluster store gave the job no number; see the journal"});
+        reply(*id);
+      });
 }
 
-void Requests::cancel_job(std::uint64_t id, Reply<std::monostate> reply) {
+void Requests::cancel_job(std::uint64_t id, const Caller& caller, Reply<std::monostate> reply) {
   if (auto refusal = writer_->unavailable(self_)) return reply(*refusal);
   auto found = cluster_.view().jobs.find(id);
   if (found == cluster_.view().jobs.end())
@@ -337,18 +359,21 @@ void Requests::cancel_job(std::uint64_t id, Reply<std::monostate> reply) {
   job.state = JobState::Finished;
   job.result = JobResult::Canceled;
   job.message = "canceled before it began";
-  writer_->commit({store::Set{paths::of(job_key(id)), store::encode(job), found->second.version}},
+  writer_->commit({Put{job_key(id), job, found->second.version},
+                   decision("cancel job " + std::to_string(id) + " (" + job.type + ")", about(job), caller)},
                   answer(std::move(reply)));
 }
 
-void Requests::set_maintenance(bool on, Reply<std::monostate> reply) {
+void Requests::set_maintenance(bool on, const Caller& caller, Reply<std::monostate> reply) {
   if (auto refusal = writer_->unavailable(self_)) return reply(*refusal);
   const auto& seen = cluster_.view().cluster;
   if (!seen)
     return reply(RequestError{ErrorKind::Unavailable, "the cluster has no record yet; repeat when a primary is there"});
   ClusterRecord cluster = seen->value;
   cluster.maintenance = on;
-  writer_->commit({store::Set{paths::cluster, store::encode(cluster), seen->version}}, answer(std::move(reply)));
+  writer_->commit({Put{{Kind::Cluster, {}}, cluster, seen->version},
+                   decision(on ? "begin maintenance" : "end maintenance", "", caller)},
+                  answer(std::move(reply)));
 }
 
 }  // namespace pvcd::core

@@ -62,18 +62,20 @@ class Requests {
   Requests& operator=(const Requests&) = delete;
 
   // -> VM uuid. Nothing is written when anything is wrong with the XML or the name or uuid is taken.
-  void define_vm(const std::string& xml, const NodeName& home, const VmSettings&, Reply<VmUuid>);
-  void configure_vm(const VmUuid&, const VmSettings&, Reply<std::monostate>);
+  void define_vm(const std::string& xml, const NodeName& home, const VmSettings&, const Caller&, Reply<VmUuid>);
+  void configure_vm(const VmUuid&, const VmSettings&, const Caller&, Reply<std::monostate>);
 
   // -> job id. `type` is a row of logic/jobs.hpp; arguments are that row's.
   void submit(const std::string& type, const std::string& object, const std::map<std::string, std::string>& arguments,
               const Caller&, Reply<std::uint64_t>);
-  void cancel_job(std::uint64_t id, Reply<std::monostate>);
+  void cancel_job(std::uint64_t id, const Caller&, Reply<std::monostate>);
 
-  void set_maintenance(bool, Reply<std::monostate>);
+  void set_maintenance(bool, const Caller&, Reply<std::monostate>);
 
  private:
   struct Writer;
+
+  Append decision(const std::string& what, const std::string& object, const Caller&) const;
 
   Cluster& cluster_;
   NodeName self_;

@@ -7,6 +7,8 @@
 namespace pvcd::logic {
 namespace {
 
+constexpr Microseconds off_row_hole_max = seconds(6);  // longer than one read of a BMC takes
+
 void note_power_read(CoordinatorMemory& memory, const PowerRead& read) {
   auto found = memory.power.find(read.node);
   if (found == memory.power.end()) return;
@@ -15,7 +17,9 @@ void note_power_read(CoordinatorMemory& memory, const PowerRead& read) {
   history.answers = read.reading.state != PowerState::Unknown;
   if (read.reading.state == PowerState::Off) {
     if (read.asked_at < history.began) return;  // the node showed life since
-    if (!history.first_off) history.first_off = read.asked_at;
+    // A row with a hole is none: nobody looked while it may have been on.
+    const bool hole = history.latest_off && read.asked_at - *history.latest_off > off_row_hole_max;
+    if (!history.first_off || hole) history.first_off = read.asked_at;
     history.latest_off = read.asked_at;
     history.facts.push_back("the BMC of " + read.node + " read off" + (history.off_accepted ? " after our off" : ""));
   } else {

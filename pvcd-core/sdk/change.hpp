@@ -45,10 +45,10 @@ Key job_key(std::uint64_t id);
 Key decision_key(std::uint64_t id);
 std::optional<std::uint64_t> number_of(const std::string& name);  // that the store gave it: the digits at its end
 
-// Text: names and decisions. Nothing: sessions.
-using Record =
-    std::variant<std::monostate, std::string, ClusterRecord, LeaderRecord, NodeRecord, LiveRecord, ReadinessRecord,
-                 RoleRecord, VmRecord, OwnerRecord, RunRecord, WaitingRecord, FenceRecord, EvidenceRecord, JobRecord>;
+// Text: names and images. Nothing: sessions.
+using Record = std::variant<std::monostate, std::string, ClusterRecord, LeaderRecord, NodeRecord, LiveRecord,
+                            ReadinessRecord, RoleRecord, VmRecord, OwnerRecord, RunRecord, WaitingRecord, FenceRecord,
+                            EvidenceRecord, JobRecord, DecisionRecord>;
 
 struct Check {  // it exists, at this version
   Key key;

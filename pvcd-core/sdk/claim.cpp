@@ -23,6 +23,19 @@ ClaimVerdict judge_holder_part(const ClaimRequest& request, Holder holder, Commi
   return {refused("the stale holder " + name + " is gone by now; decide again"), false};
 }
 
+std::string reason(const ClaimRequest& request, Holder holder) {
+  const auto name = name_of(request.expected.node, request.expected.incarnation);
+  switch (holder) {
+    case Holder::Absent:
+      return "the session of its holder " + name + " has ended";
+    case Holder::Stale:
+      return "the core of its holder " + name + " has not decided anything for too long";
+    case Holder::None:
+      break;
+  }
+  return "nobody holds it";
+}
+
 }  // namespace
 
 Holder holder_of(const ClaimRequest& request) {
@@ -34,7 +47,7 @@ LeaderRecord claimed(const ClaimRequest& request) {
   return {request.expected.epoch + 1, request.self.node, request.self.incarnation};
 }
 
-Changes claim_changes(const ClaimRequest& request, Holder holder) {
+Changes claim_changes(const ClaimRequest& request, Holder holder, std::uint64_t time) {
   const bool first = request.leader_version == any_version;
   Changes changes{
       Put{{Kind::Leader, {}}, claimed(request), first ? std::nullopt : std::optional(request.leader_version)},
@@ -42,6 +55,15 @@ Changes claim_changes(const ClaimRequest& request, Holder holder) {
   const Key entry = live_key(request.expected.node, request.expected.incarnation);
   if (holder == Holder::Absent) changes.push_back(Remove{entry});
   if (holder == Holder::Stale) changes.push_back(Check{entry});
+  DecisionRecord why;
+  why.what = request.self.node + " takes the role of primary at epoch " + std::to_string(claimed(request).epoch);
+  why.because = reason(request, holder);
+  why.object = "node/" + request.self.node;
+  if (!first) why.inputs = {"/leader@" + std::to_string(request.leader_version)};
+  why.epoch = claimed(request).epoch;
+  why.node = request.self.node;
+  why.time = time;
+  changes.push_back(Append{Kind::Decision, why});
   return changes;
 }
 
@@ -71,8 +93,16 @@ Answer judge_claim_by_reading(const ClaimRequest& request, const std::optional<L
   return refused("somebody else was faster");
 }
 
-Change vacate_change(Epoch epoch, Version version) {
-  return Put{{Kind::Leader, {}}, LeaderRecord{epoch, {}, 0}, version};
+Changes vacate_changes(const Life& self, Epoch epoch, Version version, const std::string& because, std::uint64_t time) {
+  DecisionRecord why;
+  why.what = self.node + " gives up the role of primary";
+  why.because = because;
+  why.object = "node/" + self.node;
+  why.inputs = {"/leader@" + std::to_string(version)};
+  why.epoch = epoch;
+  why.node = self.node;
+  why.time = time;
+  return {Put{{Kind::Leader, {}}, LeaderRecord{epoch, {}, 0}, version}, Append{Kind::Decision, why}};
 }
 
 }  // namespace pvcd::election

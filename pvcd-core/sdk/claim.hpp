@@ -20,7 +20,8 @@ Holder holder_of(const ClaimRequest&);
 // What the record will say if the claim succeeds.
 LeaderRecord claimed(const ClaimRequest&);
 
-Changes claim_changes(const ClaimRequest&, Holder);
+// `time`: wall clock, for people.
+Changes claim_changes(const ClaimRequest&, Holder, std::uint64_t time);
 
 // No answer: nothing is known, the record has to be read. `holder_gone`: claim again with Holder::None; the entry of an
 // incarnation is created once and never again, so one that is gone stays gone.
@@ -34,6 +35,6 @@ ClaimVerdict judge_claim(const ClaimRequest&, Holder, CommitCode, std::size_t fa
 Answer judge_claim_by_reading(const ClaimRequest&, const std::optional<LeaderRecord>& now);
 
 // Vacant, the epoch kept.
-Change vacate_change(Epoch, Version);
+Changes vacate_changes(const Life& self, Epoch, Version, const std::string& because, std::uint64_t time);
 
 }  // namespace pvcd::election

@@ -84,6 +84,21 @@ Change exclude_fence(const ClusterLook& seen, const NodeRecord& self) {
   return Check{key, seen.fence->version};
 }
 
+DecisionRecord decision(const NodeRecord& record, const Found<NodeRecord>* known, std::uint64_t time) {
+  DecisionRecord why;
+  why.what = record.name + " joins as incarnation " + std::to_string(record.incarnation) + " in boot " + record.boot;
+  if (!known)
+    why.because = "it is new";
+  else
+    why.because = known->value.boot == record.boot ? "its former session in this boot has ended"
+                                                   : "it has booted since boot " + known->value.boot;
+  why.object = "node/" + record.name;
+  if (known) why.inputs = {"/nodes/" + record.name + "@" + std::to_string(known->version)};
+  why.node = record.name;
+  why.time = time;
+  return why;
+}
+
 Join join(const ClusterLook& seen, const OwnFacts& self) {
   const auto* known = own_record(seen, self.node);
   NodeRecord record = self.node;
@@ -97,7 +112,7 @@ Join join(const ClusterLook& seen, const OwnFacts& self) {
           {Put{{Kind::Node, record.name}, record, known ? std::optional(known->version) : std::nullopt},
            Put{live_key(record.name, record.incarnation), live, std::nullopt},
            Put{session_key(record.name, record.incarnation), {}, std::nullopt}, exclude_fence(seen, record),
-           Absent{{Kind::Evidence, record.boot}}}};
+           Absent{{Kind::Evidence, record.boot}}, Append{Kind::Decision, decision(record, known, self.time)}}};
 }
 
 std::optional<Resume> resume(const ClusterLook& seen, const OwnFacts& self) {

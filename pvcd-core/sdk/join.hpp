@@ -37,6 +37,7 @@ struct OwnFacts {
   std::uint64_t session = 0;  // of the store
   Microseconds session_timeout_wanted = 0;
   Microseconds session_timeout_granted = 0;
+  std::uint64_t time = 0;  // wall clock, for people
 };
 
 // The session of a former process of this keepalive goes on; `changes` bring the node record up to date, if it is

@@ -230,8 +230,11 @@ struct DecisionRecord {
   std::string because;                // one sentence
   std::vector<std::string> evidence;  // what makes it safe, in order
   std::vector<std::string> rejected;  // alternatives and why not
+  std::string object;                 // "vm/<uuid>", "node/<name>" or empty
+  std::vector<std::string> inputs;    // "/owners/<uuid>@7": the entries and versions that it was decided on
   Epoch epoch = 0;
-  NodeName node;  // that decided
+  NodeName node;           // that decided
+  std::uint64_t time = 0;  // wall clock, microseconds; shown to people, never compared
   bool operator==(const DecisionRecord&) const = default;
 };
 

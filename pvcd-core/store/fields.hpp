@@ -256,8 +256,11 @@ void visit_fields(Visit& visit, Record& record) requires is<Record, DecisionReco
   visit.required("because", record.because);
   visit.required("evidence", record.evidence);
   visit.required("rejected", record.rejected);
+  visit.required("object", record.object);
+  visit.required("inputs", record.inputs);
   visit.required("epoch", record.epoch);
   visit.required("node", record.node);
+  visit.required("time", record.time);
 }
 
 template <class Visit, class Record>

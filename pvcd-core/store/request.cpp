@@ -57,10 +57,17 @@ CommitResult check_request(const std::vector<Operation>& operations) {
   return result;
 }
 
-Instant boottime_now() {
+namespace {
+
+std::uint64_t now_of(clockid_t clock) {
   timespec now{};
-  clock_gettime(CLOCK_BOOTTIME, &now);
+  clock_gettime(clock, &now);
   return seconds(static_cast<std::uint64_t>(now.tv_sec)) + static_cast<std::uint64_t>(now.tv_nsec) / 1000;
 }
+
+}  // namespace
+
+Instant boottime_now() { return now_of(CLOCK_BOOTTIME); }
+std::uint64_t realtime_now() { return now_of(CLOCK_REALTIME); }
 
 }  // namespace pvcd::store

@@ -16,5 +16,6 @@ CommitResult check_request(const std::vector<Operation>&);
 const std::string& path_of(const Operation&);
 
 Instant boottime_now();
+std::uint64_t realtime_now();  // for people
 
 }  // namespace pvcd::store

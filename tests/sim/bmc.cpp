@@ -5,7 +5,7 @@
 namespace pvcd::sim {
 namespace {
 
-constexpr Microseconds reset_interval = milliseconds(1700);
+constexpr Microseconds reset_interval = seconds(7);
 constexpr Microseconds reset_time = milliseconds(700);  // must be less than the gap between two reads that say off
 
 }  // namespace

@@ -7,6 +7,7 @@ namespace {
 
 constexpr Microseconds transaction_limit = seconds(4);
 constexpr Microseconds tick_interval = seconds(1);
+constexpr std::uint64_t no_wall_clock = 0;  // it is for people
 
 }  // namespace
 
@@ -31,7 +32,7 @@ void Elector::try_claim(const ClaimRequest& request, election::Holder holder, co
   if (world_.node(node_).host.clock() >= request.permit.not_after)
     return reply({Outcome::Refused, "the request came after its time"});
   world_.store.commit(client_, {node_, Part::Election, request.expected.epoch},
-                      election::claim_changes(request, holder),
+                      election::claim_changes(request, holder, no_wall_clock),
                       [this, request, holder, reply](const CommitOutcome& outcome) {
                         const auto verdict = election::judge_claim(request, holder, outcome.code, outcome.failed);
                         if (verdict.answer) return reply(*verdict.answer);
@@ -66,10 +67,12 @@ void Elector::vacate(const VacateRequest& request, const Reply& reply) {
     if (!known) return reply({Outcome::Unknown, "the store did not answer"});
     if (now == vacant) return reply({Outcome::Done, {}});
     if (now != ours) return reply({Outcome::Refused, "it is not this incarnation's any more"});
-    world_.store.commit(client_, {node_, Part::Election, request.epoch},
-                        {election::vacate_change(request.epoch, version)}, [reply](const CommitOutcome& outcome) {
-                          reply({outcome.code == CommitCode::Ok ? Outcome::Done : Outcome::Unknown, {}});
-                        });
+    world_.store.commit(
+        client_, {node_, Part::Election, request.epoch},
+        election::vacate_changes(request.self, request.epoch, version, "its core asked for it", no_wall_clock),
+        [reply](const CommitOutcome& outcome) {
+          reply({outcome.code == CommitCode::Ok ? Outcome::Done : Outcome::Unknown, {}});
+        });
   });
 }
 
@@ -106,7 +109,9 @@ void Elector::guard() {
   if (!too_old) return;
   world_.trace([&] { return "the guard of " + leader.node + " gives up epoch " + std::to_string(leader.epoch); });
   world_.store.commit(client_, {node_, Part::Election, leader.epoch},
-                      {election::vacate_change(leader.epoch, entry->version)}, [](const CommitOutcome&) {});
+                      election::vacate_changes({leader.node, {}, leader.incarnation}, leader.epoch, entry->version,
+                                               "its core does not decide", no_wall_clock),
+                      [](const CommitOutcome&) {});
 }
 
 }  // namespace pvcd::sim

@@ -121,7 +121,7 @@ void Keepalive::look() {
 }
 
 void Keepalive::decide(const keepalive::ClusterLook& look) {
-  const keepalive::OwnFacts self{own_record(), client_.session, session_timeout, session_timeout};
+  const keepalive::OwnFacts self{own_record(), client_.session, session_timeout, session_timeout, 0};
   std::visit([this](const auto& decision) { carry_out(decision); }, keepalive::decide_join(look, self));
 }
 

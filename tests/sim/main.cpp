@@ -28,13 +28,16 @@ struct Options {
   unsigned jobs = 1;
   bool one_seed = false;
   bool stop_at_first = false;
+  bool told = true;  // the stories of failures, which have to be shrunk first
+  std::string junit;
   std::string json;
   std::string commit = "unknown";
 };
 
 int usage() {
   std::fputs(
-      "usage: pvcd-sim [--seeds N] [--seed S] [--nodes N] [--jobs N] [--json FILE] [--commit TEXT] [--stop-at-first]\n"
+      "usage: pvcd-sim [--seeds N] [--seed S] [--nodes N] [--jobs N] [--json FILE] [--junit FILE]\n"
+      "                [--commit TEXT] [--stop-at-first] [--untold]\n"
       "  --seed S alone runs that one and tells its whole story; with --seeds it is the first of N\n",
       stderr);
   return 2;
@@ -44,8 +47,8 @@ bool parse(int argc, char** argv, Options& options) {
   bool seed_given = false, seeds_given = false;
   for (int i = 1; i < argc; ++i) {
     const std::string key = argv[i];
-    if (key == "--stop-at-first") {
-      options.stop_at_first = true;
+    if (key == "--stop-at-first" || key == "--untold") {
+      (key == "--untold" ? options.told : options.stop_at_first) = key != "--untold";
       continue;
     }
     if (++i == argc) return false;
@@ -63,6 +66,8 @@ bool parse(int argc, char** argv, Options& options) {
       options.jobs = static_cast<unsigned>(std::max<std::uint64_t>(number, 1));
     } else if (key == "--json") {
       options.json = value;
+    } else if (key == "--junit") {
+      options.junit = value;
     } else if (key == "--commit") {
       options.commit = value;
     } else {
@@ -183,13 +188,14 @@ int main(int argc, char** argv) {
   if (options.one_seed) return tell_one(options);
   const Report report = run_all(options);
   const bool complete = options.stop_at_first || report.tally.seeds == options.seeds;
-  const std::size_t shown = options.stop_at_first ? 1 : stories_shown;
+  const std::size_t shown = !options.told ? 0 : options.stop_at_first ? 1 : stories_shown;
   for (std::size_t i = 0; i < std::min(report.failures.size(), shown); ++i) tell_failure(options, report.failures[i]);
   for (const Failure& failure : report.failures)
     std::printf("seed %lu violates %s\n", failure.seed, failure.rule.c_str());
   const auto never = never_happened(report.tally);
   for (const std::string& what : never) std::printf("never happened: %s\n", what.c_str());
   if (!complete) std::printf("a job ended before its time\n");
+  if (!options.junit.empty()) std::ofstream(options.junit) << to_junit(report, never);
   if (!options.json.empty()) std::ofstream(options.json) << to_json(report);
   std::printf("%lu seeds, %zu violations, %.1f simulated hours, %.1f s of CPU\n", report.tally.seeds,
               report.failures.size(), static_cast<double>(report.tally.simulated_us) / 3.6e9, report.cpu_seconds);

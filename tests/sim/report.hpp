@@ -24,5 +24,6 @@ struct Report {
 std::vector<std::string> never_happened(const Tally&);
 
 std::string to_json(const Report&);
+std::string to_junit(const Report&, const std::vector<std::string>& never);
 
 }  // namespace pvcd::sim

@@ -38,10 +38,10 @@ TEST_CASE("a put creates or replaces; only sessions are ephemeral") {
 }
 
 TEST_CASE("appended entries are numbered by the store") {
-  const auto operations = operations_of({Append{Kind::Decision, std::string("why")}, Append{Kind::Job, JobRecord{}}});
+  const auto operations = operations_of({Append{Kind::Decision, DecisionRecord{}}, Append{Kind::Job, JobRecord{}}});
   REQUIRE(operations.size() == 2);
   CHECK(std::get<Create>(operations[0]).sequential);
-  CHECK(std::get<Create>(operations[0]).data == "why");
+  CHECK(path_of(operations[0]) == "/decisions/d");
   CHECK(path_of(operations[1]) == "/jobs/j");
 }
 

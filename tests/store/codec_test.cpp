@@ -77,7 +77,8 @@ WaitingRecord example() {
 }
 template <>
 DecisionRecord example() {
-  return {"fence n2", "its session is gone", {"silent"}, {"n3: too little memory"}, 3, "n1"};
+  return {"fence n2", "its session is gone", {"silent"}, {"n3: too little memory"}, "node/n2", {"/nodes/n2@4"}, 3,
+          "n1",       1700000000000000};
 }
 template <>
 EvidenceRecord example() {

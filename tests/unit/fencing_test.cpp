@@ -364,6 +364,16 @@ TEST_CASE("an off that was accepted but not seen in time is sent again, and the 
   CHECK(it.off());
 }
 
+TEST_CASE("two reads of off with a long time between them, when nobody looked, are one") {
+  Case it;
+  it.silence(seconds(3));
+  it.n1.read("n2", PowerState::Off).round();
+  it.n1.wait(seconds(11)).read("n2", PowerState::Off).round();
+  CHECK_FALSE(it.put());
+  it.n1.wait(seconds(1)).read("n2", PowerState::Off).round();
+  CHECK(it.put());
+}
+
 TEST_CASE("a node is not fenced because the session of its join is not seen yet") {
   Case it;
   it.world.join("n2", 1, 2).own(web, "n2", 2);

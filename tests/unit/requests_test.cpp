@@ -4,6 +4,7 @@
 
 #include <systemd/sd-event.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "logic/transactions.hpp"
@@ -24,6 +25,8 @@ const std::string xml =
     "type='qemu'><name>web1</name><uuid>aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee</uuid><memory>1024</memory><devices>"
     "<disk type='network'><source protocol='rbd' name='vms/web1'/><target dev='vda'/></disk></devices></domain>";
 const VmUuid uuid = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
+
+const Caller caller{1000, ":1.7"};
 
 constexpr Microseconds deadline = seconds(20);
 
@@ -81,16 +84,37 @@ struct World {
     return *answer;
   }
   auto define(const std::string& text, const NodeName& home = {}, const VmSettings& settings = {}) {
-    return wait<VmUuid>([&](Reply<VmUuid> reply) { requests.define_vm(text, home, settings, reply); });
+    return wait<VmUuid>([&](Reply<VmUuid> reply) { requests.define_vm(text, home, settings, caller, reply); });
   }
   auto configure(const VmSettings& settings) {
-    return wait<std::monostate>([&](Reply<std::monostate> reply) { requests.configure_vm(uuid, settings, reply); });
+    return wait<std::monostate>(
+        [&](Reply<std::monostate> reply) { requests.configure_vm(uuid, settings, caller, reply); });
   }
   auto submit(const std::string& type, const std::string& object,
               const std::map<std::string, std::string>& arguments = {}) {
-    return wait<std::uint64_t>([&](Reply<std::uint64_t> reply) {
-      requests.submit(type, object, arguments, Caller{1000, ":1.7"}, reply);
-    });
+    return wait<std::uint64_t>(
+        [&](Reply<std::uint64_t> reply) { requests.submit(type, object, arguments, caller, reply); });
+  }
+  // Of the newest decision that is on record; nothing: there is none.
+  std::optional<DecisionRecord> decision() {
+    return wait_for_read([this](store::Read read) { opened->list(paths::decisions, std::move(read)); },
+                         [this](store::ReadResult listed) -> std::optional<DecisionRecord> {
+                           std::sort(listed.children.begin(), listed.children.end());
+                           if (listed.children.empty()) return std::nullopt;
+                           const std::string path = paths::under(paths::decisions, listed.children.back());
+                           return wait_for_read([&](store::Read read) { opened->get(path, std::move(read)); },
+                                                [](const store::ReadResult& one) {
+                                                  return std::optional(std::get<DecisionRecord>(
+                                                      store::decode<DecisionRecord>(one.entry.data)));
+                                                });
+                         });
+  }
+  template <class Ask, class Take>
+  std::optional<DecisionRecord> wait_for_read(Ask ask, Take take) {
+    std::optional<store::ReadResult> result;
+    ask([&](const store::ReadResult& read) { result = read; });
+    until([&] { return result.has_value(); });
+    return take(*result);
   }
   void define_and_see() {
     REQUIRE(std::holds_alternative<VmUuid>(define(xml)));
@@ -189,7 +213,7 @@ TEST_CASE("two definitions in the same moment do not share an image: the transac
   const auto define_two = [&](const std::string& second) {
     std::vector<std::variant<VmUuid, RequestError>> answers;
     for (const std::string& text : {xml, second})  // none is seen when the other is checked
-      world.requests.define_vm(text, "", {}, [&](const auto& answer) { answers.push_back(answer); });
+      world.requests.define_vm(text, "", {}, caller, [&](const auto& answer) { answers.push_back(answer); });
     world.until([&] { return answers.size() == 2; });
     return answers;
   };
@@ -296,7 +320,8 @@ TEST_CASE("a job is canceled while it is queued, not later") {
   const auto id = std::get<std::uint64_t>(world.submit("vm-start", uuid));
   world.until([&] { return world.cluster.view().jobs.contains(id); });
   const auto cancel = [&] {
-    return world.wait<std::monostate>([&](Reply<std::monostate> reply) { world.requests.cancel_job(id, reply); });
+    return world.wait<std::monostate>(
+        [&](Reply<std::monostate> reply) { world.requests.cancel_job(id, caller, reply); });
   };
   CHECK(std::holds_alternative<std::monostate>(cancel()));
   world.until([&] { return world.cluster.view().jobs.at(id).value.state == JobState::Finished; });
@@ -306,9 +331,36 @@ TEST_CASE("a job is canceled while it is queued, not later") {
 
 TEST_CASE("maintenance is written to the cluster's record") {
   World world;
-  CHECK(std::holds_alternative<std::monostate>(
-      world.wait<std::monostate>([&](Reply<std::monostate> reply) { world.requests.set_maintenance(true, reply); })));
+  CHECK(std::holds_alternative<std::monostate>(world.wait<std::monostate>(
+      [&](Reply<std::monostate> reply) { world.requests.set_maintenance(true, caller, reply); })));
   world.until([&] { return world.cluster.view().cluster->value.maintenance; });
+}
+
+TEST_CASE("what people change has its decision record, in the same transaction (S7)") {
+  World world;
+  CHECK_FALSE(world.decision());
+  const auto last = [&] { return world.decision().value_or(DecisionRecord{}); };
+  world.define_and_see();
+  CHECK(last().what == "define web1");
+  CHECK(last().because == "uid 1000 asked for it on n1");
+  CHECK(last().object == "vm/" + uuid);
+  CHECK(last().epoch == 1);
+  CHECK(last().node == "n1");
+  VmSettings settings;
+  settings.priority = 5;
+  world.configure(settings);
+  CHECK(last().what == "configure web1");
+  const auto id = std::get<std::uint64_t>(world.submit("vm-start", uuid));
+  CHECK(last().what == "take on vm-start");
+  world.until([&] { return world.cluster.view().jobs.contains(id); });
+  world.wait<std::monostate>([&](Reply<std::monostate> reply) { world.requests.cancel_job(id, caller, reply); });
+  CHECK(last().what == "cancel job " + std::to_string(id) + " (vm-start)");
+  world.submit("node-fence", "n2");
+  CHECK(last().object == "node/n2");
+  world.wait<std::monostate>([&](Reply<std::monostate> reply) { world.requests.set_maintenance(true, caller, reply); });
+  CHECK(last().what == "begin maintenance");
+  world.define(replaced(replaced(xml, "<name>web1", "<name>web2"), "aaaaaaaa", "bbbbbbbb"));  // the image is taken
+  CHECK(last().what == "begin maintenance");
 }
 
 TEST_CASE("without the store everything is unavailable, and a lost answer is no failure") {

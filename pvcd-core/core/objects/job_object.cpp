@@ -24,8 +24,8 @@ void JobObject::update(JobProperties properties) {
 void JobObject::Cancel(EmptyResult&& result, Options options) {
   no_options(options);
   desk_.gate.pass(Desk::call_on(getObject(), INTERFACE_NAME, "Cancel"), std::move(result), properties_.type,
-                  [&desk = desk_, id = properties_.id](const Caller&, std::shared_ptr<EmptyResult> answer) {
-                    desk.requests.cancel_job(id, Desk::reply_to(answer));
+                  [&desk = desk_, id = properties_.id](const Caller& caller, std::shared_ptr<EmptyResult> answer) {
+                    desk.requests.cancel_job(id, caller, Desk::reply_to(answer));
                   });
 }
 

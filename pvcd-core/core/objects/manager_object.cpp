@@ -55,8 +55,8 @@ void ManagerObject::DefineVm(PathResult&& result, std::string xml, Options optio
   const std::string home = reader.take<std::string>("home_node").value_or("");
   reader.finish();
   desk_.gate.pass(Desk::call_on(getObject(), names::manager_interface, "DefineVm"), std::move(result), {},
-                  [&desk = desk_, xml, home, settings](const Caller&, std::shared_ptr<PathResult> answer) {
-                    desk.requests.define_vm(xml, home, settings, desk.reply_to<VmUuid>(answer, [](VmUuid uuid) {
+                  [&desk = desk_, xml, home, settings](const Caller& caller, std::shared_ptr<PathResult> answer) {
+                    desk.requests.define_vm(xml, home, settings, caller, desk.reply_to<VmUuid>(answer, [](VmUuid uuid) {
                       return names::vm_path(uuid);
                     }));
                   });
@@ -65,8 +65,8 @@ void ManagerObject::DefineVm(PathResult&& result, std::string xml, Options optio
 void ManagerObject::SetMaintenance(EmptyResult&& result, bool maintenance, Options options) {
   no_options(options);
   desk_.gate.pass(Desk::call_on(getObject(), names::manager_interface, "SetMaintenance"), std::move(result), {},
-                  [&desk = desk_, maintenance](const Caller&, std::shared_ptr<EmptyResult> answer) {
-                    desk.requests.set_maintenance(maintenance, Desk::reply_to(answer));
+                  [&desk = desk_, maintenance](const Caller& caller, std::shared_ptr<EmptyResult> answer) {
+                    desk.requests.set_maintenance(maintenance, caller, Desk::reply_to(answer));
                   });
 }
 

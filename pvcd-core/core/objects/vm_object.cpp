@@ -67,8 +67,8 @@ void VmObject::Configure(EmptyResult&& result, Options options) {
   reader.finish();
   desk_.gate.pass(
       Desk::call_on(getObject(), INTERFACE_NAME, "Configure"), std::move(result), {},
-      [&desk = desk_, uuid = properties_.uuid, settings](const Caller&, std::shared_ptr<EmptyResult> answer) {
-        desk.requests.configure_vm(uuid, settings, Desk::reply_to(answer));
+      [&desk = desk_, uuid = properties_.uuid, settings](const Caller& caller, std::shared_ptr<EmptyResult> answer) {
+        desk.requests.configure_vm(uuid, settings, caller, Desk::reply_to(answer));
       });
 }
 
