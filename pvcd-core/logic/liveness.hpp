@@ -24,7 +24,7 @@ struct Sight {
   std::uint64_t counter = 0;
   Instant first_seen = 0;
   DaemonState last_word = DaemonState::Unknown;  // outlives the entry: a claim removes that of the former primary
-  bool had_session = false;  // was seen in this incarnation
+  bool had_session = false;                      // was seen in this incarnation
   bool operator==(const Sight&) const = default;
 };
 using Sights = std::map<NodeName, Sight>;

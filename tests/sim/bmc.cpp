@@ -10,8 +10,9 @@ constexpr Microseconds reset_time = milliseconds(700);  // must be less than the
 
 }  // namespace
 
-// Not after it has lost an off: a read of off at such a moment would be taken for proof, after a single one.
-bool Bmc::is_resetting() const { return flaps && !lost_an_off_ && world_.events.now() % reset_interval < reset_time; }
+// Not after it was told off: one that loses the off over its reset, or does it later, would read off at such a moment
+// while its host is on, and the logic takes a single read of off after its own off for proof.
+bool Bmc::is_resetting() const { return flaps && !told_off_ && world_.events.now() % reset_interval < reset_time; }
 
 std::optional<PowerState> Bmc::read() {
   if (dead) return std::nullopt;
@@ -27,7 +28,8 @@ Microseconds Bmc::latency() {
 // A retransmission runs a slow switch again, even after the client gave up.
 bool Bmc::accept_off() {
   if (dead) return false;
-  if (lies) return lost_an_off_ = true;
+  told_off_ = true;
+  if (lies) return true;
   const auto switch_off = [this] {
     if (!dead) world_.node(node_).host.power_off();
   };

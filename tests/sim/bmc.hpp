@@ -30,7 +30,7 @@ class Bmc {
 
   World& world_;
   std::size_t node_;
-  bool lost_an_off_ = false;
+  bool told_off_ = false;
 };
 
 }  // namespace pvcd::sim
