@@ -15,7 +15,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "permit.hpp"
+#include "sdk/permit.hpp"
 
 namespace pvcd::ipmi {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "guid.hpp"
-#include "permit.hpp"
+#include "sdk/permit.hpp"
 #include "secret.hpp"
 
 namespace pvcd::ipmi {
@@ -85,13 +85,16 @@ Answer Ipmi::power(const PowerRequest& request) {
 }
 
 Answer Ipmi::send(const PowerRequest& request) const {
+  if (request.victim.node != request.node)
+    return {Outcome::Refused,
+            "it names two nodes, " + request.node + " and " + request.victim.node + "; nothing was sent"};
   const Target target = this->target(request.node, request.system_uuid);
   const GuidReading identity = target.bmc.read_guid(std::min(deadline(), request.permit.not_after));
   if (identity.guid.empty())
     return {Outcome::Refused, "BMC of " + request.node + ": " + identity.note + "; nothing was sent"};
   if (!same_machine(identity.guid, target.expected_guid))
     return {Outcome::Refused, wrong_machine(request.node, identity.guid, target.expected_guid) + "; nothing was sent"};
-  if (!holds(request.permit))
+  if (!host_->holds(request.permit))
     return {Outcome::Refused, "the right to act ended before the BMC had told whose it is; nothing was sent"};
   // The child that sends it dies with the right to act.
   return target.bmc.send(request.act, std::min(deadline(), request.permit.not_after));

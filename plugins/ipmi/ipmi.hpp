@@ -1,5 +1,5 @@
-// The Fencer that speaks IPMI over LAN. Calls come one after the other on the plugin's thread, so two never meet at a
-// BMC.
+// The Fencer that speaks IPMI over LAN. Calls about one node come one after the other, so two never meet at a BMC;
+// those about different nodes come on different threads, so nothing here changes after start().
 #pragma once
 
 #include "bmc.hpp"

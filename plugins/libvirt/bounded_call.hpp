@@ -11,7 +11,7 @@
 #include <optional>
 #include <thread>
 
-#include "permit.hpp"
+#include "sdk/permit.hpp"
 
 namespace pvcd::libvirt {
 
@@ -21,7 +21,7 @@ inline constexpr int unanswered_calls_max = 8;
 class RightToAct {
  public:
   explicit RightToAct(const Permit& permit) : permit_(permit) {}
-  bool holds() const { return !abandoned_ && libvirt::holds(permit_); }
+  bool holds() const { return !abandoned_ && pvcd::holds(permit_); }
   void abandon() { abandoned_ = true; }
 
  private:

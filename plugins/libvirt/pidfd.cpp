@@ -8,7 +8,7 @@
 #include <csignal>
 #include <utility>
 
-#include "permit.hpp"
+#include "sdk/permit.hpp"
 
 namespace pvcd::libvirt {
 

@@ -6,14 +6,14 @@
 #include <string>
 #include <string_view>
 
-#include "permit.hpp"
+#include "sdk/permit.hpp"
 #include "start_guard.hpp"
 
 int main(int count, char** arguments) {
   // Every way to a running QEMU comes here: start, create, autostart, restore, an incoming migration.
   if (count < 4 || arguments[2] != std::string_view("prepare") || arguments[3] != std::string_view("begin")) return 0;
   const std::string xml((std::istreambuf_iterator<char>(std::cin)), {});
-  const std::string why_not = pvcd::libvirt::why_not_start(xml, {}, pvcd::libvirt::boottime_now());
+  const std::string why_not = pvcd::libvirt::why_not_start(xml, {}, pvcd::boottime_now());
   if (why_not.empty()) return 0;
   std::cerr << "pvcd: " << why_not << "\n";
   return 1;

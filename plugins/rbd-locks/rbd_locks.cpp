@@ -10,7 +10,7 @@
 #include "image.hpp"
 #include "leftover.hpp"
 #include "parallel.hpp"
-#include "permit.hpp"
+#include "sdk/permit.hpp"
 #include "verdict.hpp"
 
 namespace pvcd::rbd_locks {
@@ -33,6 +33,11 @@ std::uint64_t positive(const Settings& settings, const char* key) {
   const std::int64_t number = settings.number(key);
   if (number <= 0) throw Error(std::string(key) + " is " + std::to_string(number) + ", but must be more than 0");
   return static_cast<std::uint64_t>(number);
+}
+
+// Just before the act: the session to Ceph may have taken its time (safety rule 5).
+void require(const Permit& permit) {
+  if (!holds(permit)) throw Error("the right to act ended before the act");
 }
 
 // The worst of them; its note, or all notes of the best.

@@ -89,6 +89,7 @@ void AgentDriver::take_fact(const std::string& key, const std::string& value) {
 }
 
 void AgentDriver::round(const Right& right, Instant now, bool stopping) {
+  right_ = right;
   logic::AgentInput in{cluster_.view(),
                        self_.life(cluster_.view()),
                        self_.storage_addresses(),
@@ -101,7 +102,7 @@ void AgentDriver::round(const Right& right, Instant now, bool stopping) {
   logic::AgentPlan plan = logic::decide_agent(in, settings_, memory_);
   memory_ = std::move(plan.next);
   keep_first_sights();
-  for (const logic::AgentAction& action : plan.actions) execute(action, right, now);
+  for (const logic::AgentAction& action : plan.actions) execute(action);
 }
 
 std::string AgentDriver::hindrance() const {
@@ -115,9 +116,19 @@ void AgentDriver::keep_first_sights() {
   why_not_kept_ = why_not;
 }
 
-// Renewed with each proof: what is asked for now may be done until the proof that permits it is too old (rule 5).
-Permit AgentDriver::permit(const Right& right, Instant now) const {
-  return {std::min(right.not_after, now + settings_.act_limit), epoch()};
+// Of the moment in which it is sent: it may be done until the proof that permits it is too old (rule 5). What waited
+// while this node joined anew was decided by somebody else.
+Plugins::PermitNow AgentDriver::permit() const {
+  return [this, life = self_.life(cluster_.view())]() -> std::optional<Permit> {
+    const Instant now = runtime::boottime_us();
+    if (!right_.holds_at(now) || self_.life(cluster_.view()) != life) return std::nullopt;
+    return Permit{std::min(right_.not_after, now + settings_.act_limit), epoch()};
+  };
+}
+
+// Stopping what runs here is safe whoever owns it: it needs no proof.
+Plugins::PermitNow AgentDriver::permit_to_stop() const {
+  return [this] { return Permit{runtime::boottime_us() + settings_.act_limit, 0}; };
 }
 
 Epoch AgentDriver::epoch() const {
@@ -143,7 +154,7 @@ void AgentDriver::commit(const logic::AgentAction& action, Changes changes, bool
   });
 }
 
-void AgentDriver::execute(const logic::AgentAction& action, const Right& right, Instant now) {
+void AgentDriver::execute(const logic::AgentAction& action) {
   const VmUuid& uuid = action.uuid;
   const auto reply = [this, uuid](auto result) { answer(uuid, std::move(result)); };
   if (!std::holds_alternative<logic::WriteRun>(action.act))
@@ -157,31 +168,19 @@ void AgentDriver::execute(const logic::AgentAction& action, const Right& right, 
         verdict.verdict = Verdict::Proceed;
         return reply(verdict);
       }
-      VmStart request = one.request;
-      request.permit = permit(right, now);
-      plugins_.before_start(one.hook, request, reply);
+      plugins_.before_start(one.hook, one.request, permit(), reply);
     } else if constexpr (std::is_same_v<Act, logic::CreateDomain>) {
-      CreateRequest request = one.request;
-      request.permit = permit(right, now);
-      plugins_.create(hypervisor_, request, reply);
+      plugins_.create(hypervisor_, one.request, permit(), reply);
     } else if constexpr (std::is_same_v<Act, logic::IdentifyInstances>) {
       plugins_.identify(one.hook, one.request, reply);
     } else if constexpr (std::is_same_v<Act, logic::ResumeDomain>) {
-      DomainRequest request = one.request;
-      request.permit = permit(right, now);
-      plugins_.resume(hypervisor_, request, reply);
-    } else if constexpr (std::is_same_v<Act, logic::ShutdownDomain> || std::is_same_v<Act, logic::DestroyDomain>) {
-      // Stopping what runs here is safe whoever owns it: it needs no proof.
-      DomainRequest request = one.request;
-      request.permit = {now + settings_.act_limit, 0};
-      if constexpr (std::is_same_v<Act, logic::ShutdownDomain>)
-        plugins_.shutdown(hypervisor_, request, reply);
-      else
-        plugins_.destroy(hypervisor_, request, reply);
+      plugins_.resume(hypervisor_, one.request, permit(), reply);
+    } else if constexpr (std::is_same_v<Act, logic::ShutdownDomain>) {
+      plugins_.shutdown(hypervisor_, one.request, permit_to_stop(), reply);
+    } else if constexpr (std::is_same_v<Act, logic::DestroyDomain>) {
+      plugins_.destroy(hypervisor_, one.request, permit_to_stop(), reply);
     } else if constexpr (std::is_same_v<Act, logic::AfterStop>) {
-      VmStopped request = one.request;
-      request.permit = permit(right, now);
-      plugins_.after_stop(one.hook, request, reply);
+      plugins_.after_stop(one.hook, one.request, permit(), reply);
     } else if constexpr (std::is_same_v<Act, logic::WriteRun>) {
       commit(action, logic::transaction_of(one, uuid), true);
     } else if constexpr (std::is_same_v<Act, logic::AskRelease>) {

@@ -24,11 +24,12 @@ class AgentDriver {
   std::string hindrance() const;  // why no VM can be started here at all; empty: nothing stands in the way
 
  private:
-  void execute(const logic::AgentAction&, const Right&, Instant now);
+  void execute(const logic::AgentAction&);
   void answer(const VmUuid&, logic::AgentResult);
   void take_fact(const std::string& key, const std::string& value);
   void keep_first_sights();
-  Permit permit(const Right&, Instant now) const;
+  Plugins::PermitNow permit() const;
+  Plugins::PermitNow permit_to_stop() const;
   Epoch epoch() const;
   void commit(const logic::AgentAction&, Changes, bool answered);
 
@@ -45,6 +46,7 @@ class AgentDriver {
   std::vector<logic::AgentAnswer> answers_;
   std::map<VmUuid, DomainState> domains_;
   bool domains_ready_ = false;
+  Right right_;  // as of the last round
 };
 
 }  // namespace pvcd::core

@@ -7,6 +7,7 @@
 #include "core/test_switches.hpp"
 #include "logic/transactions.hpp"
 #include "runtime/clock.hpp"
+#include "runtime/config.hpp"
 #include "store/changes.hpp"
 #include "store/paths.hpp"
 
@@ -43,6 +44,8 @@ logic::CoordinatorSettings coordinator_settings(const Settings& shared) {
   settings.retry_max = timing("timings.retry_max_ms");
   settings.shutdown_timeout = timing("timings.shutdown_timeout_ms");
   settings.needs = unit_needs(shared);
+  settings.storm_window = runtime::session_timings(shared).timeout;
+  settings.storm_wait = 2 * settings.storm_window;
   return settings;
 }
 
@@ -61,11 +64,12 @@ CoordinatorDriver::CoordinatorDriver(runtime::Loop& loop, Cluster& cluster, Plug
 
 void CoordinatorDriver::round(const Right& right, Instant now, bool primary) {
   primary_ = primary;
+  right_ = right;
   logic::CoordinatorInput in{
       cluster_.view(), self_.life(cluster_.view()), primary, right.may_act, now, std::exchange(answers_, {})};
   logic::CoordinatorPlan plan = logic::decide_coordinator(in, settings_, memory_);
   memory_ = std::move(plan.next);
-  for (const logic::CoordinatorAction& action : plan.actions) execute(action, right, now);
+  for (const logic::CoordinatorAction& action : plan.actions) execute(action, now);
 }
 
 void CoordinatorDriver::answer(logic::CoordinatorAnswer one) {
@@ -73,12 +77,12 @@ void CoordinatorDriver::answer(logic::CoordinatorAnswer one) {
   wake_();
 }
 
-void CoordinatorDriver::execute(const logic::CoordinatorAction& action, const Right& right, Instant now) {
-  if (const auto* read = std::get_if<logic::ReadPower>(&action.act)) return read_power(*read, now);
+void CoordinatorDriver::execute(const logic::CoordinatorAction& action, Instant now) {
+  if (const auto* read = std::get_if<logic::ReadPower>(&action.act)) return read_power(*read);
   if (const auto* off = std::get_if<logic::PowerOff>(&action.act)) {
     const Epoch epoch = cluster_.view().leader ? cluster_.view().leader->value.epoch : 0;
     decisions_.announce(decisions_.record(action.why, epoch, {}), {});
-    return power_off(*off, right, now);
+    return power_off(*off, now);
   }
   if (const auto* give_up = std::get_if<logic::GiveUpRole>(&action.act)) {
     give_up_role_();
@@ -89,24 +93,31 @@ void CoordinatorDriver::execute(const logic::CoordinatorAction& action, const Ri
   if (auto changes = logic::transaction_of(action.act, cluster_.view())) commit(action, std::move(*changes));
 }
 
-void CoordinatorDriver::read_power(const logic::ReadPower& act, Instant now) {
-  plugins_.read(fencer_, {act.node, act.system_uuid}, [this, act, now](PowerReading reading) {
-    answer(logic::PowerRead{act.node, std::move(reading), now});
-    answer(logic::Done{act.key, true, {}});
-  });
+void CoordinatorDriver::read_power(const logic::ReadPower& act) {
+  plugins_.read(fencer_, {act.node, act.system_uuid}, act.routine ? Urgency::Routine : Urgency::Look,
+                [this, act](PowerReading reading, Instant asked_at) {
+                  answer(logic::PowerRead{act.node, std::move(reading), asked_at});
+                  answer(logic::Done{act.key, true, {}});
+                });
 }
 
-void CoordinatorDriver::power_off(const logic::PowerOff& act, const Right& right, Instant now) {
+// It may have waited for its turn: what permitted it must still be so.
+std::optional<Permit> CoordinatorDriver::permit_now(const logic::PowerOff& act) const {
+  const Instant now = runtime::boottime_us();
+  if (!right_.holds_at(now) || !logic::still_holds(act, cluster_.view())) return std::nullopt;
+  return Permit{std::min(right_.not_after, now + settings_.fence_deadline), act.epoch};
+}
+
+void CoordinatorDriver::power_off(const logic::PowerOff& act, Instant now) {
   PowerRequest request;
-  request.permit = {std::min(right.not_after, now + settings_.fence_deadline),
-                    cluster_.view().leader ? cluster_.view().leader->value.epoch : 0};
   request.node = act.victim.node;
   request.victim = act.victim;
   request.system_uuid = act.system_uuid;
-  plugins_.power(fencer_, request, [this, act](Answer outcome) {
+  const auto permit = [this, act] { return permit_now(act); };
+  plugins_.power(fencer_, request, permit, [this, act, now](Answer outcome) {
     const Instant at = runtime::boottime_us();
     const bool accepted = outcome.outcome == Outcome::Done;
-    answer(logic::PowerActed{act.victim.node, std::move(outcome), at});
+    answer(logic::PowerActed{act.victim, std::move(outcome), now, at});
     if (accepted && switched("accepted-counts-as-off")) {
       PowerReading reading;
       reading.state = PowerState::Off;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,9 +28,10 @@ class CoordinatorDriver {
   void round(const Right&, Instant now, bool primary);
 
  private:
-  void execute(const logic::CoordinatorAction&, const Right&, Instant now);
-  void read_power(const logic::ReadPower&, Instant now);
-  void power_off(const logic::PowerOff&, const Right&, Instant now);
+  void execute(const logic::CoordinatorAction&, Instant now);
+  void read_power(const logic::ReadPower&);
+  void power_off(const logic::PowerOff&, Instant now);
+  std::optional<Permit> permit_now(const logic::PowerOff&) const;
   void commit(const logic::CoordinatorAction&, Changes);
   void answer(logic::CoordinatorAnswer);
   void trim_decisions();
@@ -44,6 +46,7 @@ class CoordinatorDriver {
   logic::CoordinatorSettings settings_;
   logic::CoordinatorMemory memory_;
   std::vector<logic::CoordinatorAnswer> answers_;
+  Right right_;  // as of the last round
   bool primary_ = false;
   runtime::Timer trim_;
 };

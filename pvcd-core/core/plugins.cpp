@@ -1,7 +1,9 @@
 #include "core/plugins.hpp"
 
+#include "runtime/clock.hpp"
 #include "runtime/names.hpp"
 #include "runtime/wire.hpp"
+#include "sdk/permit.hpp"
 
 namespace pvcd::core {
 namespace {
@@ -52,24 +54,58 @@ struct Plugins::State {
     return *found;
   }
 
+  // How a request is sent, apart from what it says.
+  struct Sending {
+    PermitNow permit;  // none: the request has no permit, or brings its own
+    std::string lane = {};
+    Urgency urgency = Urgency::Look;
+    Microseconds limit = answer_limit;
+    std::function<void()> sent = {};
+  };
+
   template <class Reply, class Request>
   void call(const std::string& plugin, const char* interface, const char* method, const Request& request,
-            std::function<void(Reply)> answered, Microseconds limit = answer_limit) {
-    const auto answer = [answered, plugin](const sdbus::Error* error, const std::string& text) {
-      if (error)
-        return answered(unknown(static_cast<Reply*>(nullptr), "plugin " + plugin + ": " + error->getMessage()));
+            std::function<void(Reply)> answered, Sending how = {}) {
+    const auto not_sent = [plugin, answered](const std::string& why) {
+      answered(unknown(static_cast<Reply*>(nullptr), "plugin " + plugin + ": " + why));
+    };
+    const auto answer = [this, plugin, answered, not_sent, lane = how.lane](const sdbus::Error* error,
+                                                                            const std::string& text) {
+      queues[plugin].ended(lane, runtime::boottime_us());
+      if (error) return not_sent(error->getMessage());
       auto decoded = runtime::decode<Reply>(text);
-      if (auto* wrong = std::get_if<std::string>(&decoded))
-        return answered(
-            unknown(static_cast<Reply*>(nullptr), "plugin " + plugin + " answered something else: " + *wrong));
+      if (auto* wrong = std::get_if<std::string>(&decoded)) return not_sent("it answered something else: " + *wrong);
       answered(std::get<Reply>(std::move(decoded)));
     };
-    proxy(plugin)
-        .callMethodAsync(method)
-        .onInterface(interface)
-        .withTimeout(limit)
-        .withArguments(runtime::encode(request))
-        .uponReplyInvoke(answer);
+    PluginQueue::Call queued{how.lane, how.urgency, {}, not_sent};
+    queued.send = [this, plugin, interface, method, request, answer, not_sent, how = std::move(how)] {
+      Request permitted = request;
+      if (how.permit) {
+        const std::optional<Permit> permit = how.permit();
+        if (!permit) return not_sent("not asked, because the right to it has gone"), false;
+        if constexpr (requires { permitted.permit; }) permitted.permit = *permit;
+      }
+      if (how.sent) how.sent();
+      try {
+        proxy(plugin)
+            .callMethodAsync(method)
+            .onInterface(interface)
+            .withTimeout(how.limit)
+            .withArguments(runtime::encode(permitted))
+            .uponReplyInvoke(answer);
+      } catch (const sdbus::Error& error) {
+        return not_sent(error.getMessage()), false;
+      }
+      return true;
+    };
+    queues[plugin].add(std::move(queued), runtime::boottime_us());
+  }
+
+  Sending hook(PermitNow permit) const {
+    Sending how;
+    how.permit = std::move(permit);
+    how.limit = hook_limit;
+    return how;
   }
 
   void owner_changed(const std::string& name, const std::string& owner) {
@@ -98,6 +134,7 @@ struct Plugins::State {
   Microseconds hook_limit;
   std::unique_ptr<sdbus::IProxy> daemon;
   std::map<std::string, std::unique_ptr<sdbus::IProxy>> proxies;
+  std::map<std::string, PluginQueue> queues;
   std::map<std::string, Followed> follows;
 };
 
@@ -107,39 +144,60 @@ Plugins::~Plugins() = default;
 void Plugins::probe(const std::string& plugin, const ProbeRequest& request, Answered<DomainProbe> answered) {
   state_->call(plugin, names::hypervisor_interface, "Probe", request, std::move(answered));
 }
-void Plugins::create(const std::string& plugin, const CreateRequest& request, Answered<CreateAnswer> answered) {
-  state_->call(plugin, names::hypervisor_interface, "Create", request, std::move(answered));
+void Plugins::create(const std::string& plugin, const CreateRequest& request, PermitNow permit,
+                     Answered<CreateAnswer> answered) {
+  state_->call(plugin, names::hypervisor_interface, "Create", request, std::move(answered), {std::move(permit)});
 }
-void Plugins::resume(const std::string& plugin, const DomainRequest& request, Answered<Answer> answered) {
-  state_->call(plugin, names::hypervisor_interface, "Resume", request, std::move(answered));
+void Plugins::resume(const std::string& plugin, const DomainRequest& request, PermitNow permit,
+                     Answered<Answer> answered) {
+  state_->call(plugin, names::hypervisor_interface, "Resume", request, std::move(answered), {std::move(permit)});
 }
-void Plugins::shutdown(const std::string& plugin, const DomainRequest& request, Answered<Answer> answered) {
-  state_->call(plugin, names::hypervisor_interface, "Shutdown", request, std::move(answered));
+void Plugins::shutdown(const std::string& plugin, const DomainRequest& request, PermitNow permit,
+                       Answered<Answer> answered) {
+  state_->call(plugin, names::hypervisor_interface, "Shutdown", request, std::move(answered), {std::move(permit)});
 }
-void Plugins::destroy(const std::string& plugin, const DomainRequest& request, Answered<Answer> answered) {
-  state_->call(plugin, names::hypervisor_interface, "Destroy", request, std::move(answered));
+void Plugins::destroy(const std::string& plugin, const DomainRequest& request, PermitNow permit,
+                      Answered<Answer> answered) {
+  state_->call(plugin, names::hypervisor_interface, "Destroy", request, std::move(answered), {std::move(permit)});
 }
-void Plugins::before_start(const std::string& plugin, const VmStart& request, Answered<HookVerdict> answered) {
+void Plugins::before_start(const std::string& plugin, const VmStart& request, PermitNow permit,
+                           Answered<HookVerdict> answered) {
   state_->call(plugin, names::pre_start_hook_interface, "BeforeStart", request, std::move(answered),
-               state_->hook_limit);
+               state_->hook(std::move(permit)));
 }
 void Plugins::identify(const std::string& plugin, const ImagesRequest& request, Answered<Identified> answered) {
-  state_->call(plugin, names::pre_start_hook_interface, "Identify", request, std::move(answered), state_->hook_limit);
+  state_->call(plugin, names::pre_start_hook_interface, "Identify", request, std::move(answered), state_->hook({}));
 }
-void Plugins::after_stop(const std::string& plugin, const VmStopped& request, Answered<Answer> answered) {
-  state_->call(plugin, names::pre_start_hook_interface, "AfterStop", request, std::move(answered), state_->hook_limit);
+void Plugins::after_stop(const std::string& plugin, const VmStopped& request, PermitNow permit,
+                         Answered<Answer> answered) {
+  state_->call(plugin, names::pre_start_hook_interface, "AfterStop", request, std::move(answered),
+               state_->hook(std::move(permit)));
 }
-void Plugins::read(const std::string& plugin, const ReadRequest& request, Answered<PowerReading> answered) {
-  state_->call(plugin, names::fencer_interface, "Read", request, std::move(answered));
+void Plugins::read(const std::string& plugin, const ReadRequest& request, Urgency urgency,
+                   std::function<void(PowerReading, Instant)> answered) {
+  const auto asked_at = std::make_shared<Instant>(runtime::boottime_us());
+  State::Sending how;
+  how.lane = request.node;
+  how.urgency = urgency;
+  how.sent = [asked_at] { *asked_at = runtime::boottime_us(); };
+  const Answered<PowerReading> timed = [asked_at, answered](PowerReading reading) {
+    answered(std::move(reading), *asked_at);
+  };
+  state_->call(plugin, names::fencer_interface, "Read", request, timed, std::move(how));
 }
-void Plugins::power(const std::string& plugin, const PowerRequest& request, Answered<Answer> answered) {
-  state_->call(plugin, names::fencer_interface, "Power", request, std::move(answered));
+void Plugins::power(const std::string& plugin, const PowerRequest& request, PermitNow permit,
+                    Answered<Answer> answered) {
+  state_->call(plugin, names::fencer_interface, "Power", request, std::move(answered),
+               {std::move(permit), request.node, Urgency::Act});
 }
 void Plugins::role_change(const std::string& plugin, const RoleChange& request, Answered<Answer> answered) {
-  state_->call(plugin, names::role_hook_interface, "RoleChange", request, std::move(answered), role_hook_limit);
+  State::Sending how;
+  how.limit = role_hook_limit;
+  state_->call(plugin, names::role_hook_interface, "RoleChange", request, std::move(answered), std::move(how));
 }
 void Plugins::claim(const std::string& plugin, const ClaimRequest& request, Answered<Answer> answered) {
-  state_->call(plugin, names::elector_interface, "Claim", request, std::move(answered));
+  const auto permit = [permit = request.permit] { return holds(permit) ? std::optional(permit) : std::nullopt; };
+  state_->call(plugin, names::elector_interface, "Claim", request, std::move(answered), {permit});
 }
 void Plugins::vacate(const std::string& plugin, const VacateRequest& request, Answered<Answer> answered) {
   state_->call(plugin, names::elector_interface, "Vacate", request, std::move(answered));

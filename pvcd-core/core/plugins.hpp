@@ -1,12 +1,15 @@
 // The core's side of the plugins: requests go down and never block, answers and facts come up. A plugin that is absent,
-// hung or late is the Unknown of the answer, here and nowhere else.
+// hung or late is the Unknown of the answer, here and nowhere else. What a plugin cannot take up at once waits in a
+// queue (plugin_queue.hpp); its permit is that of the moment in which it is sent.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "core/plugin_queue.hpp"
 #include "runtime/bus.hpp"
 #include "sdk/roles.hpp"
 
@@ -19,23 +22,25 @@ class Plugins {
 
   template <class T>
   using Answered = std::function<void(T)>;
+  using PermitNow = std::function<std::optional<Permit>()>;  // nothing: the right to act has gone, do not send it
 
   // Hypervisor
   void probe(const std::string& plugin, const ProbeRequest&, Answered<DomainProbe>);
-  void create(const std::string& plugin, const CreateRequest&, Answered<CreateAnswer>);
-  void resume(const std::string& plugin, const DomainRequest&, Answered<Answer>);
-  void shutdown(const std::string& plugin, const DomainRequest&, Answered<Answer>);
-  void destroy(const std::string& plugin, const DomainRequest&, Answered<Answer>);
+  void create(const std::string& plugin, const CreateRequest&, PermitNow, Answered<CreateAnswer>);
+  void resume(const std::string& plugin, const DomainRequest&, PermitNow, Answered<Answer>);
+  void shutdown(const std::string& plugin, const DomainRequest&, PermitNow, Answered<Answer>);
+  void destroy(const std::string& plugin, const DomainRequest&, PermitNow, Answered<Answer>);
   // PreStartHook
-  void before_start(const std::string& plugin, const VmStart&, Answered<HookVerdict>);
+  void before_start(const std::string& plugin, const VmStart&, PermitNow, Answered<HookVerdict>);
   void identify(const std::string& plugin, const ImagesRequest&, Answered<Identified>);
-  void after_stop(const std::string& plugin, const VmStopped&, Answered<Answer>);
+  void after_stop(const std::string& plugin, const VmStopped&, PermitNow, Answered<Answer>);
   // Fencer
-  void read(const std::string& plugin, const ReadRequest&, Answered<PowerReading>);
-  void power(const std::string& plugin, const PowerRequest&, Answered<Answer>);
+  void read(const std::string& plugin, const ReadRequest&, Urgency,
+            std::function<void(PowerReading, Instant asked_at)>);
+  void power(const std::string& plugin, const PowerRequest&, PermitNow, Answered<Answer>);
   // RoleHook: as long as it takes; the caller decides how long to wait
   void role_change(const std::string& plugin, const RoleChange&, Answered<Answer>);
-  // Elector
+  // Elector: the claim's own permit is that of the decision
   void claim(const std::string& plugin, const ClaimRequest&, Answered<Answer>);
   void vacate(const std::string& plugin, const VacateRequest&, Answered<Answer>);
 

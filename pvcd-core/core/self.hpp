@@ -13,6 +13,7 @@ struct Right {
   bool may_act =
       false;  // the session's proof is young (S5) and the store is not behind what this node has seen (rule 15)
   Instant not_after = 0;  // of everything that is permitted on its strength: sending time of the proof + D (rule 5)
+  bool holds_at(Instant now) const { return may_act && now < not_after; }
 };
 
 class Self {

@@ -52,7 +52,7 @@ PluginProcess::PluginProcess(LoadedPlugin loaded, std::unique_ptr<Settings> shar
       settings_(std::move(settings)),
       stall_limit_(stall_limit(*shared_, *settings_)),
       ages_(loop_, loaded.name),
-      methods_(role_methods(*loaded.plugin)) {
+      methods_(role_methods(*loaded.plugin, newest_epoch_)) {
   status_.name = name_;
   status_.roles = role_names(methods_);
   status_.queue_length = [this] { return static_cast<std::uint32_t>(worker_->queue_length()); };
@@ -62,7 +62,7 @@ PluginProcess::PluginProcess(LoadedPlugin loaded, std::unique_ptr<Settings> shar
   connect_bus();
   worker_ = std::make_unique<Worker>(
       loop_, std::move(loaded.plugin),
-      WorkerOptions{settings_.get(), shared_.get(), limit_of(*settings_, "interval_ms")},
+      WorkerOptions{settings_.get(), shared_.get(), &newest_epoch_, limit_of(*settings_, "interval_ms")},
       WorkerEvents{[this](Phase phase) { on_phase(phase); },
                    [this](const std::string& key, const std::string& value) { on_fact(key, value); }});
 }
@@ -115,11 +115,10 @@ void PluginProcess::on_call(const RoleMethod& method, const std::string& request
   auto prepared = method.prepare(request);
   if (const auto* invalid = std::get_if<InvalidRequest>(&prepared))
     return adaptor_->refuse(id, names::error::invalid_argument, "request: " + invalid->text);
-  const Handover handover = worker_->submit(std::get<Work>(std::move(prepared)),
+  const Handover handover = worker_->submit(std::get<Call>(std::move(prepared)),
                                             [this, id](std::optional<std::string> answer) { on_answer(id, answer); });
   if (handover == Handover::QueueFull)
-    adaptor_->refuse(id, names::error::busy,
-                     std::to_string(Worker::queue_limit) + " requests wait already: ask again later");
+    adaptor_->refuse(id, names::error::busy, "too many requests wait already: ask again later");
   if (handover == Handover::Stopping)
     adaptor_->refuse(id, names::error::unavailable, "the plugin stops: ask again later");
 }
@@ -155,19 +154,19 @@ void PluginProcess::look_after_worker() {
 void PluginProcess::show_state() {
   static constexpr const char* state_names[] = {"starting", "running", "shutdown", "shutdown", "failed"};
   const Phase phase = worker_->phase();
-  const Instant since = worker_->busy_since();
+  const Busy busy = worker_->busy();
   // stop() may take as long as it needs.
   const bool may_stall = phase == Phase::Starting || phase == Phase::Running;
-  const bool stalled = may_stall && runtime::boottime_us() > since + stall_limit_;
+  const bool stalled = may_stall && runtime::boottime_us() > busy.since + stall_limit_;
   const std::string state = stalled ? "stalled" : state_names[static_cast<std::size_t>(phase)];
   if (state == status_.state) return;
 
   const bool recovered = status_.stalled_since != 0;
   status_.state = state;
-  status_.stalled_since = stalled ? since : 0;
+  status_.stalled_since = stalled ? busy.since : 0;
   if (stalled)
     runtime::log_event(Level::Error, names::message::plugin_stalled,
-                       "a call lasts longer than " + std::to_string(stall_limit_ / 1000) + " ms: stalled");
+                       busy.what + " lasts longer than " + std::to_string(stall_limit_ / 1000) + " ms: stalled");
   if (recovered) runtime::log_event(Level::Notice, names::message::plugin_recovered, "the call ended: " + state);
   runtime::notify_status(state);
   ages_.set(state);

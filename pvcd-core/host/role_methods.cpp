@@ -1,6 +1,7 @@
 #include "host/role_methods.hpp"
 
 #include <exception>
+#include <type_traits>
 #include <utility>
 
 #include "runtime/clock.hpp"
@@ -25,11 +26,50 @@ Answer_ unknown(std::string why) {
   return answer;
 }
 
+template <class Answer_>
+Answer_ refused(std::string why) {
+  Answer_ answer = unknown<Answer_>(std::move(why));
+  if constexpr (requires { answer.verdict; })
+    answer.verdict = Verdict::Refuse;
+  else
+    answer.outcome = Outcome::Refused;
+  return answer;
+}
+
+// What fences, or breaks locks, is done for the newest primary alone.
+template <class Request>
+constexpr bool is_bound_to_epoch =
+    std::is_same_v<Request, PowerRequest> || std::is_same_v<Request, VmStart> || std::is_same_v<Request, VmStopped>;
+
+// One BMC is no other's business: only calls about the same node have to wait for each other.
+template <class Request>
+std::string lane_of(const Request& request) {
+  if constexpr (std::is_same_v<Request, PowerRequest> || std::is_same_v<Request, ReadRequest>)
+    return request.node;
+  else
+    return {};
+}
+
+template <class Request>
+std::string described(const char* name, const Request& request) {
+  if constexpr (requires { request.node; })
+    return std::string(name) + " " + request.node;
+  else if constexpr (requires { request.uuid; })
+    return std::string(name) + " " + request.uuid;
+  else
+    return name;
+}
+
 template <class Role, class Request, class Answer_>
-Answer_ call(Role& role, Answer_ (Role::*function)(const Request&), const char* name, const Request& request) {
+Answer_ call(Role& role, Answer_ (Role::*function)(const Request&), const char* name, const Request& request,
+             const NewestEpoch& newest) {
   const Permit* permit = runtime::permit_of(request);
   if (permit != nullptr && runtime::boottime_us() > permit->not_after)
     return unknown<Answer_>("too late: the right to act ended before the plugin took the request up");
+  if constexpr (is_bound_to_epoch<Request>)
+    if (newest.is_older(request.permit.epoch))
+      return refused<Answer_>("epoch " + std::to_string(request.permit.epoch) + " is over: a request of epoch " +
+                              std::to_string(newest.get()) + " has been heard");
   try {
     return (role.*function)(request);
   } catch (const std::exception& error) {
@@ -40,23 +80,27 @@ Answer_ call(Role& role, Answer_ (Role::*function)(const Request&), const char* 
 
 template <class Role, class Request, class Answer_>
 RoleMethod method(Role& role, const char* role_name, const char* interface, const char* name,
-                  Answer_ (Role::*function)(const Request&)) {
-  const auto prepare = [&role, function, name](const std::string& text) -> std::variant<Work, InvalidRequest> {
+                  Answer_ (Role::*function)(const Request&), NewestEpoch& newest) {
+  const auto prepare = [&role, function, name, &newest](const std::string& text) -> std::variant<Call, InvalidRequest> {
     auto decoded = runtime::decode<Request>(text);
     if (const auto* error = std::get_if<std::string>(&decoded)) return InvalidRequest{*error};
-    return Work([&role, function, name, request = std::get<Request>(std::move(decoded))] {
-      return runtime::encode(call(role, function, name, request));
-    });
+    Request request = std::get<Request>(std::move(decoded));
+    if constexpr (is_bound_to_epoch<Request>) newest.hear(request.permit.epoch);
+    Call prepared{described(name, request), lane_of(request), {}};
+    prepared.work = [&role, function, name, &newest, request = std::move(request)] {
+      return runtime::encode(call(role, function, name, request, newest));
+    };
+    return prepared;
   };
   return {role_name, interface, name, prepare};
 }
 
 }  // namespace
 
-std::vector<RoleMethod> role_methods(Plugin& plugin) {
+std::vector<RoleMethod> role_methods(Plugin& plugin, NewestEpoch& newest) {
   std::vector<RoleMethod> methods;
   const auto add = [&](auto* role, const char* role_name, const char* interface, const char* name, auto function) {
-    methods.push_back(method(*role, role_name, interface, name, function));
+    methods.push_back(method(*role, role_name, interface, name, function, newest));
   };
   if (auto* role = dynamic_cast<Hypervisor*>(&plugin)) {
     add(role, "Hypervisor", names::hypervisor_interface, "Probe", &Hypervisor::probe);

@@ -7,12 +7,17 @@
 #include <variant>
 #include <vector>
 
+#include "host/newest_epoch.hpp"
 #include "sdk/plugin.hpp"
 
 namespace pvcd::host {
 
-// Runs on the worker's thread and gives the answer. Never throws: what a plugin throws is an Unknown with its text.
-using Work = std::function<std::string()>;
+struct Call {
+  std::string what;  // "Power n2", for people
+  std::string lane;  // calls of different lanes may come at the same time; empty: on the plugin's own thread
+  std::function<std::string()>
+      work;  // gives the answer; never throws: what a plugin throws is an Unknown with its text
+};
 
 struct InvalidRequest {
   std::string text;
@@ -22,10 +27,10 @@ struct RoleMethod {
   const char* role;  // "Fencer"
   const char* interface;
   const char* name;
-  std::function<std::variant<Work, InvalidRequest>(const std::string& request)> prepare;
+  std::function<std::variant<Call, InvalidRequest>(const std::string& request)> prepare;
 };
 
-// Of the roles it fills; the plugin must outlive them.
-std::vector<RoleMethod> role_methods(Plugin&);
+// Of the roles it fills; the plugin and the epoch must outlive them.
+std::vector<RoleMethod> role_methods(Plugin&, NewestEpoch&);
 
 }  // namespace pvcd::host

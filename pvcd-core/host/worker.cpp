@@ -5,6 +5,7 @@
 
 #include "runtime/clock.hpp"
 #include "runtime/journal.hpp"
+#include "sdk/permit.hpp"
 
 namespace pvcd::host {
 
@@ -29,12 +30,16 @@ Worker::~Worker() {
   thread_.join();
 }
 
-Handover Worker::submit(Work work, Done done) {
+Handover Worker::submit(Call call, Done done) {
+  if (!call.lane.empty())
+    return lanes_.submit({std::move(call.lane), std::move(call.what),
+                          [this, work = std::move(call.work), done] { finish(done, work()); },
+                          [this, done] { finish(done, std::nullopt); }});
   {
     const std::lock_guard lock(mutex_);
     if (stop_wanted_) return Handover::Stopping;
     if (waiting_.size() >= queue_limit) return Handover::QueueFull;
-    waiting_.push_back({std::move(work), std::move(done)});
+    waiting_.push_back({std::move(call), std::move(done)});
   }
   to_worker_.notify();
   return Handover::Taken;
@@ -50,12 +55,14 @@ void Worker::stop() {
 
 std::size_t Worker::queue_length() const {
   const std::lock_guard lock(mutex_);
-  return waiting_.size();
+  return waiting_.size() + lanes_.queue_length();
 }
 
-Instant Worker::busy_since() const {
-  const Instant call = call_since_;
-  return call != 0 ? call : last_turn_.load();
+Busy Worker::busy() const {
+  const std::optional<Busy> other = lanes_.busy();
+  const std::lock_guard lock(mutex_);
+  const Busy own = call_.value_or(Busy{"its loop", last_turn_});
+  return other && other->since < own.since ? *other : own;
 }
 
 // --------------------------------------------------------------------------------------------------- the worker's
@@ -67,8 +74,10 @@ void Worker::run() noexcept {
   enter(Phase::Running);
   const runtime::Timer turns = loop_.every(turn_interval, [this] { last_turn_ = runtime::boottime_us(); });
   const runtime::Timer ticks = loop_.every(options_.tick_interval, [this] { tick_due_ = true; });
+  lanes_.open();
   do loop_.turn();
   while (serve());
+  lanes_.close();  // before Stopping: a call that hangs is still seen as a stall
   enter(Phase::Stopping);
   refuse_waiting();
   plugin_->stop();
@@ -77,21 +86,25 @@ void Worker::run() noexcept {
 
 // Empty, or what the plugin threw.
 template <class Function>
-std::string Worker::attempt(Function&& function) {
+std::string Worker::attempt(const std::string& what, Function&& function) {
   std::string error;
-  call_since_ = runtime::boottime_us();
+  {
+    const std::lock_guard lock(mutex_);
+    call_ = Busy{what, runtime::boottime_us()};
+  }
   try {
     function();
   } catch (const std::exception& exception) {
     error = exception.what();
   }
   last_turn_ = runtime::boottime_us();
-  call_since_ = 0;
+  const std::lock_guard lock(mutex_);
+  call_.reset();
   return error;
 }
 
 bool Worker::start_plugin() {
-  const std::string error = attempt([this] { plugin_->start(*this); });
+  const std::string error = attempt("its start", [this] { plugin_->start(*this); });
   if (error.empty()) return true;
   runtime::log(Level::Error, "cannot start: " + error);
   return false;
@@ -115,16 +128,20 @@ bool Worker::serve() {
 
 void Worker::take_up(Request request) {
   std::string answer;
-  attempt([&] { answer = request.work(); });
+  attempt(request.call.what, [&] { answer = request.call.work(); });
+  finish(std::move(request.done), std::move(answer));
+}
+
+void Worker::finish(Done done, std::optional<std::string> answer) {
   {
     const std::lock_guard lock(mutex_);
-    finished_.push_back({std::move(request.done), std::move(answer)});
+    finished_.push_back({std::move(done), std::move(answer)});
   }
   to_main_.notify();
 }
 
 void Worker::tick() {
-  std::string error = attempt([this] { plugin_->tick(); });
+  std::string error = attempt("its tick", [this] { plugin_->tick(); });
   if (!error.empty() && error != last_tick_error_) runtime::log(Level::Warning, error);
   last_tick_error_ = std::move(error);
 }
@@ -150,6 +167,10 @@ void Worker::report(std::string key, std::string value) {
     new_facts_.insert_or_assign(std::move(key), std::move(value));
   }
   to_main_.notify();
+}
+
+bool Worker::holds(const Permit& permit) const {
+  return pvcd::holds(permit) && !options_.newest_epoch->is_older(permit.epoch);
 }
 
 void Worker::log(Level level, std::string_view message) { runtime::log(level, message); }

@@ -1,5 +1,5 @@
-// The plugin's own thread: it alone calls the plugin, and may block. The main thread hands requests over and stays free
-// to answer the bus, to see the stall and to tell about it.
+// The plugin's own thread, which calls it and may block, and the lanes beside it for calls that may come at the same
+// time. The main thread hands requests over and stays free to answer the bus, to see the stall and to tell about it.
 #pragma once
 
 #include <atomic>
@@ -13,6 +13,8 @@
 #include <thread>
 #include <vector>
 
+#include "host/lanes.hpp"
+#include "host/newest_epoch.hpp"
 #include "host/role_methods.hpp"
 #include "runtime/loop.hpp"
 #include "sdk/plugin.hpp"
@@ -25,6 +27,7 @@ enum class Phase { Starting, Running, Stopping, Stopped, Failed };
 struct WorkerOptions {
   const Settings* settings = nullptr;
   const Settings* shared = nullptr;
+  const NewestEpoch* newest_epoch = nullptr;
   Microseconds tick_interval = seconds(1);
 };
 
@@ -34,11 +37,9 @@ struct WorkerEvents {
   std::function<void(const std::string& key, const std::string& value)> fact;  // only when the value is another one
 };
 
-enum class Handover { Taken, QueueFull, Stopping };
-
 class Worker final : private Host {
  public:
-  // Requests that wait; one more may be under way.
+  // Requests that wait for the plugin's own thread; one more may be under way.
   static constexpr std::size_t queue_limit = 16;
 
   using Done =
@@ -52,17 +53,17 @@ class Worker final : private Host {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  Handover submit(Work, Done);
-  void stop();  // the call under way ends, then stop(); Phase::Stopped when that is over
+  Handover submit(Call, Done);
+  void stop();  // the calls under way end, then stop(); Phase::Stopped when that is over
   std::size_t queue_length() const;
 
-  // Since when the call under way lasts, or the last turn of the worker's loop: an old one is a stall.
-  Instant busy_since() const;
+  // The call that lasts longest, or the last turn of the worker's loop: an old one is a stall.
+  Busy busy() const;
   Phase phase() const { return phase_; }
 
  private:
   struct Request {
-    Work work;
+    Call call;
     Done done;
   };
   struct Finished {
@@ -75,6 +76,7 @@ class Worker final : private Host {
   void report(std::string key, std::string value) override;
   void log(Level, std::string_view message) override;
   sd_event* loop() override { return loop_.get(); }
+  bool holds(const Permit&) const override;
 
   // On the worker's thread.
   void run() noexcept;
@@ -82,8 +84,9 @@ class Worker final : private Host {
   bool serve();
   void take_up(Request);
   void tick();
+  void finish(Done, std::optional<std::string> answer);
   template <class Function>
-  std::string attempt(Function&&);
+  std::string attempt(const std::string& what, Function&&);
   void enter(Phase);
   void refuse_waiting();
 
@@ -99,12 +102,12 @@ class Worker final : private Host {
   runtime::Wakeup to_main_;
 
   std::atomic<Instant> last_turn_;
-  std::atomic<Instant> call_since_ = 0;  // 0: none under way
   std::atomic<Phase> phase_ = Phase::Starting;
   bool tick_due_ = false;        // worker's
   std::string last_tick_error_;  // worker's
 
   mutable std::mutex mutex_;  // guards what follows; never held during a call
+  std::optional<Busy> call_;  // of the plugin's own thread
   std::deque<Request> waiting_;
   bool stop_wanted_ = false;
   std::vector<Finished> finished_;
@@ -112,7 +115,8 @@ class Worker final : private Host {
   std::map<std::string, std::string> new_facts_;
 
   std::map<std::string, std::string> facts_;  // main's
-  std::thread thread_;                        // last: starts when everything else is there
+  Lanes lanes_;
+  std::thread thread_;  // last: starts when everything else is there
 };
 
 }  // namespace pvcd::host

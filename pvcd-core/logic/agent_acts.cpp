@@ -6,13 +6,6 @@
 #include "logic/liveness.hpp"
 
 namespace pvcd::logic {
-namespace {
-
-// From the last check of a create's permit, in libvirt's hook, to its process in /proc.
-constexpr Microseconds create_settles = seconds(5);
-
-}  // namespace
-
 void AgentVm::plan_step() {
   const DomainRequest domain{{}, uuid_, memory_.process.value_or(Process{})};
   switch (memory_.step) {
@@ -87,7 +80,6 @@ void AgentVm::plan_step() {
 }
 
 void AgentVm::plan_create() {
-  memory_.create_ends_at = in_.now + settings_.act_limit + create_settles;
   plan(CreateDomain{{{}, uuid_, vm_->xml, memory_.generation}}, "create " + vm_->name + " paused",
        "owned here at generation " + std::to_string(memory_.generation) + ", and every hook said Proceed");
 }

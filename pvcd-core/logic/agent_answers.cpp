@@ -10,6 +10,9 @@ namespace {
 // The mirror follows a write within moments. Later the record was removed, and made anew by others.
 constexpr Microseconds own_write_limit = seconds(5);
 
+// From the last check of a create's permit, in libvirt's hook, to its process in /proc.
+constexpr Microseconds create_settles = seconds(5);
+
 std::string joined(const std::vector<std::string>& texts) {
   std::string all;
   for (const std::string& text : texts) all += (all.empty() ? "" : ", ") + text;
@@ -98,7 +101,11 @@ void AgentVm::take_created(const CreateAnswer& created) {
     memory_.domain = DomainState::Paused;
     return go(Step::Identify);
   }
-  if (created.outcome != Outcome::Refused) return refuse("the hypervisor gave no answer: " + created.note);
+  if (created.outcome != Outcome::Refused) {
+    // However long it waited for its turn, it was not sent after its answer.
+    memory_.create_ends_at = in_.now + settings_.act_limit + create_settles;
+    return refuse("the hypervisor gave no answer: " + created.note);
+  }
   memory_.create_ends_at.reset();
   refuse("libvirt did not create it: " + created.note);
 }

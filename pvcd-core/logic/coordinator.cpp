@@ -9,12 +9,25 @@ namespace {
 
 constexpr Microseconds off_row_hole_max = seconds(6);  // longer than one read of a BMC takes
 
-void note_power_read(CoordinatorMemory& memory, const PowerRead& read) {
-  auto found = memory.power.find(read.node);
-  if (found == memory.power.end()) return;
+// A BMC that answers is asked often; one that does not is left alone a little longer each time.
+void set_next_read(PowerHistory& history, const CoordinatorSettings& settings, Instant now) {
+  history.silent_reads = history.answers ? 0 : history.silent_reads + 1;
+  if (history.answers) {
+    history.next_read = *history.read_at + settings.read_interval;
+    return;
+  }
+  Microseconds wait = settings.read_interval;
+  for (std::uint32_t i = 1; i < history.silent_reads && wait < settings.silent_read_wait; ++i) wait *= 2;
+  history.next_read = now + std::min(wait, settings.silent_read_wait);
+}
+
+void note_power_read(Round& round, const PowerRead& read) {
+  auto found = round.next.power.find(read.node);
+  if (found == round.next.power.end()) return;
   PowerHistory& history = found->second;
   history.read_at = read.asked_at;
   history.answers = read.reading.state != PowerState::Unknown;
+  set_next_read(history, round.settings, round.in.now);
   if (read.reading.state == PowerState::Off) {
     if (read.asked_at < history.began) return;  // the node showed life since
     // A row with a hole is none: nobody looked while it may have been on.
@@ -31,27 +44,21 @@ void note_power_read(CoordinatorMemory& memory, const PowerRead& read) {
 }
 
 void note_power_act(Round& round, const PowerActed& acted) {
-  auto found = round.next.power.find(acted.node);
+  auto found = round.next.power.find(acted.victim.node);
   if (found == round.next.power.end()) return;
   PowerHistory& history = found->second;
-  if (acted.at < history.began) return;
+  if (acted.victim != history.victim || acted.asked_at < history.began) return;  // it is about an earlier reason
   if (acted.answer.outcome == Outcome::Done) {
     history.off_accepted = acted.at;
-    history.facts.push_back("off sent to the BMC of " + acted.node + " and accepted");
+    history.facts.push_back("off sent to the BMC of " + acted.victim.node + " and accepted");
   } else {
     fail_attempt(history, round.settings, round.in.now, acted.answer.note);
   }
 }
 
-Microseconds back_off(const CoordinatorSettings& settings, std::uint32_t failures) {
-  Microseconds wait = settings.retry_min;
-  for (std::uint32_t i = 1; i < failures && wait < settings.retry_max; ++i) wait *= 2;
-  return std::min(wait, settings.retry_max);
-}
-
 void take_answers(Round& round) {
   for (const CoordinatorAnswer& answer : round.in.answers) {
-    if (const auto* read = std::get_if<PowerRead>(&answer)) note_power_read(round.next, *read);
+    if (const auto* read = std::get_if<PowerRead>(&answer)) note_power_read(round, *read);
     if (const auto* acted = std::get_if<PowerActed>(&answer)) note_power_act(round, *acted);
     if (const auto* done = std::get_if<Done>(&answer)) round.next.under_way.erase(done->key);
   }
@@ -59,10 +66,23 @@ void take_answers(Round& round) {
 
 }  // namespace
 
+Microseconds back_off(const CoordinatorSettings& settings, std::uint32_t failures) {
+  Microseconds wait = settings.retry_min;
+  for (std::uint32_t i = 1; i < failures && wait < settings.retry_max; ++i) wait *= 2;
+  return std::min(wait, settings.retry_max);
+}
+
+void forget_reads(PowerHistory& history) {
+  history.first_off.reset();
+  history.latest_off.reset();
+  history.answers = false;
+}
+
 void fail_attempt(PowerHistory& history, const CoordinatorSettings& settings, Instant now, const std::string& note) {
   history.failures++;
   history.attempt_began.reset();
   history.off_accepted.reset();
+  forget_reads(history);
   history.not_before = now + back_off(settings, history.failures);
   history.note = note;
 }
@@ -76,6 +96,7 @@ CoordinatorPlan decide_coordinator(const CoordinatorInput& in, const Coordinator
   Round round{in, settings, memory, {}};
   take_answers(round);
   round.next.sights = look(in.view, memory.sights, in.now);
+  note_who_fell_silent(round);
   if (in.view.complete && in.may_act && !evidence_about(in.view, in.self.boot)) {
     gather_evidence(round);
     if (in.primary) {

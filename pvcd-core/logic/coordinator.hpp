@@ -23,6 +23,7 @@ struct CoordinatorSettings {
   Microseconds off_confirm_gap =
       seconds(1);  // between two reads that say off before anything is sent to a suspect (rule 9)
   Microseconds read_interval = milliseconds(250);  // between power reads of a suspect or fenced node
+  Microseconds silent_read_wait = seconds(2);      // up to so long a BMC that gave no answer is left alone
   Microseconds fence_deadline = seconds(30);       // one attempt: off sent until a read says off
   Microseconds retry_min = seconds(1);
   Microseconds retry_max = seconds(60);
@@ -33,6 +34,8 @@ struct CoordinatorSettings {
   Microseconds shutdown_timeout = seconds(180);      // that agents give a guest; jobs wait longer
   Microseconds waiting_told_interval = seconds(10);  // between two changes of the reason why one VM waits
   std::size_t waiting_told_at_once = 32;             // such writes in one round
+  Microseconds storm_window = seconds(6);  // nodes that fall silent within it vanished together: a session timeout
+  Microseconds storm_wait = seconds(12);   // from its silence on, before such a node is switched off: two of them
 };
 
 // ---------------------------------------------------------------------------------------------------- actions and
@@ -43,11 +46,16 @@ struct ReadPower {
   std::string key;
   NodeName node;
   std::string system_uuid;
+  bool routine = false;  // about a node that lives: whoever is suspected or fenced goes first
 };
+// It may have to wait for its turn; still_holds() is asked just before it is sent.
 struct PowerOff {
   std::string key;
   Life victim;
   std::string system_uuid;
+  Epoch epoch = 0;
+  Version fence_version = 0;
+  std::optional<std::uint64_t> live_counter;  // absent: asked for by a person, whether it shows life or not
 };
 
 struct PutFence {
@@ -141,12 +149,13 @@ const std::string& key_of(const CoordinatorAct&);
 struct PowerRead {
   NodeName node;
   PowerReading reading;
-  Instant asked_at = 0;
+  Instant asked_at = 0;  // of the plugin, not of the queue before it
 };
 struct PowerActed {
-  NodeName node;
+  Life victim;
   Answer answer;
-  Instant at = 0;
+  Instant asked_at = 0;  // when it was decided
+  Instant at = 0;        // when the answer came
 };
 struct Done {
   std::string key;
@@ -169,19 +178,31 @@ struct PowerHistory {
   std::optional<Instant> off_accepted;  // our own off, as the BMC accepted it
   std::optional<Instant> attempt_began;
   std::optional<Instant> read_at;
-  bool answers = false;  // the last read said on or off, of the right BMC
+  Instant next_read = 0;
+  bool answers = false;                  // the last read said on or off, of the right BMC
+  std::uint32_t silent_reads = 0;        // without an answer, in a row
+  std::optional<Version> fence_version;  // of the fence record, as it was last seen to change
+  Instant fence_changed = 0;
   std::uint32_t failures = 0;
   Instant not_before = 0;  // back-off
   std::string note;
   std::vector<std::string> facts;
 };
 
+// About the readiness of one boot of a node.
+struct ReadinessAsked {
+  BootId boot;
+  Instant at = 0;
+  std::uint32_t failures = 0;  // in a row
+};
+
 struct CoordinatorMemory {
   Sights sights;
+  std::map<NodeName, std::optional<Instant>> fell_silent;  // of each other node that was seen alive: since when not
   std::set<std::string> under_way;
   std::map<NodeName, PowerHistory> power;
-  std::map<NodeName, Instant> readiness_read;     // when it was last asked for
-  std::map<std::uint64_t, Instant> job_began;     // when it was first seen
+  std::map<std::uint64_t, Instant> job_began;  // when it was first seen
+  std::map<NodeName, ReadinessAsked> readiness_asked;
   std::map<std::uint64_t, Instant> job_finished;  // when it was first seen finished
   std::map<VmUuid, std::string> waiting;          // why a VM that is wanted has no node now
   std::map<VmUuid, Instant> waiting_told;         // when that was last written
@@ -207,5 +228,8 @@ struct CoordinatorPlan {
 };
 
 CoordinatorPlan decide_coordinator(const CoordinatorInput&, const CoordinatorSettings&, const CoordinatorMemory&);
+
+// Is the reason of an off still there, at the moment in which it is sent (rule 4)?
+bool still_holds(const PowerOff&, const ClusterView&);
 
 }  // namespace pvcd::logic

@@ -1,6 +1,6 @@
 // From a missed counter to evidence. A timeout only ever starts looking; an off is sent to a lost node, to a suspect
 // whose BMC has read off twice (rule 9), or on request; and only a read of off after our own off is evidence (design,
-// kind 1).
+// kind 1). Of each fence exactly one coordinator acts, the one that its record names.
 
 #include <algorithm>
 #include <set>
@@ -19,13 +19,6 @@ bool owns_anything(const ClusterView& view, const NodeRecord& node) {
 
 bool holds_leadership(const ClusterView& view, const NodeRecord& node) {
   return view.leader && view.leader->value.node == node.name && view.leader->value.incarnation == node.incarnation;
-}
-
-// Somebody meant to and has not ended.
-bool fence_is_open(const ClusterView& view, const NodeRecord& node) {
-  auto fence = view.fences.find(node.name);
-  return fence != view.fences.end() && fence->second.value.victim == Life{node.name, node.boot, node.incarnation} &&
-         fence->second.value.phase != FencePhase::Confirmed;
 }
 
 // Its evidence was committed with it and is only not seen yet: entries of one transaction may become visible one by
@@ -94,7 +87,7 @@ bool showed_life(const Round& round, const NodeRecord& node, const PowerHistory&
 }
 
 void plan_read(Round& round, const NodeRecord& node, PowerHistory& history, const std::string& because) {
-  if (history.read_at && round.in.now - *history.read_at < round.settings.read_interval) return;
+  if (round.in.now < history.next_read) return;
   round.plan(ReadPower{"read/" + node.name, node.name, node.system_uuid},
              {"read the power state of " + node.name, because, {}, {}});
 }
@@ -154,6 +147,43 @@ void tell_why_not_yet(Round& round, const NodeRecord& node, const PowerHistory& 
   if (!trying && failed && record.note != history.note) put_fence(round, node, history, record.phase, {});
 }
 
+// Another coordinator acts on it. We look with new eyes if it comes to us.
+void leave_to(PowerHistory& history, const Seen<FenceRecord>& fence, Instant now) {
+  forget_reads(history);
+  if (history.fence_version == fence.version) return;
+  history.fence_version = fence.version;
+  history.fence_changed = now;
+}
+
+// Who acts on it is gone, or no longer the one to act, or has not come further in the time that an attempt may take.
+bool is_orphaned(const Round& round, const PowerHistory& history, const FenceRecord& fence) {
+  if (round.in.primary && fence.epoch < round.view().leader->value.epoch) return true;
+  if (health(round.view(), round.next.sights, fence.by, round.in.now, round.settings.suspect_after) != Health::Alive)
+    return true;
+  return round.in.now - history.fence_changed > round.settings.fence_deadline;
+}
+
+// The record first: of two that take it over one fails at its version.
+void watch_fence_of_another(Round& round, const NodeRecord& node, PowerHistory& history) {
+  const Seen<FenceRecord>& fence = round.view().fences.at(node.name);
+  leave_to(history, fence, round.in.now);
+  if (is_orphaned(round, history, fence.value)) put_fence(round, node, history, fence.value.phase, {});
+}
+
+// What vanished together with most others is not switched off at once: the network or the store may be sick, and then
+// it comes back. What reads off is not harmed by an off.
+std::optional<std::string> reason_to_wait(const Round& round, const NodeRecord& node, const PowerHistory& history) {
+  if (is_asked_off(round.view(), node) || read_off_twice(round, history)) return std::nullopt;
+  return storm_around(round, node.name);
+}
+
+void wait_out_storm(Round& round, const NodeRecord& node, PowerHistory& history, const std::string& reason) {
+  const FenceRecord& fence = round.view().fences.at(node.name).value;
+  history.note = reason;
+  if (fence.note != reason) put_fence(round, node, history, fence.phase, {});
+  plan_read(round, node, history, reason);
+}
+
 // Nothing may be sent now. A fence whose victim reads on has no reason any more.
 void stand_back(Round& round, const NodeRecord& node, PowerHistory& history) {
   if (round.is_under_way("off/" + node.name)) return;  // a join must wait for what may come late
@@ -172,14 +202,21 @@ void stand_back(Round& round, const NodeRecord& node, PowerHistory& history) {
 // F14).
 void carry_on_fence(Round& round, const NodeRecord& node, PowerHistory& history, Health state) {
   const Instant now = round.in.now;
+  const Seen<FenceRecord>& seen = round.view().fences.at(node.name);
+  const FenceRecord& fence = seen.value;
+  if (fence.by != round.in.self.node) return watch_fence_of_another(round, node, history);
   // What is proven stays proven, however long the store does not take it: nothing is sent again.
   if (is_proven(round, history)) return plan_evidence(round, node, history);
   if (history.attempt_began && now - *history.attempt_began > round.settings.fence_deadline)
     fail_attempt(history, round.settings, now, "the BMC did not read off in time after the off");
+  if (!may_send_off(round, node, history, state)) {
+    tell_why_not_yet(round, node, history);
+    return stand_back(round, node, history);
+  }
+  if (!history.attempt_began)
+    if (const auto reason = reason_to_wait(round, node, history)) return wait_out_storm(round, node, history, *reason);
   tell_why_not_yet(round, node, history);
-  if (!may_send_off(round, node, history, state)) return stand_back(round, node, history);
   if (now < history.not_before) return;
-  const FenceRecord& fence = round.view().fences.at(node.name).value;
   if (fence.phase == FencePhase::Intent) {
     if (history.answers) return put_fence(round, node, history, FencePhase::Acting, {});
     return plan_read(round, node, history, "the BMC has to answer before an off is announced");
@@ -187,8 +224,10 @@ void carry_on_fence(Round& round, const NodeRecord& node, PowerHistory& history,
   if (history.off_accepted) return plan_read(round, node, history, "only a read of off after our own off proves it");
   if (round.is_under_way("off/" + node.name)) return;
   history.attempt_began = now;
-  round.plan(PowerOff{"off/" + node.name, history.victim, node.system_uuid},
-             {"switch " + node.name + " off", fence.reason, history.facts, {}});
+  PowerOff off{
+      "off/" + node.name, history.victim, node.system_uuid, round.view().leader->value.epoch, seen.version, {}};
+  if (!is_asked_off(round.view(), node)) off.live_counter = history.live_counter;
+  round.plan(std::move(off), {"switch " + node.name + " off", fence.reason, history.facts, {}});
 }
 
 void judge_suspect(Round& round, const NodeRecord& node, PowerHistory& history) {
@@ -210,18 +249,13 @@ std::size_t open_fences(const Round& round) {
   return open.size();
 }
 
-// What a join wrote becomes visible one by one: a session that was never seen may only not be seen yet.
-bool may_have_joined_just_now(const Round& round, const NodeRecord& node) {
-  auto sight = round.next.sights.find(node.name);
-  const bool had_session = sight != round.next.sights.end() && sight->second.had_session;
-  return !had_session && silence(round.next.sights, node.name, round.in.now) <= round.settings.suspect_after;
-}
-
 void judge_lost(Round& round, const NodeRecord& node, PowerHistory& history) {
-  if (may_have_joined_just_now(round, node)) return;
   if (left(round, node)) return judge_suspect(round, node, history);  // acts only when it reads off
-  if (in_maintenance(round.view()) || open_fences(round) >= round.settings.fences_at_once) return;
-  put_fence(round, node, history, history.answers ? FencePhase::Acting : FencePhase::Intent,
+  if (in_maintenance(round.view())) return;
+  if (open_fences(round) >= round.settings.fences_at_once) return judge_suspect(round, node, history);
+  const auto wait = reason_to_wait(round, node, history);
+  if (wait) history.note = *wait;
+  put_fence(round, node, history, history.answers && !wait ? FencePhase::Acting : FencePhase::Intent,
             "its session is gone and it may still write");
 }
 
@@ -278,6 +312,25 @@ void note_later_boots(Round& round) {
 
 }  // namespace
 
+bool fence_is_open(const ClusterView& view, const NodeRecord& node) {
+  auto fence = view.fences.find(node.name);
+  return fence != view.fences.end() && fence->second.value.victim == Life{node.name, node.boot, node.incarnation} &&
+         fence->second.value.phase != FencePhase::Confirmed;
+}
+
+// The record's version says that it is still this fence, acting, and ours.
+bool still_holds(const PowerOff& off, const ClusterView& view) {
+  auto fence = view.fences.find(off.victim.node);
+  if (fence == view.fences.end() || fence->second.version != off.fence_version) return false;
+  if (!view.leader || view.leader->value.epoch != off.epoch) return false;
+  auto node = view.nodes.find(off.victim.node);
+  if (node == view.nodes.end() || evidence_about(view, off.victim.boot)) return false;
+  if (node->second.value.boot != off.victim.boot || node->second.value.incarnation != off.victim.incarnation)
+    return false;
+  const Live* live = live_of(view, node->second.value);
+  return !live || !off.live_counter || live->value.counter == *off.live_counter;
+}
+
 bool is_asked_off(const ClusterView& view, const NodeRecord& node) {
   return std::any_of(view.jobs.begin(), view.jobs.end(), [&](const auto& seen) {
     const JobRecord& job = seen.second.value;
@@ -291,46 +344,6 @@ void gather_evidence(Round& round) {
   for (const auto& [name, node] : round.view().nodes)
     if (is_ours_to_judge(round, node.value)) gather_about(round, node.value);
   if (round.in.primary) note_later_boots(round);
-}
-
-void keep_readiness(Round& round) {
-  for (const auto& [name, node] : round.view().nodes) {
-    if (health(round.view(), round.next.sights, name, round.in.now, round.settings.suspect_after) != Health::Alive)
-      continue;
-    auto known = round.view().readiness.find(name);
-    const bool current = known != round.view().readiness.end() && known->second.value.boot == node.value.boot;
-    auto read = round.next.readiness_read.find(name);
-    const Microseconds interval =
-        current && known->second.value.fence_ready ? round.settings.readiness_interval : round.settings.retry_min;
-    if (read != round.next.readiness_read.end() && round.in.now - read->second < interval) continue;
-    round.next.readiness_read[name] = round.in.now;
-    round.plan(ReadPower{"ready/" + name, name, node.value.system_uuid},
-               {"ask the BMC of " + name, "fencing it must be known to work before the day it is needed", {}, {}});
-  }
-  for (const CoordinatorAnswer& answer : round.in.answers) {
-    const auto* read = std::get_if<PowerRead>(&answer);
-    if (!read) continue;
-    auto node = round.view().nodes.find(read->node);
-    if (node == round.view().nodes.end()) continue;
-    if (health(round.view(), round.next.sights, read->node, round.in.now, round.settings.suspect_after) !=
-        Health::Alive)
-      continue;
-    ReadinessRecord record;
-    record.boot = node->second.value.boot;
-    record.fence_ready = read->reading.state == PowerState::On;
-    if (read->reading.state == PowerState::Off)
-      record.note = "its BMC reads off while it proves itself alive: the wrong BMC is configured";
-    if (read->reading.state == PowerState::Unknown) record.note = "fencing it would fail: " + read->reading.note;
-    auto known = round.view().readiness.find(read->node);
-    if (known != round.view().readiness.end() && known->second.value == record) continue;
-    std::optional<Version> replaces;
-    if (known != round.view().readiness.end()) replaces = known->second.version;
-    round.plan(PutReadiness{"readiness/" + read->node, read->node, record, replaces},
-               {record.fence_ready ? read->node + " can be fenced" : "warn that " + read->node + " cannot be fenced",
-                record.fence_ready ? "its BMC answers, and reads on" : record.note,
-                {},
-                {}});
-  }
 }
 
 }  // namespace pvcd::logic

@@ -13,16 +13,14 @@ const Live* live_in_boot(const ClusterView& view, const NodeName& name, const Bo
 Sights look(const ClusterView& view, const Sights& before, Instant now) {
   Sights sights;
   for (const auto& [name, node] : view.nodes) {
-    Sight sight;
-    sight.incarnation = node.value.incarnation;
-    sight.first_seen = now;
+    Sight sight{node.value.incarnation, 0, now, false, DaemonState::Unknown};
     auto known = before.find(name);
     if (known != before.end() && known->second.incarnation == sight.incarnation) sight = known->second;
     if (const Live* live = live_of(view, node.value)) {
       if (live->value.counter != sight.counter) sight.first_seen = now;
       sight.counter = live->value.counter;
+      sight.met = true;
       sight.last_word = live->value.daemon_state;
-      sight.had_session = sight.had_session || live->session;
     }
     sights[name] = sight;
   }
@@ -42,6 +40,8 @@ Health health(const ClusterView& view, const Sights& sights, const NodeName& nam
   if (view.broken.contains("/live/" + name + "." + std::to_string(node->second.value.incarnation)))
     return Health::Unknown;
   const Live* live = live_of(view, node->second.value);
+  const bool met = sights.contains(name) && sights.at(name).met;
+  if (!live && !met && silence(sights, name, now) <= suspect_after) return Health::Unknown;
   if (!live || !live->session) return Health::Lost;
   return silence(sights, name, now) > suspect_after ? Health::Suspect : Health::Alive;
 }

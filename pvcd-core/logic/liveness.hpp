@@ -11,7 +11,7 @@
 namespace pvcd::logic {
 
 enum class Health {
-  Unknown,  // never joined, or its entry cannot be read
+  Unknown,  // never joined, its entry cannot be read, or it has not been seen yet: a join becomes visible in pieces
   Alive,    // session there, counter moves
   Suspect,  // session there, counter silent for suspect_after: free, reversible, permits nothing but looking
   Lost,     // session gone
@@ -23,8 +23,8 @@ struct Sight {
   Incarnation incarnation = 0;
   std::uint64_t counter = 0;
   Instant first_seen = 0;
+  bool met = false;                              // its entry was there once
   DaemonState last_word = DaemonState::Unknown;  // outlives the entry: a claim removes that of the former primary
-  bool had_session = false;                      // was seen in this incarnation
   bool operator==(const Sight&) const = default;
 };
 using Sights = std::map<NodeName, Sight>;

@@ -33,8 +33,8 @@ void lose_power(ClusterView& view, const NodeName& name) {
   view.live.erase({name, node.incarnation});
 }
 
-// Comes back empty, in a boot that nobody has seen.
-void come_back(ClusterView& view, const NodeName& name) {
+// Comes back empty and whole, in a boot that nobody has seen.
+void come_back(ClusterView& view, const NodeName& name, const UnitNeeds& needs) {
   NodeRecord& node = view.nodes.at(name).value;
   view.evidence[node.boot] = {presumed_evidence(node, EvidenceKind::LaterBoot), 0};
   view.live.erase({name, node.incarnation});
@@ -47,6 +47,8 @@ void come_back(ClusterView& view, const NodeName& name) {
   live.value.incarnation = node.incarnation;
   live.value.daemon_state = DaemonState::Run;
   live.value.memory_free = node.memory_total;
+  live.value.units["core"] = {"running", 0, {}};
+  for (const std::string& plugin : needs.plugins) live.value.units[plugin] = {"running", 0, {}};
   live.session = true;
   view.live[{name, node.incarnation}] = live;
 }
@@ -60,7 +62,7 @@ void drain(ClusterView& view, const NodeName& name) {
     live->second.value.daemon_state = DaemonState::Shutdown;
 }
 
-ClusterView after(const ClusterView& before, const Event& event) {
+ClusterView after(const ClusterView& before, const Event& event, const UnitNeeds& needs) {
   ClusterView view = before;
   view.jobs.clear();
   switch (event.kind) {
@@ -71,7 +73,7 @@ ClusterView after(const ClusterView& before, const Event& event) {
       for (const NodeName& name : event.nodes) drain(view, name);
       break;
     case Event::Kind::PowerLoss:
-      for (const auto& [name, node] : before.nodes) come_back(view, name);
+      for (const auto& [name, node] : before.nodes) come_back(view, name, needs);
       break;
   }
   return view;
@@ -139,7 +141,7 @@ std::variant<Event, std::string> parse_event(const std::string& text, const Clus
 Rehearsal rehearse(const ClusterView& seen, const Event& event, const CoordinatorSettings& settings, Instant now) {
   Rehearsal rehearsal;
   note_presumptions(seen, event, settings, rehearsal);
-  ClusterView view = after(seen, event);
+  ClusterView view = after(seen, event, settings.needs);
   if (view.cluster) view.cluster->value.maintenance = false;
   const NodeRecord* self = survivor(view);
   if (!self) {

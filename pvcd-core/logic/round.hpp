@@ -28,11 +28,24 @@ struct Round {
 // A person wants this boot of the node off: their job has been taken up and has not ended.
 bool is_asked_off(const ClusterView&, const NodeRecord&);  // fencing.cpp
 
+// Somebody means to switch this life of the node off and has not ended.
+bool fence_is_open(const ClusterView&, const NodeRecord&);  // fencing.cpp
+
+// Of what failed so many times in a row.
+Microseconds back_off(const CoordinatorSettings&, std::uint32_t failures);
+
+// What was read of it counts no more: it is looked at again before anything is sent on the strength of it.
+void forget_reads(PowerHistory&);
+
 // Ends an attempt to fence without success; the next one waits, longer each time.
 void fail_attempt(PowerHistory&, const CoordinatorSettings&, Instant now, const std::string& note);
 
+void note_who_fell_silent(Round&);  // storm.cpp
+// The node vanished together with most others, not long ago: a sentence about that.
+std::optional<std::string> storm_around(const Round&, const NodeName&);  // storm.cpp
+
 void gather_evidence(Round&);  // fencing.cpp
-void keep_readiness(Round&);   // fencing.cpp
+void keep_readiness(Round&);   // readiness.cpp
 void assign_vms(Round&);       // recovery.cpp
 void tell_waiting(Round&);     // recovery.cpp: why those that are wanted and have no node do not get one
 void drop_settled(Round&);     // recovery.cpp: fence and evidence records that nothing refers to any more

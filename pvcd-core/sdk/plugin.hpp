@@ -2,8 +2,8 @@
 //
 // A plugin is a class derived from Plugin and from the roles it fills (roles.hpp; none for one that only observes). It
 // runs in a process of its own with one thread that is its own: start, tick, the role calls and stop all come on that
-// thread and may block. The host answers the bus meanwhile, shows the stall, and past stall_limit_ms lets systemd
-// restart it.
+// thread and may block (calls of a Fencer come on others). The host answers the bus meanwhile, shows the stall, and
+// past stall_limit_ms lets systemd restart it.
 #pragma once
 
 #include <cstdint>
@@ -42,6 +42,8 @@ class Settings {
 
 enum class Level { Debug, Info, Notice, Warning, Error };
 
+struct Permit;
+
 class Host {
  public:
   virtual ~Host() = default;
@@ -49,6 +51,9 @@ class Host {
   virtual const Settings& shared() const = 0;                   // pvcd.toml; keys as "table.key", e.g. "node.name"
   virtual void report(std::string key, std::string value) = 0;  // a fact; latest value wins; never blocks
   virtual void log(Level, std::string_view message) = 0;        // never blocks
+  // Asked by an act just before it is done: the permit's time has not ended, and no request of a newer primary has
+  // come.
+  virtual bool holds(const Permit&) const = 0;
   // Of the plugin's thread, for libraries that are loop-driven. It turns between the calls; a call that waits for such
   // a library may turn it itself (sd_event_run).
   virtual sd_event* loop() = 0;

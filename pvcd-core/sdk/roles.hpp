@@ -1,6 +1,7 @@
-// The roles a plugin can fill. Each is a small abstract class whose calls come on the plugin's own thread and may
-// block; the core sees an absent, hung or timed-out plugin as the Unknown of the answer. Requests carry the right to
-// act (Permit); the plugin checks it when it takes the request up (the host does that) and again just before the act.
+// The roles a plugin can fill. Each is a small abstract class whose calls come on the plugin's own thread (those of a
+// Fencer on several) and may block; the core sees an absent, hung or timed-out plugin as the Unknown of the answer.
+// Requests carry the right to act (Permit); the plugin checks it when it takes the request up (the host does that) and
+// again just before the act.
 #pragma once
 
 #include <optional>
@@ -154,6 +155,11 @@ struct ReadRequest {
   std::string system_uuid;
 };
 
+// So many are under way at the same time: more BMCs than that must hang before one that answers has to wait.
+inline constexpr std::size_t fencer_calls_at_once = 32;
+
+// Calls about one node come one after the other, calls about different nodes at the same time, on threads that are not
+// the plugin's own, between start and stop: a BMC that hangs must delay no other.
 class Fencer {
  public:
   virtual ~Fencer() = default;

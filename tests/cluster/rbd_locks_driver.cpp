@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "sdk/permit.hpp"
 #include "sdk/plugin.hpp"
 #include "sdk/roles.hpp"
 
@@ -44,6 +45,7 @@ class DriverHost final : public Host {
   void report(std::string key, std::string value) override { facts[std::move(key)] = std::move(value); }
   void log(Level, std::string_view message) override { std::cerr << message << '\n'; }
   sd_event* loop() override { return nullptr; }
+  bool holds(const Permit& permit) const override { return pvcd::holds(permit); }
 
   std::map<std::string, std::string> facts;
 

@@ -28,6 +28,8 @@ void Core::start() {
   client_.server.reset();
   stopping_ = founding_ = acted_ = domains_ready_ = false;
   claiming_ = vacating_ = publishing_ = give_up_asked_ = false;
+  calls_.clear();
+  right_ = {};
   wake_at_ = decided_at_ = role_epoch_ = claim_not_before_ = vacate_not_before_ = 0;
   vacates_failed_ = 0;
   // What hooks wait for is kept in /run over a restart (core/first_sights.cpp).
@@ -105,7 +107,7 @@ void Core::round() {
   observer.catch_up(world_.store, world_.random, world_.events.now(), world_.store.serves(node_));
   count_round();
   acted_ = false;
-  const Right right = this->right();
+  const Right right = right_ = this->right();
   found_cluster();
   run_role(right);
   run_agent(right);
@@ -141,7 +143,13 @@ Core::Right Core::right() const {
 
 Epoch Core::epoch() const { return view().leader ? view().leader->value.epoch : 0; }
 
-Permit Core::permit(const Right& right) const { return {std::min(right.not_after, clock() + hook_limit), epoch()}; }
+// What waited while this node joined anew was decided by somebody else.
+std::function<std::optional<Permit>()> Core::permit() const {
+  return [this, life = self()]() -> std::optional<Permit> {
+    if (!right_.may_act || clock() >= right_.not_after || self() != life) return std::nullopt;
+    return Permit{std::min(right_.not_after, clock() + hook_limit), epoch()};
+  };
+}
 
 void Core::found_cluster() {
   if (!view().complete || view().cluster || founding_) return;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "call_queue.hpp"
 #include "logic/agent.hpp"
 #include "logic/coordinator.hpp"
 #include "logic/election.hpp"
@@ -53,18 +54,18 @@ class Core {
   Right right() const;
   Epoch epoch() const;
   Instant clock() const;
-  Permit permit(const Right&) const;
+  std::function<std::optional<Permit>()> permit() const;  // of the moment in which it is asked for
   void found_cluster();
 
   void run_agent(const Right&);
-  void execute(const logic::AgentAction&, const Right&);
+  void execute(const logic::AgentAction&);
   void answer(const VmUuid&, logic::AgentResult);
   void commit(const VmUuid&, const Changes&, bool answered);
 
   void run_coordinator(const Right&);
-  void execute(const logic::CoordinatorAction&, const Right&);
+  void execute(const logic::CoordinatorAction&);
   void read_power(const logic::ReadPower&);
-  void power_off(const logic::PowerOff&, const Right&);
+  void power_off(const logic::PowerOff&);
   void answer(logic::CoordinatorAnswer);
 
   bool is_primary() const;
@@ -78,6 +79,8 @@ class Core {
   Client client_;
   BootId boot_;  // of the last start
   bool stopping_ = false;
+  CallQueue calls_;
+  Right right_;          // of the last round
   Instant wake_at_ = 0;  // 0: not asked for
   Instant decided_at_ = 0;
   bool founding_ = false;

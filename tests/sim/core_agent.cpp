@@ -52,7 +52,7 @@ void Core::run_agent(const Right& right) {
   logic::AgentPlan plan = logic::decide_agent(in, agent_settings_, agent_memory_);
   agent_memory_ = std::move(plan.next);
   acted_ = acted_ || !plan.actions.empty();
-  for (const logic::AgentAction& action : plan.actions) execute(action, right);
+  for (const logic::AgentAction& action : plan.actions) execute(action);
 }
 
 void Core::answer(const VmUuid& uuid, logic::AgentResult result) {
@@ -67,51 +67,54 @@ void Core::commit(const VmUuid& uuid, const Changes& changes, bool answered) {
                       });
 }
 
-void Core::execute(const logic::AgentAction& action, const Right& right) {
+void Core::execute(const logic::AgentAction& action) {
   const VmUuid& uuid = action.uuid;
   world_.oracle.decided(node_, action.why);
   world_.trace(
       [&] { return world_.node(node_).host.name() + ": " + action.why.what + " (" + action.why.because + ")"; });
   Hypervisor& hypervisor = world_.node(node_).hypervisor;
   RbdGuard& guard = world_.node(node_).guard;
+  const auto to_stop = [this]() -> std::optional<Permit> { return Permit{clock() + hook_limit, 0}; };
   // One of the plugin's answers, or the Unknown of its type.
   const auto ask = [&]<class Reply, class Plugin, class Request>(
                        Plugin& plugin, Microseconds limit,
                        void (Plugin::*method)(const Request&, const std::function<void(Reply)>&),
-                       const Request& request) {
-    plugin.worker.template call<Reply>(
-        process, limit, unknown<Reply>(),
-        [&plugin, method, request](std::function<void(Reply)> reply) { (plugin.*method)(request, reply); },
-        [this, uuid](Reply reply) { answer(uuid, std::move(reply)); });
+                       const Request& request, std::function<std::optional<Permit>()> permit) {
+    const std::string lane = std::is_same_v<Plugin, Hypervisor> ? "libvirt" : "rbd-locks";
+    calls_.add(lane, [this, uuid, lane, &plugin, limit, method, request, permit] {
+      Request permitted = request;
+      if constexpr (requires { permitted.permit; }) {
+        const auto now = permit();
+        if (!now) return answer(uuid, unknown<Reply>()), false;
+        permitted.permit = *now;
+      }
+      plugin.worker.template call<Reply>(
+          process, limit, unknown<Reply>(),
+          [&plugin, method, permitted](std::function<void(Reply)> reply) { (plugin.*method)(permitted, reply); },
+          [this, uuid, lane](Reply reply) {
+            calls_.ended(lane);
+            answer(uuid, std::move(reply));
+          });
+      return true;
+    });
   };
   const auto act = [&]<class Act>(const Act& one) {
     if constexpr (std::is_same_v<Act, logic::Probe>) {
-      ask(hypervisor, answer_limit, &Hypervisor::probe, one.request);
+      ask(hypervisor, answer_limit, &Hypervisor::probe, one.request, nullptr);
     } else if constexpr (std::is_same_v<Act, logic::RunHook>) {
-      VmStart request = one.request;
-      request.permit = permit(right);
-      ask(guard, hook_limit, &RbdGuard::before_start, request);
+      ask(guard, hook_limit, &RbdGuard::before_start, one.request, permit());
     } else if constexpr (std::is_same_v<Act, logic::CreateDomain>) {
-      CreateRequest request = one.request;
-      request.permit = permit(right);
-      ask(hypervisor, answer_limit, &Hypervisor::create, request);
+      ask(hypervisor, answer_limit, &Hypervisor::create, one.request, permit());
     } else if constexpr (std::is_same_v<Act, logic::IdentifyInstances>) {
-      ask(guard, hook_limit, &RbdGuard::identify, one.request);
+      ask(guard, hook_limit, &RbdGuard::identify, one.request, nullptr);
     } else if constexpr (std::is_same_v<Act, logic::ResumeDomain>) {
-      DomainRequest request = one.request;
-      request.permit = permit(right);
-      ask(hypervisor, answer_limit, &Hypervisor::resume, request);
-    } else if constexpr (std::is_same_v<Act, logic::ShutdownDomain> || std::is_same_v<Act, logic::DestroyDomain>) {
-      DomainRequest request = one.request;
-      request.permit = {clock() + hook_limit, 0};  // stopping what runs here needs no proof
-      if constexpr (std::is_same_v<Act, logic::ShutdownDomain>)
-        ask(hypervisor, answer_limit, &Hypervisor::shutdown, request);
-      else
-        ask(hypervisor, answer_limit, &Hypervisor::destroy, request);
+      ask(hypervisor, answer_limit, &Hypervisor::resume, one.request, permit());
+    } else if constexpr (std::is_same_v<Act, logic::ShutdownDomain>) {
+      ask(hypervisor, answer_limit, &Hypervisor::shutdown, one.request, to_stop);
+    } else if constexpr (std::is_same_v<Act, logic::DestroyDomain>) {
+      ask(hypervisor, answer_limit, &Hypervisor::destroy, one.request, to_stop);
     } else if constexpr (std::is_same_v<Act, logic::AfterStop>) {
-      VmStopped request = one.request;
-      request.permit = permit(right);
-      ask(guard, hook_limit, &RbdGuard::after_stop, request);
+      ask(guard, hook_limit, &RbdGuard::after_stop, one.request, permit());
     } else if constexpr (std::is_same_v<Act, logic::WriteRun>) {
       commit(uuid, logic::transaction_of(one, uuid), true);
     } else if constexpr (std::is_same_v<Act, logic::AskRelease>) {

@@ -24,7 +24,7 @@ void Core::run_coordinator(const Right& right) {
   logic::CoordinatorPlan plan = logic::decide_coordinator(in, coordinator_settings_, coordinator_memory_);
   coordinator_memory_ = std::move(plan.next);
   acted_ = acted_ || !plan.actions.empty();
-  for (const logic::CoordinatorAction& action : plan.actions) execute(action, right);
+  for (const logic::CoordinatorAction& action : plan.actions) execute(action);
 }
 
 void Core::answer(logic::CoordinatorAnswer one) {
@@ -32,13 +32,13 @@ void Core::answer(logic::CoordinatorAnswer one) {
   wake(0);
 }
 
-void Core::execute(const logic::CoordinatorAction& action, const Right& right) {
+void Core::execute(const logic::CoordinatorAction& action) {
   world_.oracle.decided(node_, action.why);
   if (!std::holds_alternative<logic::ReadPower>(action.act))
     world_.trace(
         [&] { return world_.node(node_).host.name() + ": " + action.why.what + " (" + action.why.because + ")"; });
   if (const auto* read = std::get_if<logic::ReadPower>(&action.act)) return read_power(*read);
-  if (const auto* off = std::get_if<logic::PowerOff>(&action.act)) return power_off(*off, right);
+  if (const auto* off = std::get_if<logic::PowerOff>(&action.act)) return power_off(*off);
   if (const auto* give_up = std::get_if<logic::GiveUpRole>(&action.act)) {
     give_up_asked_ = true;
     coordinator_answers_.push_back(logic::Done{give_up->key, true, {}});
@@ -53,33 +53,48 @@ void Core::execute(const logic::CoordinatorAction& action, const Right& right) {
 }
 
 void Core::read_power(const logic::ReadPower& act) {
-  Fencer& fencer = world_.node(node_).fencer;
-  fencer.worker.call<PowerReading>(
-      process, answer_limit, PowerReading{PowerState::Unknown, {}, "no answer"},
-      [&fencer, act](std::function<void(PowerReading)> reply) {
-        fencer.read({act.node, act.system_uuid}, reply);
-      },
-      [this, act, asked_at = clock()](PowerReading reading) {
-        answer(logic::PowerRead{act.node, std::move(reading), asked_at});
-        answer(logic::Done{act.key, true, {}});
-      });
+  calls_.add("bmc of " + act.node, [this, act] {
+    Fencer& fencer = world_.node(node_).fencer;
+    fencer.worker.call<PowerReading>(
+        process, answer_limit, PowerReading{PowerState::Unknown, {}, "no answer"},
+        [&fencer, act](std::function<void(PowerReading)> reply) {
+          fencer.read({act.node, act.system_uuid}, reply);
+        },
+        [this, act, asked_at = clock()](PowerReading reading) {
+          calls_.ended("bmc of " + act.node);
+          answer(logic::PowerRead{act.node, std::move(reading), asked_at});
+          answer(logic::Done{act.key, true, {}});
+        },
+        Worker::Thread::OfItsLane);
+    return true;
+  });
 }
 
-void Core::power_off(const logic::PowerOff& act, const Right& right) {
-  PowerRequest request;
-  request.permit = {std::min(right.not_after, clock() + coordinator_settings_.fence_deadline), epoch()};
-  request.node = act.victim.node;
-  request.victim = act.victim;
-  request.system_uuid = act.system_uuid;
-  Fencer& fencer = world_.node(node_).fencer;
-  fencer.worker.call<Answer>(
-      process, answer_limit, Answer{Outcome::Unknown, "no answer"},
-      [&fencer, request](std::function<void(Answer)> reply) { fencer.power(request, reply); },
-      [this, act](Answer outcome) {
-        const bool accepted = outcome.outcome == Outcome::Done;
-        answer(logic::PowerActed{act.victim.node, std::move(outcome), clock()});
-        answer(logic::Done{act.key, accepted, {}});
-      });
+void Core::power_off(const logic::PowerOff& act) {
+  calls_.add("bmc of " + act.victim.node, [this, act, decided_at = clock()] {
+    const auto answered = [this, act, decided_at](Answer outcome) {
+      const bool accepted = outcome.outcome == Outcome::Done;
+      answer(logic::PowerActed{act.victim, std::move(outcome), decided_at, clock()});
+      answer(logic::Done{act.key, accepted, {}});
+    };
+    const bool may = right_.may_act && clock() < right_.not_after && logic::still_holds(act, view());
+    if (!may) return answered({Outcome::Unknown, "not asked, because the right to it has gone"}), false;
+    PowerRequest request;
+    request.permit = {std::min(right_.not_after, clock() + coordinator_settings_.fence_deadline), act.epoch};
+    request.node = act.victim.node;
+    request.victim = act.victim;
+    request.system_uuid = act.system_uuid;
+    Fencer& fencer = world_.node(node_).fencer;
+    fencer.worker.call<Answer>(
+        process, answer_limit, Answer{Outcome::Unknown, "no answer"},
+        [&fencer, request](std::function<void(Answer)> reply) { fencer.power(request, reply); },
+        [this, act, answered](Answer outcome) {
+          calls_.ended("bmc of " + act.victim.node);
+          answered(std::move(outcome));
+        },
+        Worker::Thread::OfItsLane);
+    return true;
+  });
 }
 
 // ---------------------------------------------------------------------------------------------------------- the role

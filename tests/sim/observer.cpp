@@ -76,13 +76,21 @@ bool Observer::catch_up(const Store& store, Random& random, Instant now, bool se
   return news;
 }
 
+// A session is read along with its live entry, as the number of its children: a join shows both or none.
 bool Observer::hold(Random& random, const LogEntry& one, Instant now) {
-  auto held = std::find_if(held_.begin(), held_.end(), [&](const Held& each) { return each.key == one.key; });
-  if (held != held_.end()) {
-    held->entry = one.entry;
-    return true;
+  const bool session = one.key.kind == Kind::Session;
+  for (Held& held : held_) {
+    if (held.key == one.key) {
+      held.entry = one.entry;
+      return true;
+    }
+    if (session && held.key == Key{Kind::Live, one.key.name}) {
+      held_.push_back({one.key, held.until, one.entry});
+      return true;
+    }
   }
-  if (one.heartbeat || !random.chance(held_percent)) return false;
+  const bool begins = session && one.entry;
+  if (one.heartbeat || begins || !random.chance(held_percent)) return false;
   held_.push_back({one.key, now + random.below(held_max), one.entry});
   return true;
 }

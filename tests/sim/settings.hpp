@@ -31,6 +31,8 @@ inline logic::CoordinatorSettings coordinator_settings(std::vector<NodeName> coo
   settings.fence_deadline = seconds(20);
   settings.retry_max = seconds(10);
   settings.finished_job_shown = seconds(20);
+  settings.storm_window = session_timeout;
+  settings.storm_wait = 2 * session_timeout;
   settings.shutdown_timeout = agent_settings().shutdown_timeout;
   settings.needs.plugins = {"libvirt", "rbd-locks"};
   return settings;

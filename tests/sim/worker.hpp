@@ -28,11 +28,13 @@ class Worker {
     if (!busy_) next();
   }
 
+  enum class Thread { Own, OfItsLane };  // a fencer's calls about different nodes come at the same time
+
   // Asks from another process. Exactly one answer: what the work gave, or `unknown` when it is absent or too late; the
   // work is not withdrawn then.
   template <class Reply>
   void call(Process& caller, Microseconds limit, Reply unknown, std::function<void(std::function<void(Reply)>)> work,
-            std::function<void(Reply)> answered) {
+            std::function<void(Reply)> answered, Thread thread = Thread::Own) {
     constexpr Microseconds bus_time = 400;
     auto open = std::make_shared<bool>(true);
     const auto answer = [open, answered](const Reply& reply) {
@@ -40,13 +42,17 @@ class Worker {
     };
     if (!process.lives()) return caller.after(bus_time, [answer, unknown] { answer(unknown); });
     caller.after(limit, [answer, unknown] { answer(unknown); });
-    process.after(bus_time, [this, &caller, life = caller.life(), work = std::move(work), answer] {
-      submit([&caller, life, work, answer](const Events::Act& done) {
-        work([&caller, life, answer, done](Reply reply) {
-          done();
-          if (caller.life() == life) caller.after(bus_time, [answer, reply] { answer(reply); });
-        });
+    const Work asked = [&caller, life = caller.life(), work = std::move(work), answer](const Events::Act& done) {
+      work([&caller, life, answer, done](Reply reply) {
+        done();
+        if (caller.life() == life) caller.after(bus_time, [answer, reply] { answer(reply); });
       });
+    };
+    process.after(bus_time, [this, asked, thread] {
+      if (thread == Thread::Own)
+        submit(asked);
+      else
+        asked([] {});
     });
   }
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "sdk/permit.hpp"
 #include "sdk/plugin.hpp"
 #include "store/request.hpp"
 
@@ -60,6 +61,7 @@ class FakeHost : public Host {
   void report(std::string key, std::string value) override { facts[std::move(key)] = std::move(value); }
   void log(Level, std::string_view message) override { journal += std::string(message) + "\n"; }
   sd_event* loop() override { return loop_; }
+  bool holds(const Permit& permit) const override { return pvcd::holds(permit); }
 
   // Turns the loop until it is so. False: it was not so for the limit, which is far longer than it can take.
   bool turn_until(const std::function<bool()>& so, Microseconds limit = seconds(20)) {

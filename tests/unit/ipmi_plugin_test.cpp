@@ -13,14 +13,15 @@
 #include <fstream>
 #include <map>
 #include <sstream>
+#include <thread>
 
 #include "plugins/ipmi/command.hpp"
 #include "plugins/ipmi/guid.hpp"
 #include "plugins/ipmi/ipmi.hpp"
-#include "plugins/ipmi/permit.hpp"
 #include "plugins/ipmi/power_text.hpp"
 #include "plugins/ipmi/secret.hpp"
 #include "plugins/ipmi/text.hpp"
+#include "sdk/permit.hpp"
 
 namespace pvcd::ipmi {
 namespace {
@@ -72,11 +73,13 @@ struct TestSettings : Settings {
 struct TestHost : Host {
   TestSettings values;
   std::string journal;
+  bool outdated = false;  // a newer primary has been heard of
   const Settings& settings() const override { return values; }
   const Settings& shared() const override { return values; }
   void report(std::string, std::string) override {}
   void log(Level, std::string_view message) override { journal += std::string(message) + "\n"; }
   sd_event* loop() override { return nullptr; }
+  bool holds(const Permit& permit) const override { return !outdated && pvcd::holds(permit); }
 };
 
 Instant in(Microseconds delay) { return boottime_now() + delay; }
@@ -327,6 +330,22 @@ TEST_CASE("ipmi: read tells the state only of the right machine") {
   }
 }
 
+TEST_CASE("ipmi: a BMC that hangs delays no call about another one") {
+  FakeTool tool("case \"$*\" in *10.0.0.66*) echo $$ > $D/pid; exec sleep 1000 ;; esac\n" +
+                on_guid(good_guid, "echo 'Chassis Power is off'"));
+  tool.host.values.bmcs["n2"] = tool.host.values.bmcs["n1"];
+  tool.host.values.bmcs["n2"].texts["address"] = "10.0.0.66";
+  tool.host.values.numbers["timeout_ms"] = 20000;
+  std::thread hanging([&] { CHECK(tool.plugin.read({"n2", other_uuid}).state == PowerState::Unknown); });
+  while (tool.folder.read("pid").empty()) poll(nullptr, 0, 5);
+  const int hung = std::stoi(tool.folder.read("pid"));
+  CHECK(tool.read().state == PowerState::Off);
+  CHECK(tool.power(PowerAct::Off).outcome == Outcome::Done);
+  CHECK_FALSE(process_ended(hung));
+  kill(hung, SIGKILL);
+  hanging.join();
+}
+
 TEST_CASE("ipmi: an act is sent to the right machine, in time, or not at all") {
   SECTION("it is accepted") {
     FakeTool tool(on_guid(good_guid, "echo 'Chassis Power Control: Down/Off'"));
@@ -373,6 +392,19 @@ TEST_CASE("ipmi: an act is sent to the right machine, in time, or not at all") {
     const Answer answer = tool.power(PowerAct::Off, seconds(3));
     CHECK(answer.outcome == Outcome::Unknown);
     CHECK(process_ended(std::stoi(tool.folder.read("pid"))));
+  }
+  SECTION("a newer primary is heard of while the BMC tells whose it is") {
+    FakeTool tool(on_guid(good_guid, "true"));
+    tool.host.outdated = true;
+    CHECK(tool.power(PowerAct::Off).outcome == Outcome::Refused);
+    CHECK_FALSE(tool.sent());
+  }
+  SECTION("its victim is another node than the one that is to be switched") {
+    FakeTool tool(on_guid(good_guid, "true"));
+    const Answer answer = tool.plugin.power({{in(seconds(60)), 1}, "n1", {"n2", "boot-1", 1}, uuid, PowerAct::Off});
+    CHECK(answer.outcome == Outcome::Refused);
+    CHECK_THAT(answer.note, Catch::Contains("n2"));
+    CHECK_FALSE(tool.sent());
   }
   SECTION("a node without a BMC") {
     FakeTool tool(on_guid(good_guid, "true"));

@@ -130,6 +130,7 @@ struct TestHost : Host {
   const Settings& shared() const override { return values; }
   void report(std::string key, std::string value) override { facts.emplace_back(key + "=" + value); }
   void log(Level, std::string_view message) override { journal += std::string(message) + "\n"; }
+  bool holds(const Permit& permit) const override { return pvcd::holds(permit); }
   sd_event* loop() override { return event; }
 
   bool turn_until(const std::function<bool()>& reached) {

@@ -75,10 +75,19 @@ TEST_CASE("health is what session, counter and evidence say, and nothing else") 
 
 TEST_CASE("a node whose live entry cannot be read is unknown and not lost: unreadable is no proof of death") {
   World world;
+  const Sights sights = look(world.view, {}, 0);
   world.view.live.erase({"n2", 1});
-  CHECK(health_of(world, {}, 0) == Health::Lost);
+  CHECK(health_of(world, sights, 0) == Health::Lost);
   world.view.broken["/live/n2.1"] = "no JSON";
-  CHECK(health_of(world, {}, 0) == Health::Unknown);
+  CHECK(health_of(world, sights, 0) == Health::Unknown);
+}
+
+TEST_CASE("a join whose live entry has not come into view yet is no loss, unless it never comes") {
+  World world;
+  world.node("n2").incarnation = 2;
+  const Sights sights = look(world.view, {}, 0);
+  CHECK(health_of(world, sights, suspect_after) == Health::Unknown);
+  CHECK(health_of(world, sights, suspect_after + 1) == Health::Lost);
 }
 
 TEST_CASE("the last word outlives the live entry, which a claim removes, but not the incarnation (rule 11)") {

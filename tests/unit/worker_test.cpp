@@ -2,14 +2,17 @@
 
 #include <systemd/sd-event.h>
 
+#include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <condition_variable>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "runtime/clock.hpp"
+#include "sdk/roles.hpp"
 
 using namespace pvcd;
 using host::Handover;
@@ -68,12 +71,16 @@ class Bench {
   explicit Bench(Behaviour behaviour, Microseconds tick_interval = seconds(3600)) {
     host::WorkerOptions options;
     options.tick_interval = tick_interval;
+    options.newest_epoch = &newest_epoch;
     host::WorkerEvents events;
     events.phase = [this](Phase phase) { phases.push_back(phase); };
     events.fact = [this](const std::string& key, const std::string& value) { facts.push_back(key + "=" + value); };
     worker = std::make_unique<Worker>(loop, std::make_unique<Scripted>(std::move(behaviour)), options, events);
   }
 
+  Handover submit(std::function<std::string()> work, Worker::Done done, const std::string& lane = "") {
+    return worker->submit({lane.empty() ? "a call" : "a call of " + lane, lane, std::move(work)}, std::move(done));
+  }
   template <class Condition>
   bool until(Condition condition) {
     const Instant deadline = runtime::boottime_us() + limit;
@@ -86,6 +93,7 @@ class Bench {
   }
 
   runtime::Loop loop;
+  host::NewestEpoch newest_epoch;
   std::vector<Phase> phases;
   std::vector<std::string> facts;
   std::unique_ptr<Worker> worker;
@@ -106,7 +114,7 @@ TEST_CASE("start, requests, ticks and stop come on one thread that is not ours")
     threads.push_back(std::this_thread::get_id());
     return "answer";
   };
-  REQUIRE(bench.worker->submit(work, [&](std::optional<std::string> answer) {
+  REQUIRE(bench.submit(work, [&](std::optional<std::string> answer) {
     got = std::move(answer);
     answered_on = std::this_thread::get_id();
   }) == Handover::Taken);
@@ -138,23 +146,23 @@ TEST_CASE("the queue is bounded; the main thread sees the hanging call's age and
   std::size_t answers = 0;
   const auto count = [&](const std::optional<std::string>& answer) { answers += answer ? 1 : 0; };
   const Instant before = runtime::boottime_us();
-  REQUIRE(bench.worker->submit([&] { return door.pass(), std::string("1"); }, count) == Handover::Taken);
+  REQUIRE(bench.submit([&] { return door.pass(), std::string("1"); }, count) == Handover::Taken);
   REQUIRE(bench.until([&] { return door.reached(); }));
   for (std::size_t index = 0; index < Worker::queue_limit; ++index)
-    REQUIRE(bench.worker->submit([] { return std::string("2"); }, count) == Handover::Taken);
-  CHECK(bench.worker->submit([] { return std::string("3"); }, count) == Handover::QueueFull);
+    REQUIRE(bench.submit([] { return std::string("2"); }, count) == Handover::Taken);
+  CHECK(bench.submit([] { return std::string("3"); }, count) == Handover::QueueFull);
   CHECK(bench.worker->queue_length() == Worker::queue_limit);
 
-  const Instant since = bench.worker->busy_since();
+  const Instant since = bench.worker->busy().since;
   CHECK(since >= before);
   CHECK(bench.until([&] { return runtime::boottime_us() > since + milliseconds(600); }));
-  CHECK(bench.worker->busy_since() == since);
+  CHECK(bench.worker->busy().since == since);
   CHECK(answers == 0);
 
   door.open();
   CHECK(bench.until([&] { return answers == Worker::queue_limit + 1; }));
-  CHECK(bench.until([&] { return bench.worker->busy_since() > since; }));
-  CHECK(bench.worker->submit([] { return std::string("4"); }, count) == Handover::Taken);
+  CHECK(bench.until([&] { return bench.worker->busy().since > since; }));
+  CHECK(bench.submit([] { return std::string("4"); }, count) == Handover::Taken);
   CHECK(bench.until([&] { return answers == Worker::queue_limit + 2; }));
 }
 
@@ -162,7 +170,7 @@ TEST_CASE("an idle worker does not look stalled") {
   Bench bench({});
   REQUIRE(bench.reached(Phase::Running));
   const Instant begin = runtime::boottime_us();
-  CHECK(bench.until([&] { return bench.worker->busy_since() > begin + milliseconds(300); }));
+  CHECK(bench.until([&] { return bench.worker->busy().since > begin + milliseconds(300); }));
 }
 
 TEST_CASE("stop refuses what waits, after the call under way") {
@@ -171,11 +179,11 @@ TEST_CASE("stop refuses what waits, after the call under way") {
   REQUIRE(bench.reached(Phase::Running));
   std::vector<std::string> answers;
   const auto note = [&](const std::optional<std::string>& answer) { answers.push_back(answer.value_or("refused")); };
-  REQUIRE(bench.worker->submit([&] { return door.pass(), std::string("first"); }, note) == Handover::Taken);
+  REQUIRE(bench.submit([&] { return door.pass(), std::string("first"); }, note) == Handover::Taken);
   REQUIRE(bench.until([&] { return door.reached(); }));
-  REQUIRE(bench.worker->submit([] { return std::string("second"); }, note) == Handover::Taken);
+  REQUIRE(bench.submit([] { return std::string("second"); }, note) == Handover::Taken);
   bench.worker->stop();
-  CHECK(bench.worker->submit([] { return std::string("third"); }, note) == Handover::Stopping);
+  CHECK(bench.submit([] { return std::string("third"); }, note) == Handover::Stopping);
   door.open();
   REQUIRE(bench.reached(Phase::Stopped));
   CHECK(answers == std::vector<std::string>{"first", "refused"});
@@ -231,10 +239,108 @@ TEST_CASE("every call of a plugin may turn its loop while it waits, stop too") {
                [] {}, wait});
   REQUIRE(bench.reached(Phase::Running));
   bool done = false;
-  bench.worker->submit([&] { return wait(), std::string(); }, [&](const std::optional<std::string>&) { done = true; });
+  bench.submit([&] { return wait(), std::string(); }, [&](const std::optional<std::string>&) { done = true; });
   REQUIRE(bench.until([&] { return done; }));
   bench.worker->stop();
   REQUIRE(bench.reached(Phase::Stopped));
   REQUIRE(results.size() == 3);
   for (const int result : results) CHECK(result >= 0);
+}
+
+TEST_CASE("a lane that hangs delays only itself: the others go on, in parallel, and the stall names it") {
+  Door door, other;
+  Bench bench({});
+  REQUIRE(bench.reached(Phase::Running));
+  std::vector<std::string> answers;
+  const auto note = [&](const std::optional<std::string>& answer) { answers.push_back(answer.value_or("refused")); };
+  const Instant before = runtime::boottime_us();
+  REQUIRE(bench.submit([&] { return door.pass(), std::string("n1"); }, note, "n1") == Handover::Taken);
+  REQUIRE(bench.until([&] { return door.reached(); }));
+  REQUIRE(bench.submit([] { return std::string("n1 again"); }, note, "n1") == Handover::Taken);
+  REQUIRE(bench.submit([&] { return other.pass(), std::string("n2"); }, note, "n2") == Handover::Taken);
+  REQUIRE(bench.until([&] { return other.reached(); }));  // both are under way
+  REQUIRE(bench.submit([] { return std::string("n3"); }, note, "n3") == Handover::Taken);
+  REQUIRE(bench.submit([] { return std::string("own"); }, note) == Handover::Taken);
+  REQUIRE(bench.until([&] { return answers.size() == 2; }));
+  CHECK(std::set<std::string>(answers.begin(), answers.end()) == std::set<std::string>{"n3", "own"});
+  CHECK(bench.worker->queue_length() == 1);
+
+  const host::Busy busy = bench.worker->busy();
+  CHECK(busy.what == "a call of n1");
+  CHECK(busy.since >= before);
+  CHECK(bench.until([&] { return runtime::boottime_us() > busy.since + milliseconds(600); }));
+  CHECK(bench.worker->busy().since == busy.since);
+
+  door.open();
+  other.open();
+  REQUIRE(bench.until([&] { return answers.size() == 5; }));
+  CHECK(std::find(answers.begin(), answers.end(), "n1") < std::find(answers.begin(), answers.end(), "n1 again"));
+  CHECK(bench.until([&] { return bench.worker->busy().since > busy.since; }));
+}
+
+TEST_CASE("lanes are bounded, in threads and in what waits; all that was taken is answered") {
+  Door door;
+  Bench bench({});
+  REQUIRE(bench.reached(Phase::Running));
+  std::size_t answers = 0;
+  std::atomic<int> at_once = 0;
+  std::size_t taken = 0;
+  const auto work = [&] { return ++at_once, door.pass(), std::string(); };
+  const auto count = [&](const std::optional<std::string>&) { ++answers; };
+  while (bench.submit(work, count, "n" + std::to_string(taken)) == Handover::Taken) {
+    if (++taken > 10 * host::Lanes::threads_max) break;
+    bench.until([&] { return at_once == static_cast<int>(std::min(taken, host::Lanes::threads_max)); });
+  }
+  CHECK(taken == host::Lanes::threads_max + host::Lanes::queue_limit);
+  CHECK(at_once == static_cast<int>(host::Lanes::threads_max));
+  door.open();
+  CHECK(bench.until([&] { return answers == taken; }));
+}
+
+TEST_CASE("no lane is called before start has ended or after stop has begun") {
+  Door starting, calling;
+  std::atomic<bool> started = false, stopped = false, wrong = false;
+  Bench bench({[&](Host&) {
+                 starting.pass();
+                 started = true;
+               },
+               [] {}, [&] { stopped = true; }});
+  std::vector<std::string> answers;
+  const auto note = [&](const std::optional<std::string>& answer) { answers.push_back(answer.value_or("refused")); };
+  const auto work = [&]() -> std::string {
+    wrong = wrong || !started;
+    calling.pass();
+    wrong = wrong || stopped;
+    return "done";
+  };
+  REQUIRE(bench.submit(work, note, "n1") == Handover::Taken);
+  REQUIRE(bench.submit(work, note, "n1") == Handover::Taken);
+  REQUIRE(bench.until([&] { return starting.reached(); }));
+  CHECK_FALSE(calling.reached());
+  starting.open();
+  REQUIRE(bench.until([&] { return calling.reached(); }));
+  bench.worker->stop();
+  const auto nothing = [] { return std::string(); };
+  const auto ignore = [](const std::optional<std::string>&) {};
+  REQUIRE(bench.until([&] { return bench.submit(nothing, ignore, "n2") == Handover::Stopping; }));
+  CHECK(bench.worker->phase() == Phase::Running);  // a stop that hangs in a call is a stall
+  calling.open();
+  REQUIRE(bench.reached(Phase::Stopped));
+  CHECK_FALSE(wrong);
+  CHECK(answers == std::vector<std::string>{"refused", "done"});
+}
+
+TEST_CASE("a permit holds until its time ends or a newer primary has been heard of") {
+  Host* host = nullptr;
+  Bench bench({[&](Host& given) { host = &given; }});
+  REQUIRE(bench.reached(Phase::Running));
+  const Instant later = runtime::boottime_us() + seconds(60);
+  bench.newest_epoch.hear(7);
+  CHECK(host->holds({later, 7}));
+  CHECK_FALSE(host->holds({runtime::boottime_us(), 7}));
+  bench.newest_epoch.hear(8);
+  CHECK_FALSE(host->holds({later, 7}));
+  CHECK(host->holds({later, 8}));
+  bench.newest_epoch.hear(7);  // late
+  CHECK_FALSE(host->holds({later, 7}));
 }

@@ -220,7 +220,7 @@ struct Coordinator {
     return *this;
   }
   Coordinator& off_answer(const NodeName& node, Outcome outcome, const std::string& note = {}) {
-    answers.push_back(PowerActed{node, {outcome, note}, now});
+    answers.push_back(PowerActed{world.life(node), {outcome, note}, now, now});
     done("off/" + node);
     return *this;
   }

@@ -1,0 +1,70 @@
+// Fencing must be known to work before the day it is needed: the BMC of each living node is asked now and then.
+
+#include <algorithm>
+
+#include "logic/round.hpp"
+
+namespace pvcd::logic {
+namespace {
+
+bool is_alive(const Round& round, const NodeName& name) {
+  return health(round.view(), round.next.sights, name, round.in.now, round.settings.suspect_after) == Health::Alive;
+}
+
+ReadinessRecord readiness(const NodeRecord& node, const PowerReading& reading) {
+  ReadinessRecord record;
+  record.boot = node.boot;
+  record.fence_ready = reading.state == PowerState::On;
+  if (reading.state == PowerState::Off)
+    record.note = "its BMC reads off while it proves itself alive: the wrong BMC is configured";
+  if (reading.state == PowerState::Unknown) record.note = "fencing it would fail: " + reading.note;
+  return record;
+}
+
+void note_readiness(Round& round, const PowerRead& read) {
+  auto node = round.view().nodes.find(read.node);
+  if (node == round.view().nodes.end() || !is_alive(round, read.node)) return;
+  const ReadinessRecord record = readiness(node->second.value, read.reading);
+  ReadinessAsked& asked = round.next.readiness_asked[read.node];
+  asked.failures = record.fence_ready ? 0 : asked.failures + 1;
+  auto known = round.view().readiness.find(read.node);
+  if (known != round.view().readiness.end() && known->second.value == record) return;
+  std::optional<Version> replaces;
+  if (known != round.view().readiness.end()) replaces = known->second.version;
+  round.plan(PutReadiness{"readiness/" + read.node, read.node, record, replaces},
+             {record.fence_ready ? read.node + " can be fenced" : "warn that " + read.node + " cannot be fenced",
+              record.fence_ready ? "its BMC answers, and reads on" : record.note,
+              {},
+              {}});
+}
+
+// One that could not be fenced is asked again soon, then less and less often.
+Microseconds interval(const Round& round, const NodeRecord& node, const ReadinessAsked& asked) {
+  auto known = round.view().readiness.find(node.name);
+  const bool ready =
+      known != round.view().readiness.end() && known->second.value.boot == node.boot && known->second.value.fence_ready;
+  if (ready) return round.settings.readiness_interval;
+  return std::min(back_off(round.settings, asked.failures), round.settings.readiness_interval);
+}
+
+void ask(Round& round, const NodeRecord& node) {
+  auto known = round.next.readiness_asked.find(node.name);
+  const bool asked = known != round.next.readiness_asked.end() && known->second.boot == node.boot;
+  if (asked && round.in.now - known->second.at < interval(round, node, known->second)) return;
+  if (!asked) known = round.next.readiness_asked.insert_or_assign(node.name, ReadinessAsked{node.boot, 0, 0}).first;
+  known->second.at = round.in.now;
+  round.plan(ReadPower{"ready/" + node.name, node.name, node.system_uuid, true},
+             {"ask the BMC of " + node.name, "fencing it must be known to work before the day it is needed", {}, {}});
+}
+
+}  // namespace
+
+// Not while it is being fenced: then its BMC has something better to do.
+void keep_readiness(Round& round) {
+  for (const CoordinatorAnswer& answer : round.in.answers)
+    if (const auto* read = std::get_if<PowerRead>(&answer)) note_readiness(round, *read);
+  for (const auto& [name, node] : round.view().nodes)
+    if (is_alive(round, name) && !fence_is_open(round.view(), node.value)) ask(round, node.value);
+}
+
+}  // namespace pvcd::logic

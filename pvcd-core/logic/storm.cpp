@@ -1,0 +1,55 @@
+// The storm brake: many nodes that vanish at once are first taken for a sick network or a sick store.
+
+#include "logic/round.hpp"
+
+namespace pvcd::logic {
+namespace {
+
+constexpr std::size_t crowd_min = 2;
+
+bool went_in_order(const Round& round, const NodeName& name) {
+  const DaemonState word = last_word(round.next.sights, name);
+  return word == DaemonState::Left || word == DaemonState::Stop;
+}
+
+Microseconds between(Instant one, Instant other) { return one > other ? one - other : other - one; }
+
+}  // namespace
+
+void note_who_fell_silent(Round& round) {
+  auto& fell_silent = round.next.fell_silent;
+  std::erase_if(fell_silent, [&](const auto& one) {
+    return !round.view().nodes.contains(one.first) || went_in_order(round, one.first);
+  });
+  for (const auto& [name, node] : round.view().nodes) {
+    if (name == round.in.self.node) continue;
+    const Health state = health(round.view(), round.next.sights, name, round.in.now, round.settings.suspect_after);
+    if (state == Health::Unknown) continue;
+    if (state == Health::Alive) {
+      fell_silent[name].reset();
+      continue;
+    }
+    auto known = fell_silent.find(name);
+    if (known != fell_silent.end() && !known->second) known->second = round.in.now;
+  }
+}
+
+// Judged anew each time: it is over as soon as enough of them are back.
+std::optional<std::string> storm_around(const Round& round, const NodeName& name) {
+  auto found = round.next.fell_silent.find(name);
+  if (found == round.next.fell_silent.end() || !found->second) return std::nullopt;
+  const Instant fell = *found->second;
+  if (round.in.now - fell >= round.settings.storm_wait) return std::nullopt;
+  std::size_t together = 0, alive = 0;
+  for (const auto& [other, since] : round.next.fell_silent) {
+    if (!since) ++alive;
+    if (since && between(*since, fell) <= round.settings.storm_window) ++together;
+  }
+  if (together < crowd_min || together <= alive) return std::nullopt;
+  return std::to_string(together) + " of " + std::to_string(together + alive) +
+         " other nodes vanished together: the network or the store may be sick; until that is clear only what reads "
+         "off "
+         "is switched off";
+}
+
+}  // namespace pvcd::logic

@@ -1,0 +1,175 @@
+// The storm brake: many nodes that vanish at once are first taken for a sick network or a sick store.
+
+#include <catch2/catch.hpp>
+
+#include "world.hpp"
+
+using namespace pvcd;
+using namespace pvcd::logic;
+using namespace pvcd::logic::test;
+
+namespace {
+
+// n1 is primary; each of the others owns a VM, and n1 has seen all of them alive.
+struct Storm {
+  World world;
+  Coordinator n1{world};
+  std::vector<NodeName> others;
+  std::vector<NodeName> silent;
+
+  explicit Storm(int nodes) {
+    for (int i = 2; i <= nodes; ++i) {
+      others.push_back("n" + std::to_string(i));
+      if (i > 3) world.join(others.back());
+      world.own("aaaaaaaa-0000-0000-0000-0000000001" + std::to_string(10 + i), others.back());
+    }
+    n1.round().refresh();
+  }
+  // Session and all.
+  Storm& vanish(const NodeName& name) {
+    world.lose(name);
+    silent.push_back(name);
+    return *this;
+  }
+  Storm& come_back(const NodeName& name) {
+    world.live(name).session = true;
+    std::erase(silent, name);
+    return *this;
+  }
+  // The living beat, the BMCs answer, and the store takes what is planned.
+  Storm& wait(Microseconds time, const std::map<NodeName, PowerState>& power = {}) {
+    n1.wait(time);
+    for (const NodeName& name : others)
+      if (std::find(silent.begin(), silent.end(), name) == silent.end()) world.beat(name);
+    world.beat("n1");
+    for (const NodeName& name : silent) {
+      auto state = power.find(name);
+      n1.read(name, state == power.end() ? PowerState::On : state->second);
+    }
+    n1.round();
+    for (const PutFence& put : n1.all<PutFence>()) {
+      world.view.fences[put.record.victim.node] = {put.record, put.replaces.value_or(60) + 1};
+      n1.done(put.key);
+    }
+    for (const PowerOff& off : n1.all<PowerOff>()) offs.push_back(off.victim.node);
+    return *this;
+  }
+  Storm& wait_for(Microseconds time, const std::map<NodeName, PowerState>& power = {}) {
+    for (Microseconds passed = 0; passed < time; passed += milliseconds(250)) wait(milliseconds(250), power);
+    return *this;
+  }
+  FenceRecord fence(const NodeName& name) const { return world.view.fences.at(name).value; }
+
+  std::vector<NodeName> offs;
+};
+
+}  // namespace
+
+TEST_CASE("one of three, or half of the others, is fenced as fast as ever: no storm") {
+  const auto [nodes, lost] = GENERATE(table<int, int>({{3, 1}, {5, 1}, {5, 2}, {9, 4}}));
+  Storm it(nodes);
+  for (int i = 2; i < 2 + lost; ++i) it.vanish("n" + std::to_string(i));
+  it.wait(0).wait(0).wait(0).wait(0);
+  CHECK(it.offs.size() == static_cast<std::size_t>(lost));
+}
+
+TEST_CASE("most others vanish at once: what reads on is not switched off yet, and the fence says why") {
+  Storm it(5);
+  SECTION("sessions and all") {
+    it.vanish("n2").vanish("n3").vanish("n4");
+    it.wait_for(seconds(12));
+  }
+  SECTION("counters first") {
+    it.silent = {"n2", "n3", "n4"};
+    it.wait_for(seconds(6));
+    for (const NodeName& name : it.silent) it.world.lose(name);
+    it.wait_for(seconds(8));
+  }
+  CHECK(it.offs.empty());
+  for (const NodeName name : {"n2", "n3", "n4"}) {
+    CHECK(it.fence(name).phase == FencePhase::Intent);  // a join cancels it
+    CHECK(it.fence(name).note.find("3 of 4 other nodes vanished together") == 0);
+  }
+}
+
+TEST_CASE("a storm ends when the nodes are back, or when it has lasted long enough") {
+  Storm it(5);
+  it.vanish("n2").vanish("n3").vanish("n4").wait_for(seconds(2));
+  REQUIRE(it.offs.empty());
+  SECTION("it was the network: they come back") {
+    for (const NodeName name : {"n2", "n3", "n4"}) it.come_back(name);
+    it.wait_for(seconds(60));
+    CHECK(it.offs.empty());
+  }
+  SECTION("it was not: after the wait they are fenced, in parallel") {
+    it.wait_for(seconds(11));
+    CHECK(it.offs.size() == 3);
+  }
+  SECTION("one is back: that is no crowd any more, and the others are fenced at once") {
+    it.come_back("n4").wait_for(seconds(1));
+    CHECK(it.offs == std::vector<NodeName>{"n2", "n3"});
+  }
+}
+
+TEST_CASE("in a storm what reads off twice is switched off and proven at once: the truly dead are not kept waiting") {
+  Storm it(5);
+  it.vanish("n2").vanish("n3").vanish("n4");
+  it.wait_for(seconds(2), {{"n2", PowerState::Off}, {"n3", PowerState::Off}});
+  CHECK(it.offs == std::vector<NodeName>{"n2", "n3"});
+  CHECK(it.fence("n4").phase == FencePhase::Intent);
+}
+
+TEST_CASE("in a storm the limit of open fences does not keep the truly dead waiting") {
+  Storm it(12);
+  std::map<NodeName, PowerState> power;
+  for (int i = 2; i <= 12; ++i) it.vanish("n" + std::to_string(i));
+  power["n11"] = power["n12"] = PowerState::Off;
+  it.n1.settings.fences_at_once = 2;
+  it.wait_for(seconds(3), power);
+  CHECK(std::set<NodeName>(it.offs.begin(), it.offs.end()) == std::set<NodeName>{"n11", "n12"});
+}
+
+TEST_CASE("in a storm a fence that a person asked for goes on") {
+  Storm it(5);
+  it.world.job(1, "node-fence", "n2", {{"boot_id", "boot-n2-1"}}, JobState::Running);
+  it.vanish("n2").vanish("n3").vanish("n4").wait_for(seconds(2));
+  CHECK(it.offs == std::vector<NodeName>{"n2"});
+}
+
+TEST_CASE("nodes that vanish one after the other, or leave in order, or were gone before, are no storm") {
+  Storm it(5);
+  SECTION("one after the other: each is fenced before the next one falls silent") {
+    it.vanish("n2").wait_for(seconds(7));
+    it.vanish("n3").wait_for(seconds(7));
+    it.vanish("n4").wait_for(seconds(2));
+    CHECK(std::set<NodeName>(it.offs.begin(), it.offs.end()) == std::set<NodeName>{"n2", "n3", "n4"});
+  }
+  SECTION("most left in order") {
+    it.world.says("n2", DaemonState::Left).says("n3", DaemonState::Stop);
+    it.vanish("n2").vanish("n3").vanish("n4").wait_for(seconds(2));
+    CHECK(it.offs == std::vector<NodeName>{"n4"});
+  }
+  SECTION("nobody saw them alive: a core that starts judges by what it sees") {
+    Storm fresh(5);
+    fresh.n1.memory = {};
+    fresh.vanish("n2").vanish("n3").vanish("n4").wait_for(seconds(2));
+    CHECK(fresh.offs.size() == 3);
+  }
+}
+
+TEST_CASE("two of three vanish: with proof they are fenced after the wait, and without it a minority never acts (S5)") {
+  Storm it(3);
+  it.vanish("n2").vanish("n3");
+  SECTION("with proof: the store has its servers elsewhere") {
+    it.wait_for(seconds(12));
+    CHECK(it.offs.empty());
+    it.wait_for(seconds(1));
+    CHECK(it.offs.size() == 2);
+  }
+  SECTION("without") {
+    it.n1.may_act = false;
+    it.wait_for(seconds(60));
+    CHECK(it.n1.actions.empty());
+    CHECK(it.world.view.fences.empty());
+  }
+}
