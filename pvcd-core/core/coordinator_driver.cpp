@@ -86,7 +86,9 @@ void CoordinatorDriver::execute(const logic::CoordinatorAction& action, Instant 
   }
   if (const auto* give_up = std::get_if<logic::GiveUpRole>(&action.act)) {
     give_up_role_();
-    return answer(logic::Done{give_up->key, true, {}});
+    answers_.push_back(
+        logic::Done{give_up->key, true, {}});  // no reason for a round: it is asked until the role is gone
+    return;
   }
   if (auto changes = logic::transaction_of(action.act, cluster_.view())) commit(action, std::move(*changes));
 }
@@ -135,7 +137,9 @@ void CoordinatorDriver::commit(const logic::CoordinatorAction& action, Changes c
   store::commit(cluster_.store(), changes, [this, action, record, recorded](const store::CommitResult& result) {
     const bool ok = result.code == store::CommitCode::Ok;
     if (ok) decisions_.announce(record, recorded && !result.created.empty() ? result.created.back() : "");
-    answer(logic::Done{logic::key_of(action.act), ok, {}});
+    // What was written wakes when it is seen, what was refused is decided again at the next interval: on the same view
+    // the same decision would be refused again, as often as the store answers.
+    answers_.push_back(logic::Done{logic::key_of(action.act), ok, {}});
   });
 }
 

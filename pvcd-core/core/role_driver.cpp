@@ -138,10 +138,7 @@ void RoleDriver::publish() {
   publishing_ = true;
   const std::optional<Version> replaces = known == roles.end() ? std::nullopt : std::optional(known->second.version);
   store::commit(cluster_.store(), {Put{{Kind::Role, self_.name()}, record, replaces}},
-                [this](const store::CommitResult&) {
-                  publishing_ = false;
-                  wake_();
-                });
+                [this](const store::CommitResult&) { publishing_ = false; });
 }
 
 }  // namespace pvcd::core

@@ -7,6 +7,8 @@
 namespace pvcd::logic {
 namespace {
 
+constexpr Microseconds off_row_hole_max = seconds(6);  // longer than one read of a BMC takes
+
 // A BMC that answers is asked often; one that does not is left alone a little longer each time.
 void set_next_read(PowerHistory& history, const CoordinatorSettings& settings, Instant now) {
   history.silent_reads = history.answers ? 0 : history.silent_reads + 1;
@@ -28,7 +30,9 @@ void note_power_read(Round& round, const PowerRead& read) {
   set_next_read(history, round.settings, round.in.now);
   if (read.reading.state == PowerState::Off) {
     if (read.asked_at < history.began) return;  // the node showed life since
-    if (!history.first_off) history.first_off = read.asked_at;
+    // A row with a hole is none: nobody looked while it may have been on.
+    const bool hole = history.latest_off && read.asked_at - *history.latest_off > off_row_hole_max;
+    if (!history.first_off || hole) history.first_off = read.asked_at;
     history.latest_off = read.asked_at;
     history.facts.push_back("the BMC of " + read.node + " read off" + (history.off_accepted ? " after our off" : ""));
   } else {

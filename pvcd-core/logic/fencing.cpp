@@ -37,10 +37,12 @@ bool left(const Round& round, const NodeRecord& node) {
   return word == DaemonState::Left || word == DaemonState::Stop;
 }
 
-// No sign of life lies between the two reads: it would have thrown the history away.
+// No sign of life lies between the two reads: it would have thrown the history away. An old read says nothing of now:
+// while nothing could be written the host may have been switched on again, and would be switched off while it boots.
 bool read_off_twice(const Round& round, const PowerHistory& history) {
   return history.first_off && history.latest_off &&
-         *history.latest_off - *history.first_off >= round.settings.off_confirm_gap;
+         *history.latest_off - *history.first_off >= round.settings.off_confirm_gap &&
+         round.in.now - *history.latest_off <= 2 * round.settings.off_confirm_gap;
 }
 
 bool reads_on(const PowerHistory& history) { return history.answers && !history.latest_off; }
@@ -108,6 +110,12 @@ void put_fence(Round& round, const NodeRecord& node, const PowerHistory& history
   if (!reason.empty()) record.reason = reason;
   round.plan(PutFence{"fence/" + node.name, record, replaces, round.view().nodes.at(node.name).version},
              {(phase == FencePhase::Intent ? "mean to fence " : "fence ") + node.name, record.reason, {}, {}});
+}
+
+// Off was read after our own off, within the same attempt.
+bool is_proven(const Round& round, const PowerHistory& history) {
+  return history.off_accepted && history.latest_off && *history.latest_off > *history.off_accepted &&
+         (!history.attempt_began || *history.latest_off - *history.attempt_began <= round.settings.fence_deadline);
 }
 
 void plan_evidence(Round& round, const NodeRecord& node, const PowerHistory& history) {
@@ -197,10 +205,10 @@ void carry_on_fence(Round& round, const NodeRecord& node, PowerHistory& history,
   const Seen<FenceRecord>& seen = round.view().fences.at(node.name);
   const FenceRecord& fence = seen.value;
   if (fence.by != round.in.self.node) return watch_fence_of_another(round, node, history);
+  // What is proven stays proven, however long the store does not take it: nothing is sent again.
+  if (is_proven(round, history)) return plan_evidence(round, node, history);
   if (history.attempt_began && now - *history.attempt_began > round.settings.fence_deadline)
     fail_attempt(history, round.settings, now, "the BMC did not read off in time after the off");
-  if (history.off_accepted && history.latest_off && *history.latest_off > *history.off_accepted)
-    return plan_evidence(round, node, history);
   if (!may_send_off(round, node, history, state)) {
     tell_why_not_yet(round, node, history);
     return stand_back(round, node, history);

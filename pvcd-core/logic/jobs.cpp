@@ -466,6 +466,11 @@ void carry_out_node_job(Round& round, const SeenJob& job, const JobType& kind) {
   if (type == "node-step-down") step_down(round, job, node->second);
 }
 
+bool owns(const ClusterView& view, const NodeName& node, const VmUuid& vm) {
+  auto owner = view.owners.find(vm);
+  return owner != view.owners.end() && !owner->second.value.released && owner->second.value.owner.node == node;
+}
+
 // A job for a node that cannot answer any more, or about a VM that is gone, would stand in the way of the next one.
 void finish_unanswerable(Round& round, const SeenJob& job, const JobType& kind) {
   const NodeName& node = job.second.value.object;
@@ -474,6 +479,8 @@ void finish_unanswerable(Round& round, const SeenJob& job, const JobType& kind) 
     finish(round, job, JobResult::Failed, node + " does not exist any more or is off");
   else if (!round.view().vms.contains(argument(job, "vm")))
     finish(round, job, JobResult::Failed, "the VM is gone");
+  else if (owns(round.view(), node, argument(job, "vm")))
+    finish(round, job, JobResult::Skipped, node + " owns the VM by now and looks after its images itself");
   else if (is_overdue(round, job, kind))
     give_up(round, job, kind);
 }

@@ -33,7 +33,7 @@ void note_readiness(Round& round, const PowerRead& read) {
   if (known != round.view().readiness.end()) replaces = known->second.version;
   round.plan(PutReadiness{"readiness/" + read.node, read.node, record, replaces},
              {record.fence_ready ? read.node + " can be fenced" : "warn that " + read.node + " cannot be fenced",
-              record.note,
+              record.fence_ready ? "its BMC answers, and reads on" : record.note,
               {},
               {}});
 }

@@ -260,6 +260,7 @@ TEST_CASE("the BMC of each living node is asked before the day it is needed, and
   CHECK_FALSE(n1.plans("ready/n3"));
   n1.read("n2", PowerState::On).round();
   const auto* put = n1.with_key<PutReadiness>("readiness/n2");
+  for (const CoordinatorAction& action : n1.actions) CHECK_FALSE(action.why.because.empty());
   REQUIRE(put);
   CHECK(put->record == ReadinessRecord{"boot-n2-1", true, ""});
   CHECK_FALSE(put->replaces);

@@ -384,6 +384,45 @@ TEST_CASE("an off that was accepted but not seen in time is sent again, and the 
   CHECK(it.off());
 }
 
+TEST_CASE("two reads of off with a long time between them, when nobody looked, are one") {
+  Case it;
+  it.silence(seconds(3));
+  it.n1.read("n2", PowerState::Off).round();
+  it.n1.wait(seconds(11)).read("n2", PowerState::Off).round();
+  CHECK_FALSE(it.put());
+  it.n1.wait(seconds(1)).read("n2", PowerState::Off).round();
+  CHECK(it.put());
+}
+
+TEST_CASE("what is proven is written for as long as it takes, and nothing is sent again") {
+  Acting it;
+  it.n1.round().off_answer("n2", Outcome::Done).round();
+  it.n1.wait(1).read("n2", PowerState::Off).round();
+  REQUIRE(it.evidence());
+  it.n1.wait(seconds(60)).done("evidence/boot-n2-1", false).round();
+  CHECK(it.evidence());
+  CHECK_FALSE(it.off());
+}
+
+TEST_CASE("a suspect is not switched off on the strength of old reads: it may have been switched on since") {
+  Case it;
+  it.silence(seconds(3));
+  it.n1.read("n2", PowerState::Off).round();
+  it.n1.wait(seconds(1)).read("n2", PowerState::Off).round();
+  REQUIRE(it.put());
+  it.fence_is_seen();
+  SECTION("the store took its time") {
+    it.n1.wait(seconds(3)).round();
+    CHECK_FALSE(it.off());
+    it.n1.read("n2", PowerState::Off).round();
+    CHECK(it.off());
+  }
+  SECTION("at once") {
+    it.n1.round();
+    CHECK(it.off());
+  }
+}
+
 TEST_CASE("an intent whose BMC gives no answer says so and reads on") {
   Case it;
   it.world.lose("n2");

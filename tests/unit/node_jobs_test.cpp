@@ -255,6 +255,14 @@ TEST_CASE("a release request is left to its node, and ended only when nobody can
     CHECK(it.result() == JobResult::Failed);
     CHECK(it.message == "the VM is gone");
   }
+  SECTION("the node owns the VM by now: it starts it through its own hooks and would never answer") {
+    it.world.own(web, "n2", 4);
+    CHECK(it.result() == JobResult::Skipped);
+  }
+  SECTION("the node has owned and released it: it still has to answer") {
+    it.world.own(web, "n2", 4).released = true;
+    CHECK(it.result() == JobResult::None);
+  }
 }
 
 TEST_CASE("a finished job is shown for a minute from when it was first seen finished, then forgotten") {

@@ -1,0 +1,36 @@
+// The management controller of one host: it says what it wants, late, and does what it was told later still. It never
+// reads off for longer than it takes to reset, unless its host is off: against that there is no proof.
+#pragma once
+
+#include <functional>
+
+#include "sdk/roles.hpp"
+
+namespace pvcd::sim {
+
+struct World;
+
+class Bmc {
+ public:
+  Bmc(World& world, std::size_t node) : world_(world), node_(node) {}
+
+  // Nothing: it does not answer.
+  std::optional<PowerState> read();
+  bool accept_off();
+
+  Microseconds latency();
+
+  bool dead = false;   // no power, or no network of its own
+  bool lies = false;   // accepts and does nothing
+  bool slow = false;   // answers late, switches late and perhaps twice
+  bool flaps = false;  // resets again and again: reads off for a moment
+
+ private:
+  bool is_resetting() const;
+
+  World& world_;
+  std::size_t node_;
+  bool told_off_ = false;
+};
+
+}  // namespace pvcd::sim

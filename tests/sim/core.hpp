@@ -1,0 +1,114 @@
+// The core of one node: the real decisions (logic), with the drivers that carry them out. Follows core/daemon.cpp,
+// self.cpp, agent_driver.cpp, coordinator_driver.cpp, role_driver.cpp. What a node remembers on its own disk
+// (high_water.cpp) is left out: this store never goes backwards.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "call_queue.hpp"
+#include "logic/agent.hpp"
+#include "logic/coordinator.hpp"
+#include "logic/election.hpp"
+#include "observer.hpp"
+#include "store.hpp"
+
+namespace pvcd::sim {
+
+class Core {
+ public:
+  Core(World&, std::size_t node);
+
+  void start();
+  void stop();  // SIGTERM: the role first; then `stopped` is called
+  std::function<void()> stopped;
+  bool is_stopping() const { return stopping_ && process.lives(); }
+
+  void store_changed(bool heartbeat);
+  void take_fact(const VmUuid&, DomainState);
+  void read_facts();  // the hypervisor has a full list
+  void lose_facts();  // the hypervisor's process has ended
+
+  // Of a person: Unknown if this node does not reach the store.
+  void submit(const std::string& type, const std::string& object, std::map<std::string, std::string> arguments);
+  void set_maintenance(bool on);
+  const logic::ClusterView& view() const { return observer.view(); }
+  const std::map<VmUuid, std::string>& waiting() const { return coordinator_memory_.waiting; }
+
+  Process process;
+  Observer observer;
+
+ private:
+  struct Right {
+    bool may_act = false;
+    Instant not_after = 0;
+  };
+
+  void wake(Microseconds delay);
+  void tick();
+  void round();
+  void count_round();
+  bool is_busy() const;
+  Life self() const;
+  Right right() const;
+  Epoch epoch() const;
+  Instant clock() const;
+  std::function<std::optional<Permit>()> permit() const;  // of the moment in which it is asked for
+  void found_cluster();
+
+  void run_agent(const Right&);
+  void execute(const logic::AgentAction&);
+  void answer(const VmUuid&, logic::AgentResult);
+  void commit(const VmUuid&, const Changes&, bool answered);
+
+  void run_coordinator(const Right&);
+  void execute(const logic::CoordinatorAction&);
+  void read_power(const logic::ReadPower&);
+  void power_off(const logic::PowerOff&);
+  void answer(logic::CoordinatorAnswer);
+
+  bool is_primary() const;
+  void run_role(const Right&);
+  void claim(ClaimRequest, const Right&);
+  void vacate();
+  void publish();
+
+  World& world_;
+  std::size_t node_;
+  Client client_;
+  BootId boot_;  // of the last start
+  bool stopping_ = false;
+  CallQueue calls_;
+  Right right_;          // of the last round
+  Instant wake_at_ = 0;  // 0: not asked for
+  Instant decided_at_ = 0;
+  bool founding_ = false;
+  bool acted_ = false;  // in the last round
+  Instant rounds_since_ = 0;
+  std::uint64_t rounds_ = 0;  // since then
+
+  logic::AgentSettings agent_settings_;
+  logic::AgentMemory agent_memory_;
+  std::vector<logic::AgentAnswer> agent_answers_;
+  std::map<VmUuid, DomainState> domains_;
+  bool domains_ready_ = false;
+
+  logic::CoordinatorSettings coordinator_settings_;
+  logic::CoordinatorMemory coordinator_memory_;
+  std::vector<logic::CoordinatorAnswer> coordinator_answers_;
+
+  logic::ElectionSettings election_settings_;
+  logic::ElectionMemory election_memory_;
+  CoordinatorState state_ = CoordinatorState::Secondary;
+  Epoch role_epoch_ = 0;
+  bool claiming_ = false;
+  bool vacating_ = false;
+  bool publishing_ = false;
+  bool give_up_asked_ = false;
+  std::uint32_t vacates_failed_ = 0;
+  Instant claim_not_before_ = 0;
+  Instant vacate_not_before_ = 0;
+};
+
+}  // namespace pvcd::sim

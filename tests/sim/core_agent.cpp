@@ -1,0 +1,129 @@
+// Carries out what the agent decides. Follows core/agent_driver.cpp.
+#include "core.hpp"
+#include "logic/transactions.hpp"
+#include "world.hpp"
+
+namespace pvcd::sim {
+namespace {
+
+constexpr const char* no_answer = "it did not answer in time";
+
+template <class Reply>
+Reply unknown() {
+  Reply reply;
+  if constexpr (std::is_same_v<Reply, HookVerdict>)
+    reply.reason = no_answer;
+  else
+    reply.note = no_answer;
+  return reply;
+}
+
+}  // namespace
+
+void Core::take_fact(const VmUuid& uuid, DomainState state) {
+  process.after(500, [this, uuid, state] {
+    domains_[uuid] = state;
+    wake(0);
+  });
+}
+
+void Core::read_facts() {
+  if (!process.lives()) return;
+  process.after(milliseconds(2), [this] {
+    domains_.clear();
+    for (const QemuPointer& qemu : world_.node(node_).host.qemus())
+      domains_[qemu->uuid] = qemu->runs ? DomainState::Running : DomainState::Paused;
+    domains_ready_ = world_.node(node_).hypervisor.has_listed();
+    wake(0);
+  });
+}
+
+void Core::lose_facts() {
+  if (!process.lives()) return;
+  process.after(500, [this] {
+    domains_ready_ = false;
+    domains_.clear();
+  });
+}
+
+void Core::run_agent(const Right& right) {
+  logic::AgentInput in{view(),         self(),  {world_.node(node_).host.address()}, right.may_act, stopping_, domains_,
+                       domains_ready_, clock(), std::exchange(agent_answers_, {})};
+  logic::AgentPlan plan = logic::decide_agent(in, agent_settings_, agent_memory_);
+  agent_memory_ = std::move(plan.next);
+  acted_ = acted_ || !plan.actions.empty();
+  for (const logic::AgentAction& action : plan.actions) execute(action);
+}
+
+void Core::answer(const VmUuid& uuid, logic::AgentResult result) {
+  agent_answers_.push_back({uuid, std::move(result)});
+  wake(0);
+}
+
+void Core::commit(const VmUuid& uuid, const Changes& changes, bool answered) {
+  world_.store.commit(client_, {node_, Part::Agent, epoch()}, changes,
+                      [this, uuid, answered](const CommitOutcome& outcome) {
+                        if (answered) answer(uuid, logic::Written{outcome.code == CommitCode::Ok, "it was refused"});
+                      });
+}
+
+void Core::execute(const logic::AgentAction& action) {
+  const VmUuid& uuid = action.uuid;
+  world_.oracle.decided(node_, action.why);
+  world_.trace(
+      [&] { return world_.node(node_).host.name() + ": " + action.why.what + " (" + action.why.because + ")"; });
+  Hypervisor& hypervisor = world_.node(node_).hypervisor;
+  RbdGuard& guard = world_.node(node_).guard;
+  const auto to_stop = [this]() -> std::optional<Permit> { return Permit{clock() + hook_limit, 0}; };
+  // One of the plugin's answers, or the Unknown of its type.
+  const auto ask = [&]<class Reply, class Plugin, class Request>(
+                       Plugin& plugin, Microseconds limit,
+                       void (Plugin::*method)(const Request&, const std::function<void(Reply)>&),
+                       const Request& request, std::function<std::optional<Permit>()> permit) {
+    const std::string lane = std::is_same_v<Plugin, Hypervisor> ? "libvirt" : "rbd-locks";
+    calls_.add(lane, [this, uuid, lane, &plugin, limit, method, request, permit] {
+      Request permitted = request;
+      if constexpr (requires { permitted.permit; }) {
+        const auto now = permit();
+        if (!now) return answer(uuid, unknown<Reply>()), false;
+        permitted.permit = *now;
+      }
+      plugin.worker.template call<Reply>(
+          process, limit, unknown<Reply>(),
+          [&plugin, method, permitted](std::function<void(Reply)> reply) { (plugin.*method)(permitted, reply); },
+          [this, uuid, lane](Reply reply) {
+            calls_.ended(lane);
+            answer(uuid, std::move(reply));
+          });
+      return true;
+    });
+  };
+  const auto act = [&]<class Act>(const Act& one) {
+    if constexpr (std::is_same_v<Act, logic::Probe>) {
+      ask(hypervisor, answer_limit, &Hypervisor::probe, one.request, nullptr);
+    } else if constexpr (std::is_same_v<Act, logic::RunHook>) {
+      ask(guard, hook_limit, &RbdGuard::before_start, one.request, permit());
+    } else if constexpr (std::is_same_v<Act, logic::CreateDomain>) {
+      ask(hypervisor, answer_limit, &Hypervisor::create, one.request, permit());
+    } else if constexpr (std::is_same_v<Act, logic::IdentifyInstances>) {
+      ask(guard, hook_limit, &RbdGuard::identify, one.request, nullptr);
+    } else if constexpr (std::is_same_v<Act, logic::ResumeDomain>) {
+      ask(hypervisor, answer_limit, &Hypervisor::resume, one.request, permit());
+    } else if constexpr (std::is_same_v<Act, logic::ShutdownDomain>) {
+      ask(hypervisor, answer_limit, &Hypervisor::shutdown, one.request, to_stop);
+    } else if constexpr (std::is_same_v<Act, logic::DestroyDomain>) {
+      ask(hypervisor, answer_limit, &Hypervisor::destroy, one.request, to_stop);
+    } else if constexpr (std::is_same_v<Act, logic::AfterStop>) {
+      ask(guard, hook_limit, &RbdGuard::after_stop, one.request, permit());
+    } else if constexpr (std::is_same_v<Act, logic::WriteRun>) {
+      commit(uuid, logic::transaction_of(one, uuid), true);
+    } else if constexpr (std::is_same_v<Act, logic::AskRelease>) {
+      commit(uuid, logic::transaction_of(one, world_.node(node_).host.name()), false);
+    } else if constexpr (std::is_same_v<Act, logic::FinishJob>) {
+      commit(uuid, logic::transaction_of(one), true);
+    }
+  };
+  std::visit(act, action.act);
+}
+
+}  // namespace pvcd::sim

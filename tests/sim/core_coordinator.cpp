@@ -1,0 +1,174 @@
+// Carries out what the coordinator decides and plays this node's part in the leadership. Follows
+// core/coordinator_driver.cpp and core/role_driver.cpp; there are no role hooks here, so none delays a takeover.
+#include <algorithm>
+
+#include "core.hpp"
+#include "logic/transactions.hpp"
+#include "world.hpp"
+
+namespace pvcd::sim {
+namespace {
+
+constexpr Microseconds try_interval = milliseconds(200);
+
+bool is_held(CoordinatorState state) {
+  return state == CoordinatorState::Takeover || state == CoordinatorState::Primary ||
+         state == CoordinatorState::Relinquish;
+}
+
+}  // namespace
+
+void Core::run_coordinator(const Right& right) {
+  logic::CoordinatorInput in{view(),        self(),  is_primary(),
+                             right.may_act, clock(), std::exchange(coordinator_answers_, {})};
+  logic::CoordinatorPlan plan = logic::decide_coordinator(in, coordinator_settings_, coordinator_memory_);
+  coordinator_memory_ = std::move(plan.next);
+  acted_ = acted_ || !plan.actions.empty();
+  for (const logic::CoordinatorAction& action : plan.actions) execute(action);
+}
+
+void Core::answer(logic::CoordinatorAnswer one) {
+  coordinator_answers_.push_back(std::move(one));
+  wake(0);
+}
+
+void Core::execute(const logic::CoordinatorAction& action) {
+  world_.oracle.decided(node_, action.why);
+  if (!std::holds_alternative<logic::ReadPower>(action.act))
+    world_.trace(
+        [&] { return world_.node(node_).host.name() + ": " + action.why.what + " (" + action.why.because + ")"; });
+  if (const auto* read = std::get_if<logic::ReadPower>(&action.act)) return read_power(*read);
+  if (const auto* off = std::get_if<logic::PowerOff>(&action.act)) return power_off(*off);
+  if (const auto* give_up = std::get_if<logic::GiveUpRole>(&action.act)) {
+    give_up_asked_ = true;
+    coordinator_answers_.push_back(logic::Done{give_up->key, true, {}});
+    return;
+  }
+  const auto changes = logic::transaction_of(action.act, view());
+  if (!changes) return;
+  world_.store.commit(client_, {node_, Part::Coordinator, epoch()}, *changes,
+                      [this, key = logic::key_of(action.act)](const CommitOutcome& outcome) {
+                        coordinator_answers_.push_back(logic::Done{key, outcome.code == CommitCode::Ok, {}});
+                      });
+}
+
+void Core::read_power(const logic::ReadPower& act) {
+  calls_.add("bmc of " + act.node, [this, act] {
+    Fencer& fencer = world_.node(node_).fencer;
+    fencer.worker.call<PowerReading>(
+        process, answer_limit, PowerReading{PowerState::Unknown, {}, "no answer"},
+        [&fencer, act](std::function<void(PowerReading)> reply) {
+          fencer.read({act.node, act.system_uuid}, reply);
+        },
+        [this, act, asked_at = clock()](PowerReading reading) {
+          calls_.ended("bmc of " + act.node);
+          answer(logic::PowerRead{act.node, std::move(reading), asked_at});
+          answer(logic::Done{act.key, true, {}});
+        },
+        Worker::Thread::OfItsLane);
+    return true;
+  });
+}
+
+void Core::power_off(const logic::PowerOff& act) {
+  calls_.add("bmc of " + act.victim.node, [this, act, decided_at = clock()] {
+    const auto answered = [this, act, decided_at](Answer outcome) {
+      const bool accepted = outcome.outcome == Outcome::Done;
+      answer(logic::PowerActed{act.victim, std::move(outcome), decided_at, clock()});
+      answer(logic::Done{act.key, accepted, {}});
+    };
+    const bool may = right_.may_act && clock() < right_.not_after && logic::still_holds(act, view());
+    if (!may) return answered({Outcome::Unknown, "not asked, because the right to it has gone"}), false;
+    PowerRequest request;
+    request.permit = {std::min(right_.not_after, clock() + coordinator_settings_.fence_deadline), act.epoch};
+    request.node = act.victim.node;
+    request.victim = act.victim;
+    request.system_uuid = act.system_uuid;
+    Fencer& fencer = world_.node(node_).fencer;
+    fencer.worker.call<Answer>(
+        process, answer_limit, Answer{Outcome::Unknown, "no answer"},
+        [&fencer, request](std::function<void(Answer)> reply) { fencer.power(request, reply); },
+        [this, act, answered](Answer outcome) {
+          calls_.ended("bmc of " + act.victim.node);
+          answered(std::move(outcome));
+        },
+        Worker::Thread::OfItsLane);
+    return true;
+  });
+}
+
+// ---------------------------------------------------------------------------------------------------------- the role
+
+bool Core::is_primary() const {
+  const Life life = self();
+  const LeaderRecord* leader = logic::primary_of(view());
+  return leader && leader->node == life.node && leader->incarnation == life.incarnation;
+}
+
+void Core::run_role(const Right& right) {
+  const bool primary = is_primary();
+  const bool leave = stopping_ || give_up_asked_;
+  if (primary && !is_held(state_)) {
+    role_epoch_ = epoch();
+    state_ = CoordinatorState::Primary;
+    vacates_failed_ = 0;
+  }
+  if (!primary && is_held(state_)) {
+    give_up_asked_ = false;
+    state_ = CoordinatorState::Secondary;
+  }
+  if (state_ == CoordinatorState::Primary && leave) state_ = CoordinatorState::Relinquish;
+  if (state_ == CoordinatorState::Relinquish && clock() >= vacate_not_before_) vacate();
+  publish();
+  logic::ElectionPlan plan = logic::decide_election(view(), election_settings_, self(), election_memory_, clock());
+  election_memory_ = plan.next;
+  if (plan.claim && right.may_act && !leave && !claiming_ && clock() >= claim_not_before_)
+    claim(std::move(*plan.claim), right);
+}
+
+void Core::claim(ClaimRequest request, const Right& right) {
+  claiming_ = true;
+  claim_not_before_ = clock() + try_interval;
+  request.permit = {right.not_after, request.expected.epoch};
+  Elector& elector = world_.node(node_).elector;
+  world_.trace(
+      [&] { return world_.node(node_).host.name() + " claims epoch " + std::to_string(request.expected.epoch + 1); });
+  elector.worker.call<Answer>(
+      process, answer_limit, Answer{}, [&elector, request](Elector::Reply reply) { elector.claim(request, reply); },
+      [this](const Answer&) {
+        claiming_ = false;
+        wake(0);
+      });
+}
+
+void Core::vacate() {
+  if (std::exchange(vacating_, true)) return;
+  vacate_not_before_ = clock() + try_interval;
+  const VacateRequest request{self(), role_epoch_};
+  Elector& elector = world_.node(node_).elector;
+  elector.worker.call<Answer>(
+      process, answer_limit, Answer{}, [&elector, request](Elector::Reply reply) { elector.vacate(request, reply); },
+      [this](const Answer& answer) {
+        vacating_ = false;
+        if (answer.outcome != Outcome::Done) vacates_failed_++;
+        wake(0);
+      });
+}
+
+void Core::publish() {
+  if (!view().complete || publishing_) return;
+  const NodeName& name = world_.node(node_).host.name();
+  RoleRecord record{state_, role_epoch_};
+  const auto& coordinators = election_settings_.coordinators;
+  if (std::find(coordinators.begin(), coordinators.end(), name) == coordinators.end())
+    record.state = CoordinatorState::Client;
+  auto known = view().roles.find(name);
+  if (known != view().roles.end() && known->second.value == record) return;
+  publishing_ = true;
+  std::optional<Version> replaces;
+  if (known != view().roles.end()) replaces = known->second.version;
+  world_.store.commit(client_, {node_, Part::Agent, epoch()}, {Put{{Kind::Role, name}, record, replaces}},
+                      [this](const CommitOutcome&) { publishing_ = false; });
+}
+
+}  // namespace pvcd::sim

@@ -1,0 +1,316 @@
+#include "deeds.hpp"
+
+namespace pvcd::sim {
+namespace {
+
+// For a while; what it undoes is its own.
+void for_a_while(World& world, const Planned& one, Events::Act begin, Events::Act end) {
+  begin();
+  world.events.after(one.duration, std::move(end));
+}
+
+void cut_power(World& world, const Planned& one, bool with_bmc) {
+  Node& node = world.node(one.node);
+  node.host.power_off();
+  if (with_bmc) node.bmc.dead = true;
+  const bool comes_back = with_bmc || one.value % 4 != 0 || one.deed == Deed::Reboot;
+  world.events.after(one.duration, [&world, &node, index = one.node, with_bmc, comes_back] {
+    if (with_bmc) node.bmc.dead = false;
+    if (comes_back) world.boot(index);
+  });
+}
+
+// systemd's watchdog ends a process that stands still for long, mostly.
+void pause(World& world, const Planned& one, Process& process, Events::Act restart) {
+  if (!process.lives()) return;
+  process.pause();
+  const bool killed = one.duration > watchdog_limit && one.value % 5 != 0;
+  const std::uint64_t life = process.life();
+  world.events.after(killed ? watchdog_limit : one.duration, [&process, life, killed, restart = std::move(restart)] {
+    if (process.life() != life) return;
+    if (killed)
+      restart();
+    else
+      process.resume();
+  });
+}
+
+void restart(World& world, std::size_t index, Process& process, Events::Act start) {
+  process.end();
+  world.events.after(world.random.between(milliseconds(100), seconds(2)),
+                     [&world, index, &process, boot = world.node(index).host.boot(), start = std::move(start)] {
+                       const Host& host = world.node(index).host;
+                       if (host.is_on() && host.boot() == boot && !process.lives()) start();
+                     });
+}
+
+void restart_core(World& world, std::size_t index) {
+  Core& core = world.node(index).core;
+  if (core.process.lives()) restart(world, index, core.process, [&core] { core.start(); });
+}
+
+void restart_keepalive(World& world, std::size_t index) {
+  Keepalive& keepalive = world.node(index).keepalive;
+  if (keepalive.process.lives()) restart(world, index, keepalive.process, [&keepalive] { keepalive.start(); });
+}
+
+void restart_elector(World& world, std::size_t index) {
+  Elector& elector = world.node(index).elector;
+  if (elector.worker.process.lives()) restart(world, index, elector.worker.process, [&elector] { elector.start(); });
+}
+
+void restart_hypervisor(World& world, std::size_t index) {
+  Node& node = world.node(index);
+  if (!node.hypervisor.worker.process.lives()) return;
+  node.core.lose_facts();
+  restart(world, index, node.hypervisor.worker.process, [&node] { node.hypervisor.start(); });
+}
+
+void restart_worker(World& world, std::size_t index, Worker& worker) {
+  if (worker.process.lives()) restart(world, index, worker.process, [&worker] { worker.start(); });
+}
+
+void kill_qemu(World& world, const Planned& one) {
+  std::vector<std::pair<std::size_t, QemuPointer>> running;
+  for (const auto& node : world.nodes)
+    for (const QemuPointer& qemu : node->host.qemus()) running.emplace_back(node->host.index(), qemu);
+  if (running.empty()) return;
+  const auto& [index, qemu] = running[one.value % running.size()];
+  world.node(index).host.end(qemu, Host::End::Killed);
+}
+
+// Somebody starts it again once it has ended, however late that is.
+void start_again(World& world, std::size_t index, const BootId& boot) {
+  Node& node = world.node(index);
+  if (!node.host.is_on() || node.host.boot() != boot) return;
+  if (node.core.is_stopping() || node.keepalive.is_leaving())
+    return world.events.after(seconds(1), [&world, index, boot] { start_again(world, index, boot); });
+  if (!node.core.process.lives()) node.core.start();
+  if (!node.keepalive.process.lives()) node.keepalive.start();
+}
+
+void leave(World& world, const Planned& one) {
+  Node& node = world.node(one.node);
+  if (!node.core.process.lives()) return;
+  node.core.stopped = [&node] {
+    if (node.keepalive.process.lives()) node.keepalive.leave();
+  };
+  node.core.stop();
+  world.events.after(one.duration,
+                     [&world, index = one.node, boot = node.host.boot()] { start_again(world, index, boot); });
+}
+
+void cut_links(World& world, const Planned& one, const std::vector<std::pair<std::size_t, std::size_t>>& links) {
+  const auto change = [&world, links](int by) {
+    for (const auto& [from, to] : links) world.network.cut(from, to, by);
+    world.store.topology_changed();
+  };
+  for_a_while(
+      world, one, [change] { change(1); }, [change] { change(-1); });
+}
+
+void isolate(World& world, const Planned& one) {
+  std::vector<std::pair<std::size_t, std::size_t>> links;
+  for (std::size_t other = 0; other < world.nodes.size(); ++other) {
+    if (other == one.node) continue;
+    links.emplace_back(one.node, other);
+    links.emplace_back(other, one.node);
+  }
+  cut_links(world, one, links);
+  for (std::size_t other = 0; other < world.nodes.size(); ++other) world.network.cut_bmc(one.node, other, 1);
+  world.events.after(one.duration, [&world, index = one.node] {
+    for (std::size_t other = 0; other < world.nodes.size(); ++other) world.network.cut_bmc(index, other, -1);
+  });
+}
+
+void split(World& world, const Planned& one) {
+  std::vector<std::pair<std::size_t, std::size_t>> links;
+  for (std::size_t a = 0; a < world.nodes.size(); ++a)
+    for (std::size_t b = 0; b < world.nodes.size(); ++b)
+      if (((one.value >> a) & 1) != ((one.value >> b) & 1)) links.emplace_back(a, b);
+  cut_links(world, one, links);
+}
+
+template <class Value>
+void set_for_a_while(World& world, const Planned& one, Value& value, Value during, Value after) {
+  for_a_while(
+      world, one, [&value, during] { value = during; }, [&value, after] { value = after; });
+}
+
+// ------------------------------------------------------------------------------------------------------------ people
+
+// A node that a person can reach and that reaches the store.
+Core* desk(World& world) {
+  std::vector<Core*> able;
+  for (const auto& node : world.nodes)
+    if (node->host.runs() && node->core.process.runs() && node->core.view().complete) able.push_back(&node->core);
+  return able.empty() ? nullptr : world.random.one_of(able);
+}
+
+void ask_about_vm(World& world, const Planned& one, const std::string& type) {
+  Core* core = desk(world);
+  if (!core || core->view().vms.empty()) return;
+  auto vm = core->view().vms.begin();
+  std::advance(vm, static_cast<std::ptrdiff_t>(one.value % core->view().vms.size()));
+  std::map<std::string, std::string> arguments;
+  if (type == "vm-move") arguments["node"] = world.node(one.other).host.name();
+  core->submit(type, vm->first, arguments);
+}
+
+// An operator may be wrong only about a node that shows life, which is then refused: against a wrong word about a
+// silent one there is no proof.
+void confirm_off(World& world, const Planned& one) {
+  Core* core = desk(world);
+  if (!core) return;
+  for (std::size_t i = 0; i < world.nodes.size(); ++i) {
+    const Host& host = world.node((one.node + i) % world.nodes.size()).host;
+    auto node = core->view().nodes.find(host.name());
+    if (node == core->view().nodes.end()) continue;
+    const bool over = !host.is_on() || host.boot() != node->second.value.boot;
+    if (over) return core->submit("node-confirm-off", host.name(), {{"boot_id", node->second.value.boot}});
+  }
+}
+
+void ask_about_node(World& world, const Planned& one, const std::string& type) {
+  Core* core = desk(world);
+  if (!core) return;
+  const NodeName& name = world.node(one.node).host.name();
+  if (type == "node-fence") world.oracle.asked_off(name);
+  core->submit(type, name, {});
+}
+
+void define_vm(World& world, const Planned& one) {
+  VmRecord vm;
+  vm.name = "late" + std::to_string(one.value % 1000);
+  vm.uuid = "uuid-" + vm.name;
+  vm.wanted = WantedState::Running;
+  vm.memory = 1ULL << 30;
+  vm.disks = {{"vda", DiskKind::Rbd, "vms/" + vm.name}};
+  world.define(vm);
+}
+
+void maintain(World& world, const Planned& one) {
+  if (Core* core = desk(world)) core->set_maintenance(true);
+  world.events.after(one.duration, [&world] { world.maintenance_ends(); });
+}
+
+// What the cluster is busy with when it is struck.
+const char* phase(const World& world) {
+  const EntryPointer leader = world.store.find({Kind::Leader, {}});
+  const auto* record = leader ? &std::get<LeaderRecord>(leader->record) : nullptr;
+  if (!record || !world.store.find(session_key(record->node, record->incarnation))) return "phase-election";
+  bool recovering = false, starting = false;
+  for (const auto& [key, entry] : world.store.entries()) {
+    if (key.kind == Kind::Fence) return "phase-fencing";
+    if (key.kind == Kind::Evidence) recovering = true;
+    if (key.kind == Kind::Run) starting = starting || std::get<RunRecord>(entry->record).state == VmState::Starting;
+  }
+  return recovering ? "phase-recovering" : starting ? "phase-starting" : "phase-quiet";
+}
+
+}  // namespace
+
+void do_to(World& world, const Planned& one) {
+  Node& node = world.node(one.node);
+  const std::string in_phase = phase(world);
+  world.tally.count(name_of(one.deed));
+  world.tally.count(in_phase);
+  world.tally.count(in_phase + "/" + name_of(one.deed));
+  world.trace([&] { return "-- " + describe(one); });
+  const auto paused = [&](Process& process, void (*restarted)(World&, std::size_t)) {
+    pause(world, one, process, [&world, index = one.node, restarted] { restarted(world, index); });
+  };
+  switch (one.deed) {
+    case Deed::PowerCut:
+    case Deed::Reboot:
+      return cut_power(world, one, false);
+    case Deed::PowerCutBmc:
+      return cut_power(world, one, true);
+    case Deed::FreezeHost:
+      return for_a_while(
+          world, one, [&node] { node.host.freeze(); }, [&node] { node.host.thaw(); });
+    case Deed::PauseCore:
+      return paused(node.core.process, restart_core);
+    case Deed::PauseKeepalive:
+      return paused(node.keepalive.process, restart_keepalive);
+    case Deed::PauseElector:
+      return paused(node.elector.worker.process, restart_elector);
+    case Deed::PauseHypervisor:
+      return paused(node.hypervisor.worker.process, restart_hypervisor);
+    case Deed::PauseGuard:
+      return pause(world, one, node.guard.worker.process,
+                   [&world, &node, index = one.node] { restart_worker(world, index, node.guard.worker); });
+    case Deed::PauseFencer:
+      return pause(world, one, node.fencer.worker.process,
+                   [&world, &node, index = one.node] { restart_worker(world, index, node.fencer.worker); });
+    case Deed::KillCore:
+      return restart_core(world, one.node);
+    case Deed::KillKeepalive:
+      return restart_keepalive(world, one.node);
+    case Deed::KillElector:
+      return restart_elector(world, one.node);
+    case Deed::KillHypervisor:
+      return restart_hypervisor(world, one.node);
+    case Deed::KillGuard:
+      return restart_worker(world, one.node, node.guard.worker);
+    case Deed::KillFencer:
+      return restart_worker(world, one.node, node.fencer.worker);
+    case Deed::KillQemu:
+      return kill_qemu(world, one);
+    case Deed::Leave:
+      return leave(world, one);
+    case Deed::Isolate:
+      return isolate(world, one);
+    case Deed::OneWay:
+      return cut_links(world, one, {{one.node, one.other}});
+    case Deed::Split:
+      return split(world, one);
+    case Deed::CutCeph:
+      world.ceph.falls_silent(one.node);
+      world.network.cut_ceph(one.node, 1);
+      return world.events.after(one.duration, [&world, index = one.node] { world.network.cut_ceph(index, -1); });
+    case Deed::MapLag:
+      return set_for_a_while(world, one, world.ceph.map_lag_max, seconds(8), milliseconds(200));
+    case Deed::StoreSlow:
+      return set_for_a_while(world, one, world.store.extra_latency, milliseconds(100 + one.value % 1400),
+                             Microseconds{0});
+    case Deed::LoseLeader:
+      return world.store.lose_leader();
+    case Deed::StaleView:
+      return set_for_a_while(world, one, node.core.observer.lag, milliseconds(200 + one.value % 4000), milliseconds(5));
+    case Deed::BmcDead:
+      return set_for_a_while(world, one, node.bmc.dead, true, false);
+    case Deed::BmcSlow:
+      return set_for_a_while(world, one, node.bmc.slow, true, false);
+    case Deed::BmcLies:
+      return set_for_a_while(world, one, node.bmc.lies, true, false);
+    case Deed::BmcFlaps:
+      return set_for_a_while(world, one, node.bmc.flaps, true, false);
+    case Deed::BmcCut:
+      world.network.cut_bmc(one.other, one.node, 1);
+      return world.events.after(one.duration, [&world, one] { world.network.cut_bmc(one.other, one.node, -1); });
+    case Deed::LibvirtHangs:
+      return set_for_a_while(world, one, node.hypervisor.libvirtd_hangs, true, false);
+    case Deed::ConfirmOff:
+      return confirm_off(world, one);
+    case Deed::VmDefine:
+      return define_vm(world, one);
+    case Deed::NodeFence:
+    case Deed::VerifyFence:
+    case Deed::BecomePrimary:
+    case Deed::StepDown:
+      return ask_about_node(world, one, name_of(one.deed));
+    case Deed::Maintenance:
+      return maintain(world, one);
+    case Deed::VmStart:
+    case Deed::VmShutdown:
+    case Deed::VmStop:
+    case Deed::VmDisable:
+    case Deed::VmRestart:
+    case Deed::VmMove:
+    case Deed::VmUndefine:
+      return ask_about_vm(world, one, name_of(one.deed));
+  }
+}
+
+}  // namespace pvcd::sim

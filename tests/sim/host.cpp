@@ -1,0 +1,146 @@
+#include "host.hpp"
+
+#include "world.hpp"
+
+namespace pvcd::sim {
+namespace {
+
+constexpr Microseconds late_write_max = milliseconds(1500);
+
+}  // namespace
+
+Host::Host(World& world, std::size_t index)
+    : world_(world),
+      index_(index),
+      name_("n" + std::to_string(index + 1)),
+      address_("10.0.0." + std::to_string(index + 1)) {}
+
+// Each boot of each host has another zero, so that a value of one is never right on another.
+Instant Host::clock() const { return world_.events.now() - booted_at_ + clock_offset_; }
+
+std::uint64_t Host::memory_free() const {
+  std::uint64_t used = 0;
+  for (const QemuPointer& qemu : qemus_) used += qemu->memory;
+  return used < memory_total ? memory_total - used : 0;
+}
+
+void Host::power_on() {
+  if (on_) return;
+  on_ = true;
+  frozen_ = false;
+  boot_ = "boot-" + name_ + "-" + std::to_string(++boots_);
+  booted_at_ = world_.events.now();
+  clock_offset_ = seconds(1) + world_.random.below(seconds(5000));
+  proof_file.clear();
+  session_file = 0;
+  world_.trace([&] { return name_ + " boots: " + boot_; });
+  world_.store.topology_changed();
+}
+
+void Host::power_off() {
+  if (!on_) return;
+  world_.trace([&] { return name_ + " is off"; });
+  world_.ceph.falls_silent(index_);
+  on_ = false;
+  for (Process* process : processes_) {
+    process->end();
+    process->thaw();
+  }
+  for (const QemuPointer& qemu : qemus_) qemu->lives = qemu->runs = false;
+  qemus_.clear();
+  world_.store.topology_changed();
+}
+
+void Host::freeze() {
+  if (!runs()) return;
+  world_.trace([&] { return name_ + " freezes"; });
+  world_.ceph.falls_silent(index_);
+  frozen_ = true;
+  for (Process* process : processes_) process->freeze();
+  world_.store.topology_changed();
+}
+
+void Host::thaw() {
+  if (!on_ || !frozen_) return;
+  world_.trace([&] { return name_ + " goes on"; });
+  frozen_ = false;
+  for (Process* process : processes_) process->thaw();
+  world_.store.topology_changed();
+}
+
+// -------------------------------------------------------------------------------------------------------------- QEMU
+
+QemuPointer Host::create(const VmRecord& vm, Generation generation) {
+  auto qemu = std::make_shared<Qemu>();
+  qemu->uuid = vm.uuid;
+  qemu->process = {next_pid_++, clock()};
+  qemu->node = index_;
+  qemu->boot = boot_;
+  qemu->generation = generation;
+  qemu->memory = vm.memory;
+  for (const Disk& disk : vm.disks) {
+    if (disk.kind != DiskKind::Rbd) continue;
+    auto instance = std::make_shared<Instance>();
+    instance->address = address_ + ":0/" + std::to_string(world_.random.next() % 1000000000);
+    instance->image = disk.source;
+    instance->node = index_;
+    instance->responds = [this, weak = std::weak_ptr(qemu)] {
+      auto one = weak.lock();
+      return one && one->lives && runs() && world_.network.reaches_ceph(index_);
+    };
+    world_.ceph.open(instance);
+    qemu->instances.push_back(std::move(instance));
+  }
+  qemus_.push_back(qemu);
+  world_.oracle.created(qemu);
+  return qemu;
+}
+
+void Host::resume_cpus(const QemuPointer& qemu) {
+  if (!qemu->lives || qemu->runs) return;
+  qemu->runs = qemu->ran = true;
+  world_.trace([&] {
+    return "the CPUs of " + qemu->uuid + " run on " + name_ + ", generation " + std::to_string(qemu->generation);
+  });
+  world_.oracle.started(*qemu);
+  write_again(qemu);
+}
+
+void Host::write_again(const QemuPointer& qemu) {
+  world_.events.after(world_.random.between(milliseconds(200), milliseconds(1500)), [this, qemu] {
+    if (!qemu->lives) return;
+    if (runs() && world_.network.reaches_ceph(index_) && !qemu->instances.empty()) {
+      Instance& instance = *world_.random.one_of(qemu->instances);
+      const std::size_t osd = world_.random.below(osd_count);
+      if (world_.ceph.write(instance, osd)) world_.oracle.wrote(*qemu, instance, osd);
+    }
+    write_again(qemu);
+  });
+}
+
+// What a killed process has already handed to its socket is still delivered (safety rule 7).
+void Host::leave_writes_behind(const Qemu& qemu) {
+  if (!qemu.runs || !runs() || !world_.network.reaches_ceph(index_) || world_.random.chance(50)) return;
+  for (const auto& instance : qemu.instances)
+    world_.events.after(world_.random.below(late_write_max), [this, qemu, instance, boot = boot_] {
+      const std::size_t osd = world_.random.below(osd_count);
+      if (boot == boot_ && runs() && world_.network.reaches_ceph(index_) && world_.ceph.late_write(*instance, osd))
+        world_.oracle.wrote(qemu, *instance, osd);
+    });
+}
+
+void Host::end(const QemuPointer& qemu, End how) {
+  if (!qemu->lives) return;
+  world_.trace([&] { return "QEMU " + std::to_string(qemu->process.pid) + " of " + qemu->uuid + " ends on " + name_; });
+  if (how == End::Killed) {
+    world_.ceph.falls_silent(index_);
+    leave_writes_behind(*qemu);
+  } else {
+    for (const auto& instance : qemu->instances) world_.ceph.close(instance->image, instance->address);
+  }
+  qemu->lives = qemu->runs = false;
+  std::erase(qemus_, qemu);
+  world_.domain_changed(index_, qemu->uuid);
+}
+
+}  // namespace pvcd::sim

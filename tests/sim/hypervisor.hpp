@@ -1,0 +1,42 @@
+// The libvirt plugin of one node, with libvirtd behind it. Follows plugins/libvirt: libvirt.cpp, domain_calls.cpp,
+// domain_facts.cpp.
+#pragma once
+
+#include "host.hpp"
+#include "sdk/roles.hpp"
+#include "worker.hpp"
+
+namespace pvcd::sim {
+
+class Hypervisor {
+ public:
+  template <class Answer>
+  using Reply = std::function<void(Answer)>;
+
+  Hypervisor(World&, std::size_t node);
+
+  void start();
+  bool has_listed() const { return listed_; }
+
+  void probe(const ProbeRequest&, const Reply<DomainProbe>&);
+  void create(const CreateRequest&, const Reply<CreateAnswer>&);
+  void resume(const DomainRequest&, const Reply<Answer>&);
+  void shutdown(const DomainRequest&, const Reply<Answer>&);
+  void destroy(const DomainRequest&, const Reply<Answer>&);
+
+  Worker worker;
+  bool libvirtd_hangs = false;
+
+ private:
+  Host& host() const;
+  bool holds(const Permit&) const;
+  std::vector<QemuPointer> living(const VmUuid&) const;
+  QemuPointer find(const VmUuid&, const pvcd::Process&) const;
+  void list();
+
+  World& world_;
+  std::size_t node_;
+  bool listed_ = false;
+};
+
+}  // namespace pvcd::sim

@@ -1,0 +1,245 @@
+#include "keepalive.hpp"
+
+#include "sdk/proof.hpp"
+#include "world.hpp"
+
+namespace pvcd::sim {
+namespace {
+
+constexpr Microseconds wait_retry = seconds(1);
+constexpr Microseconds refuse_retry = seconds(60);
+
+template <class Record>
+std::optional<keepalive::Found<Record>> found(const EntryPointer& entry) {
+  if (!entry) return std::nullopt;
+  return keepalive::Found<Record>{std::get<Record>(entry->record), entry->version};
+}
+
+}  // namespace
+
+Keepalive::Keepalive(World& world, std::size_t node)
+    : process(world.events), world_(world), node_(node), client_{node, process, heartbeat_interval * 6 / 5} {}
+
+void Keepalive::start() {
+  process.start();
+  client_.server.reset();
+  client_.session = world_.node(node_).host.session_file;
+  beating_ = under_way_ = attempting_ = false;
+  daemon_state_ = DaemonState::Init;
+  last_word_.reset();
+  core_heard_.reset();
+  plugins_heard_.clear();
+  ++round_;
+  process.after(world_.random.between(milliseconds(2), milliseconds(300)), [this] { look(); });
+}
+
+void Keepalive::kill() { process.end(); }
+
+// The last word is told with a heartbeat; then the session is closed.
+void Keepalive::leave() {
+  const Host& host = world_.node(node_).host;
+  last_word_ = host.qemus().empty() ? DaemonState::Stop : DaemonState::Left;
+  beat();
+  process.after(seconds(1), [this] {
+    lose();
+    if (world_.store.serves(node_)) world_.store.close_session(client_.session);
+    world_.node(node_).host.session_file = 0;
+    process.end();
+  });
+}
+
+void Keepalive::hear_core(bool shuts_down) {
+  if (!process.lives()) return;
+  process.after(300, [this, shuts_down] {
+    core_heard_ = world_.node(node_).host.clock();
+    daemon_state_ = shuts_down ? DaemonState::Shutdown : DaemonState::Run;
+  });
+}
+
+void Keepalive::lose() {
+  world_.node(node_).host.proof_file.clear();
+  beating_ = under_way_ = false;
+  ++round_;
+}
+
+void Keepalive::expired() {
+  world_.trace([&] { return "the session of " + world_.node(node_).host.name() + " has expired, it learns"; });
+  client_.session = 0;
+  attempting_ = false;
+  lose();
+  look();
+}
+
+// ----------------------------------------------------------------------------------------------------------- joining
+
+NodeRecord Keepalive::own_record() const {
+  const Host& host = world_.node(node_).host;
+  NodeRecord node;
+  node.name = host.name();
+  node.machine_id = "machine-" + host.name();
+  node.system_uuid = "uuid-" + host.name();
+  node.boot = host.boot();
+  node.addresses = node.storage_addresses = {host.address()};
+  node.cpu_count = 8;
+  node.memory_total = host.memory_total;
+  return node;
+}
+
+keepalive::ClusterLook Keepalive::look_at_cluster() const {
+  const Host& host = world_.node(node_).host;
+  keepalive::ClusterLook look;
+  for (const auto& node : world_.nodes) {
+    const NodeName& name = node->host.name();
+    if (auto record = found<NodeRecord>(world_.store.find({Kind::Node, name}))) look.nodes[name] = *record;
+  }
+  look.fence = found<FenceRecord>(world_.store.find({Kind::Fence, host.name()}));
+  look.evidence = world_.store.find({Kind::Evidence, host.boot()}) != nullptr;
+  auto own = look.nodes.find(host.name());
+  if (own == look.nodes.end()) return look;
+  const Incarnation incarnation = own->second.value.incarnation;
+  if (const auto session = world_.store.find(session_key(host.name(), incarnation)))
+    look.session_owner = session->session;
+  if (const auto live = world_.store.find(live_key(host.name(), incarnation)))
+    look.live = std::get<LiveRecord>(live->record);
+  return look;
+}
+
+void Keepalive::look() {
+  if (last_word_ || attempting_ || beating_) return;
+  attempting_ = true;
+  world_.store.ask(
+      client_,
+      [this]() -> Store::Deliver {
+        std::uint64_t session = client_.session;
+        if (!world_.store.is_open(session)) session = world_.store.open_session(session_timeout);
+        return [this, session, look = look_at_cluster()] {
+          client_.session = world_.node(node_).host.session_file = session;
+          decide(look);
+        };
+      },
+      [this] { hold(wait_retry); });
+}
+
+void Keepalive::decide(const keepalive::ClusterLook& look) {
+  const keepalive::OwnFacts self{own_record(), client_.session, session_timeout, session_timeout, 0};
+  std::visit([this](const auto& decision) { carry_out(decision); }, keepalive::decide_join(look, self));
+}
+
+void Keepalive::carry_out(const keepalive::Resume& resume) {
+  daemon_state_ = resume.live.daemon_state;
+  commit(resume.changes, [this, live = resume.live] { begin_life(live.incarnation, live.counter); });
+}
+
+void Keepalive::carry_out(const keepalive::Join& join) {
+  commit(join.changes, [this, incarnation = join.incarnation] {
+    begin_life(incarnation, 0);
+    remove_former_lives();
+  });
+}
+
+void Keepalive::carry_out(const keepalive::Wait& wait) {
+  world_.trace([&] { return world_.node(node_).host.name() + " does not join yet: " + wait.reason; });
+  hold(wait_retry);
+}
+
+void Keepalive::carry_out(const keepalive::Refuse& refuse) {
+  world_.trace([&] { return world_.node(node_).host.name() + " cannot join: " + refuse.reason; });
+  world_.needs_reboot(node_);
+  hold(refuse_retry);
+}
+
+void Keepalive::commit(const Changes& changes, Events::Act committed) {
+  if (changes.empty()) return committed();
+  world_.store.commit(client_, {node_, Part::Keepalive, 0}, changes,
+                      [this, committed = std::move(committed)](const CommitOutcome& outcome) {
+                        if (outcome.code == CommitCode::Ok) return committed();
+                        hold(wait_retry);
+                      });
+}
+
+void Keepalive::hold(Microseconds retry) {
+  attempting_ = false;
+  process.after(retry, [this] { look(); });
+}
+
+void Keepalive::begin_life(Incarnation incarnation, std::uint64_t counter) {
+  world_.trace([&] { return world_.node(node_).host.name() + " lives as incarnation " + std::to_string(incarnation); });
+  attempting_ = false;
+  incarnation_ = incarnation;
+  counter_ = counter;
+  beating_ = true;
+  under_way_ = false;
+  const std::uint64_t round = ++round_;
+  process.after(heartbeat_interval, [this, round] { on_time(round); });
+  beat();
+}
+
+void Keepalive::remove_former_lives() {
+  const NodeName& name = world_.node(node_).host.name();
+  for (const auto& [key, entry] : world_.store.entries()) {
+    if (key.kind != Kind::Live) continue;
+    const auto incarnation = keepalive::incarnation_of(key.name, name);
+    if (incarnation && *incarnation < incarnation_)
+      world_.store.commit(client_, {node_, Part::Keepalive, 0}, {Remove{key}}, [](const CommitOutcome&) {});
+  }
+}
+
+// --------------------------------------------------------------------------------------------------------- heartbeat
+
+void Keepalive::on_time(std::uint64_t round) {
+  if (round != round_ || !beating_) return;
+  process.after(heartbeat_interval, [this, round] { on_time(round); });
+  beat();
+}
+
+LiveRecord Keepalive::snapshot() const {
+  const Host& host = world_.node(node_).host;
+  LiveRecord live;
+  live.daemon_state = last_word_.value_or(daemon_state_);
+  live.memory_free = host.memory_free();
+  live.memory_used = host.memory_total - live.memory_free;
+  if (core_heard_) live.units["core"] = {"running", host.clock() - *core_heard_, {}};
+  for (const auto& [unit, heard] : plugins_heard_) live.units[unit] = {"running", host.clock() - heard, {}};
+  return live;
+}
+
+// A plugin's process reports as long as its main loop turns, whatever its worker does.
+void Keepalive::hear_plugins() {
+  const Node& node = world_.node(node_);
+  if (node.hypervisor.worker.process.runs()) plugins_heard_["libvirt"] = node.host.clock();
+  if (node.guard.worker.process.runs()) plugins_heard_["rbd-locks"] = node.host.clock();
+}
+
+void Keepalive::beat() {
+  if (!beating_ || under_way_) return;
+  hear_plugins();
+  const Host& host = world_.node(node_).host;
+  LiveRecord live = snapshot();
+  live.node = host.name();
+  live.boot = host.boot();
+  live.incarnation = incarnation_;
+  live.counter = ++counter_;
+  under_way_ = true;
+  world_.oracle.sends_heartbeat(node_, live.counter);
+  world_.store.commit(
+      client_, {node_, Part::Keepalive, 0},
+      {Check{session_key(host.name(), incarnation_)}, Put{live_key(host.name(), incarnation_), live, any_version}},
+      [this, round = round_, sent_at = host.clock()](const CommitOutcome& outcome) {
+        if (round == round_) answered(outcome, sent_at);
+      });
+}
+
+void Keepalive::answered(const CommitOutcome& outcome, Instant sent_at) {
+  under_way_ = false;
+  if (outcome.expired) return expired();
+  Host& host = world_.node(node_).host;
+  if (outcome.code == CommitCode::Ok) {
+    if (!last_word_) host.proof_file = encode_proof({{host.name(), host.boot(), incarnation_}, sent_at});
+  } else if (outcome.code == CommitCode::NoEntry) {
+    world_.trace([&] { return "incarnation " + std::to_string(incarnation_) + " of " + host.name() + " was buried"; });
+    lose();
+    look();
+  }
+}
+
+}  // namespace pvcd::sim

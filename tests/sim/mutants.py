@@ -1,0 +1,182 @@
+#!/usr/bin/python3
+"""Deliberate bugs that the simulator must find: each mutant is a patch, applied to a copy of the sources.
+
+    mutants.py BUILD [--seeds N] [--json FILE] [--junit FILE] [PATCH...]
+
+A patch begins with a comment that names the real bug. What the build compiled is not touched: only the files that a patch
+changes (with a header, all) are compiled again and linked with the rest. Without PATCH: all of tests/sim/mutants. Prints by which seed each
+was found; exit status 1 if one was not.
+"""
+import argparse
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as xml
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+SOURCES = ("pvcd-core/sdk", "pvcd-core/logic", "tests/sim")
+LINKED = ("pvcd-core/sdk/libpvcd-sdk.a.p", "pvcd-core/logic/libpvcd-logic.a.p", "tests/sim/pvcd-sim.p")
+RUN_LIMIT_S = 300
+COMPILES_AT_ONCE = 2
+
+
+@dataclass
+class Mutant:
+    patch: Path
+    bug: str = ""
+    program: Path | None = None
+    seed: int | None = None
+    trouble: str = ""
+    seconds: float = 0
+
+    @property
+    def name(self):
+        return self.patch.stem
+
+    @property
+    def found(self):
+        return self.seed is not None
+
+
+def bug_of(patch):
+    lines = []
+    for line in patch.read_text().splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line.lstrip("# "))
+    return " ".join(lines)
+
+
+class Build:
+    def __init__(self, folder):
+        self.folder = folder.resolve()
+        commands = json.loads((self.folder / "compile_commands.json").read_text())
+        self.commands = {(self.folder / each["file"]).resolve(): each for each in commands if self.is_linked(each)}
+
+    @staticmethod
+    def is_linked(command):
+        return command["output"].startswith(LINKED)
+
+    def make(self, mutant):
+        """The program of a mutant, or what was in the way."""
+        copy = self.folder / "mutants" / mutant.name
+        shutil.rmtree(copy, ignore_errors=True)
+        for source in SOURCES:
+            shutil.copytree(TOP / source, copy / source)
+        patched = subprocess.run(["patch", "-p1", "--no-backup-if-mismatch", "-i", mutant.patch.resolve()], cwd=copy,
+                                 capture_output=True, text=True)
+        if patched.returncode != 0:
+            mutant.trouble = "the patch does not apply: " + patched.stdout
+            return
+        changed = [each for each in self.commands if (copy / each.relative_to(TOP)).read_bytes() != each.read_bytes()]
+        if any((copy / header.relative_to(TOP)).read_bytes() != header.read_bytes()
+               for source in SOURCES for header in (TOP / source).glob("*.hpp")):
+            changed = list(self.commands)
+        objects = []
+        for source, command in self.commands.items():
+            if source not in changed:
+                objects.append(self.folder / command["output"])
+                continue
+            target = copy / (source.name + ".o")
+            self.compile(command, copy / source.relative_to(TOP), copy, target)
+            objects.append(target)
+        mutant.program = copy / "pvcd-sim"
+        self.run(["c++", "-o", mutant.program, *objects])
+
+    def compile(self, command, source, copy, target):
+        words = shlex.split(command["command"])
+        keep = []
+        skip = False
+        for word in words:                      # meson's own -o, -M* and source are replaced by ours
+            if skip:
+                skip = False
+            elif word in ("-o", "-MF", "-MQ", "-c"):
+                skip = True
+            elif word != "-MD":
+                keep.append(word)
+        includes = [f"-I{copy / 'pvcd-core'}", f"-I{copy / 'tests/sim'}"]
+        self.run([keep[0], keep[1], *includes, *keep[2:], "-Wno-error", "-o", target, "-c", source])
+
+    def run(self, words):
+        done = subprocess.run([str(word) for word in words], cwd=self.folder, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise RuntimeError(done.stderr[:2000])
+
+
+def made(build, mutant):
+    mutant.bug = bug_of(mutant.patch)
+    try:
+        build.make(mutant)
+    except RuntimeError as error:
+        mutant.trouble = str(error)
+        mutant.program = None
+    return mutant
+
+
+def hunt(mutant, seeds):
+    if not mutant.program:
+        return
+    begin = time.monotonic()
+    try:
+        said = subprocess.run([mutant.program, "--seeds", str(seeds), "--jobs", "2", "--stop-at-first", "--untold"],
+                              capture_output=True, text=True, timeout=RUN_LIMIT_S).stdout
+    except subprocess.TimeoutExpired:
+        mutant.trouble = f"not done within {RUN_LIMIT_S} s"
+        return
+    found = re.search(r"^seed (\d+) violates (\S+)$", said, re.MULTILINE)
+    mutant.seconds = time.monotonic() - begin
+    if found:
+        mutant.seed, mutant.trouble = int(found[1]), found[2]
+
+
+def write_json(file, mutants):
+    report = json.loads(Path(file).read_text()) if Path(file).exists() else {}
+    report["mutants"] = [{"name": each.name, "found": each.found, "seed": each.seed} for each in mutants]
+    Path(file).write_text(json.dumps(report, indent=1) + "\n")
+
+
+def write_junit(file, mutants):
+    suite = xml.Element("testsuite", name="mutants")
+    for each in mutants:
+        case = xml.SubElement(suite, "testcase", classname="mutants", name=each.name, time=f"{each.seconds:.1f}")
+        if not each.found:
+            xml.SubElement(case, "failure", message="not found").text = each.trouble or each.bug
+    xml.ElementTree(suite).write(file)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("build", type=Path)
+    parser.add_argument("--seeds", type=int, default=20000)
+    parser.add_argument("--json")
+    parser.add_argument("--junit")
+    parser.add_argument("patches", type=Path, nargs="*")
+    options = parser.parse_args()
+    patches = options.patches or sorted((TOP / "tests/sim/mutants").glob("*.patch"))
+    build = Build(options.build)
+    mutants = [Mutant(patch) for patch in patches]
+    with ThreadPoolExecutor(COMPILES_AT_ONCE) as pool:
+        for mutant in pool.map(lambda each: made(build, each), mutants):
+            hunt(mutant, options.seeds)
+            verdict = f"seed {mutant.seed} ({mutant.trouble}), {mutant.seconds:.1f} s" if mutant.found else "NOT FOUND"
+            print(f"{mutant.name:32} {verdict}", flush=True)
+            if not mutant.found:
+                print(f"    {mutant.trouble or mutant.bug}")
+    if options.json:
+        write_json(options.json, mutants)
+    if options.junit:
+        write_junit(options.junit, mutants)
+    missed = [each.name for each in mutants if not each.found]
+    print(f"{len(mutants) - len(missed)} of {len(mutants)} mutants found")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

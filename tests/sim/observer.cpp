@@ -1,0 +1,171 @@
+#include "observer.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace pvcd::sim {
+namespace {
+
+constexpr Microseconds notices_cut_after_max = seconds(4);
+constexpr Microseconds held_max = milliseconds(400);
+constexpr std::uint64_t held_percent = 7;
+
+template <class Record>
+void put(std::optional<logic::Seen<Record>>& into, const EntryPointer& entry) {
+  if (entry)
+    into = logic::Seen<Record>{std::get<Record>(entry->record), entry->version};
+  else
+    into.reset();
+}
+
+template <class Record, class Name>
+void put(std::map<Name, logic::Seen<Record>>& into, const Name& name, const EntryPointer& entry) {
+  if (entry)
+    into[name] = {std::get<Record>(entry->record), entry->version};
+  else
+    into.erase(name);
+}
+
+std::pair<NodeName, Incarnation> life_of(const std::string& name) {
+  const auto dot = name.rfind('.');
+  Incarnation incarnation = 0;
+  std::from_chars(name.data() + dot + 1, name.data() + name.size(), incarnation);
+  return {name.substr(0, dot), incarnation};
+}
+
+std::uint64_t number_of(const std::string& name) {
+  std::uint64_t number = 0;
+  std::from_chars(name.data() + 1, name.data() + name.size(), number);
+  return number;
+}
+
+}  // namespace
+
+void Observer::restart(const Store& store) {
+  view_ = {};
+  held_.clear();
+  sessions_.clear();
+  cut_ = true;  // complete once it reaches the store
+  cut_since_ = 0;
+  notices_after_ = 0;
+  position_ = store.log().size();
+  for (const auto& [key, entry] : store.entries()) apply(key, entry);
+}
+
+bool Observer::catch_up(const Store& store, Random& random, Instant now, bool serves) {
+  if (!serves) {
+    if (!std::exchange(cut_, true)) {
+      cut_since_ = now;
+      notices_after_ = random.below(notices_cut_after_max);
+    }
+    const bool notices = view_.complete && now >= cut_since_ + notices_after_;
+    if (notices) view_.complete = false;
+    return notices;
+  }
+  const bool reconnected = std::exchange(cut_, false) && !view_.complete;
+  const Microseconds behind = reconnected ? 0 : lag;
+  bool news = reconnected;
+  if (reconnected) release(now, true);
+  for (; position_ < store.log().size(); ++position_) {
+    const LogEntry& one = store.log()[position_];
+    if (one.at + behind > now) break;
+    if (reconnected || !hold(random, one, now)) apply(one.key, one.entry);
+    news = news || !one.heartbeat;
+  }
+  if (release(now, false)) news = true;
+  if (reconnected) view_.complete = true;
+  return news;
+}
+
+// A session is read along with its live entry, as the number of its children: a join shows both or none.
+bool Observer::hold(Random& random, const LogEntry& one, Instant now) {
+  const bool session = one.key.kind == Kind::Session;
+  for (Held& held : held_) {
+    if (held.key == one.key) {
+      held.entry = one.entry;
+      return true;
+    }
+    if (session && held.key == Key{Kind::Live, one.key.name}) {
+      held_.push_back({one.key, held.until, one.entry});
+      return true;
+    }
+  }
+  const bool begins = session && one.entry;
+  if (one.heartbeat || begins || !random.chance(held_percent)) return false;
+  held_.push_back({one.key, now + random.below(held_max), one.entry});
+  return true;
+}
+
+bool Observer::release(Instant now, bool all) {
+  bool any = false;
+  for (std::size_t i = 0; i < held_.size();) {
+    if (!all && now < held_[i].until) {
+      ++i;
+      continue;
+    }
+    apply(held_[i].key, held_[i].entry);
+    held_.erase(held_.begin() + static_cast<std::ptrdiff_t>(i));
+    any = true;
+  }
+  return any;
+}
+
+void Observer::apply(const Key& key, const EntryPointer& entry) {
+  switch (key.kind) {
+    case Kind::Cluster:
+      return put(view_.cluster, entry);
+    case Kind::Leader:
+      return put(view_.leader, entry);
+    case Kind::Node:
+      return put(view_.nodes, key.name, entry);
+    case Kind::Live: {
+      const auto life = life_of(key.name);
+      if (!entry) {
+        view_.live.erase(life);
+        return;
+      }
+      logic::Live& live = view_.live[life];
+      live.value = std::get<LiveRecord>(entry->record);
+      live.version = entry->version;
+      live.session = sessions_.contains(key.name);
+      return;
+    }
+    case Kind::Session: {
+      if (entry)
+        sessions_.insert(key.name);
+      else
+        sessions_.erase(key.name);
+      auto live = view_.live.find(life_of(key.name));
+      if (live != view_.live.end()) live->second.session = entry != nullptr;
+      return;
+    }
+    case Kind::Readiness:
+      return put(view_.readiness, key.name, entry);
+    case Kind::Role:
+      return put(view_.roles, key.name, entry);
+    case Kind::Vm:
+      return put(view_.vms, key.name, entry);
+    case Kind::Owner:
+      return put(view_.owners, key.name, entry);
+    case Kind::Run:
+      return put(view_.runs, key.name, entry);
+    case Kind::Waiting:
+      return put(view_.waiting, key.name, entry);
+    case Kind::Fence:
+      return put(view_.fences, key.name, entry);
+    case Kind::Evidence:
+      return put(view_.evidence, key.name, entry);
+    case Kind::Job: {
+      const std::uint64_t id = number_of(key.name);
+      put(view_.jobs, id, entry);
+      if (entry) view_.jobs.at(id).value.id = id;
+      return;
+    }
+    case Kind::Name:
+    case Kind::Image:
+    case Kind::Decision:
+      return;
+  }
+}
+
+}  // namespace pvcd::sim

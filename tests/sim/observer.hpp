@@ -1,0 +1,46 @@
+// One core's view of the store: behind by its server's lag, and single entries behind still more, so that what one
+// transaction wrote becomes visible one by one. It goes on looking complete for a while after its link is cut. Follows
+// core/cluster.cpp and store/mirror.cpp.
+#pragma once
+
+#include <set>
+#include <vector>
+
+#include "logic/view.hpp"
+#include "random.hpp"
+#include "store.hpp"
+
+namespace pvcd::sim {
+
+class Observer {
+ public:
+  // A process that starts reads everything.
+  void restart(const Store&);
+
+  // Reads on; `serves`: the store answers this node. Whether anything was read.
+  bool catch_up(const Store&, Random&, Instant now, bool serves);
+
+  const logic::ClusterView& view() const { return view_; }
+  Microseconds lag = milliseconds(5);
+
+ private:
+  struct Held {
+    Key key;
+    Instant until;
+    EntryPointer entry;
+  };
+
+  void apply(const Key&, const EntryPointer&);
+  bool hold(Random&, const LogEntry&, Instant now);
+  bool release(Instant now, bool all);
+
+  logic::ClusterView view_;
+  std::size_t position_ = 0;
+  std::vector<Held> held_;
+  std::set<std::string> sessions_;
+  Instant cut_since_ = 0;
+  Microseconds notices_after_ = 0;
+  bool cut_ = false;
+};
+
+}  // namespace pvcd::sim

@@ -1,0 +1,99 @@
+#include "settled.hpp"
+
+#include <algorithm>
+
+namespace pvcd::sim {
+namespace {
+
+template <class Record>
+const Record* find(const World& world, Kind kind, const std::string& name) {
+  const EntryPointer entry = world.store.find({kind, name});
+  return entry ? &std::get<Record>(entry->record) : nullptr;
+}
+
+const Core* primary(const World& world) {
+  const auto* leader = find<LeaderRecord>(world, Kind::Leader, {});
+  if (!leader || leader->node.empty()) return nullptr;
+  const Node& node = world.node(world.index_of(leader->node));
+  return node.host.is_on() && node.core.process.runs() ? &node.core : nullptr;
+}
+
+std::uint64_t promised_on(const World& world, const NodeName& node) {
+  std::uint64_t sum = 0;
+  for (const auto& [key, entry] : world.store.entries()) {
+    if (key.kind != Kind::Owner) continue;
+    const auto& owner = std::get<OwnerRecord>(entry->record);
+    const auto* vm = find<VmRecord>(world, Kind::Vm, key.name);
+    if (vm && !owner.released && owner.owner.node == node) sum += vm->memory;
+  }
+  return sum;
+}
+
+bool has_local_disk(const VmRecord& vm) {
+  return std::any_of(vm.disks.begin(), vm.disks.end(), [](const Disk& disk) { return disk.kind != DiskKind::Rbd; });
+}
+
+// Some host that is on could take it.
+bool has_room(const World& world, const VmRecord& vm) {
+  const auto* owner = find<OwnerRecord>(world, Kind::Owner, vm.uuid);
+  for (const auto& node : world.nodes) {
+    const NodeName& name = node->host.name();
+    const bool allowed =
+        vm.node_limit.empty() || std::find(vm.node_limit.begin(), vm.node_limit.end(), name) != vm.node_limit.end();
+    const NodeName pin = has_local_disk(vm) ? (owner ? owner->owner.node : vm.home) : NodeName();
+    if (!node->host.is_on() || !allowed || (!pin.empty() && pin != name)) continue;
+    if (promised_on(world, name) + vm.memory <= node->host.memory_total) return true;
+  }
+  return false;
+}
+
+std::string wanted_running(const World& world, const VmRecord& vm) {
+  const auto* owner = find<OwnerRecord>(world, Kind::Owner, vm.uuid);
+  const auto* run = find<RunRecord>(world, Kind::Run, vm.uuid);
+  if (owner && !owner->released) {
+    const Host& host = world.node(world.index_of(owner->owner.node)).host;
+    const bool here = host.is_on() && host.boot() == owner->owner.boot;
+    const bool runs = std::any_of(host.qemus().begin(), host.qemus().end(),
+                                  [&](const QemuPointer& qemu) { return qemu->uuid == vm.uuid && qemu->runs; });
+    if (here && runs && run && run->generation == owner->generation && run->state == VmState::Running &&
+        run->reason.empty())
+      return {};
+    if (here) return vm.name + " does not run on its owner " + owner->owner.node + (run ? ": " + run->reason : "");
+  }
+  const Core* core = primary(world);
+  if (!core) return "there is no primary";
+  auto waiting = core->waiting().find(vm.uuid);
+  if (waiting != core->waiting().end() && !waiting->second.empty() && !has_room(world, vm)) return {};
+  return vm.name + " has no place: " + (waiting == core->waiting().end() ? "and nobody says why" : waiting->second);
+}
+
+std::string not_wanted(const World& world, const VmRecord& vm) {
+  for (const auto& node : world.nodes)
+    for (const QemuPointer& qemu : node->host.qemus())
+      if (qemu->uuid == vm.uuid) return vm.name + " still runs on " + node->host.name();
+  return {};
+}
+
+}  // namespace
+
+std::string still_open(const World& world) {
+  for (const auto& node : world.nodes)
+    if (node->host.is_on() && !node->keepalive.beating()) return node->host.name() + " has not joined";
+  for (const auto& [key, entry] : world.store.entries()) {
+    if (key.kind == Kind::Job) {
+      const auto& job = std::get<JobRecord>(entry->record);
+      // A node that is off and owns nothing is nobody's concern; the job ends in its own time.
+      const bool nobody_answers =
+          job.type == "node-release-images" && !world.node(world.index_of(job.object)).host.is_on();
+      if (job.state != JobState::Finished && !nobody_answers)
+        return key.name + " (" + job.type + " " + job.object + ") has not ended";
+    }
+    if (key.kind != Kind::Vm) continue;
+    const auto& vm = std::get<VmRecord>(entry->record);
+    const std::string open = vm.wanted == WantedState::Running ? wanted_running(world, vm) : not_wanted(world, vm);
+    if (!open.empty()) return open;
+  }
+  return primary(world) ? std::string() : "there is no primary";
+}
+
+}  // namespace pvcd::sim

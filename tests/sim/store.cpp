@@ -1,0 +1,260 @@
+#include "store.hpp"
+
+#include <algorithm>
+
+namespace pvcd::sim {
+namespace {
+
+constexpr unsigned retransmissions = 8;
+constexpr Microseconds retransmission_interval = milliseconds(250);
+
+template <class... Each>
+struct Overloaded : Each... {
+  using Each::operator()...;
+};
+template <class... Each>
+Overloaded(Each...) -> Overloaded<Each...>;
+
+Key parent_of(const Key& session) { return {Kind::Live, session.name}; }
+Key child_of(const Key& live) { return {Kind::Session, live.name}; }
+
+}  // namespace
+
+struct Store::Request {
+  Client& client;
+  std::uint64_t life;
+  std::size_t server;
+  std::function<Deliver()> at_server;
+  bool answered = false;
+};
+
+// ---------------------------------------------------------------------------------------------------------- ensemble
+
+bool Store::is_serving(std::size_t server) const {
+  return leader_ && is_up(server) && network_.both_ways(server, *leader_);
+}
+
+bool Store::is_majority(std::size_t leader) const {
+  std::size_t followers = 0;
+  for (std::size_t server = 0; server < servers_; ++server)
+    if (is_up(server) && network_.both_ways(server, leader)) followers++;
+  return is_up(leader) && followers * 2 > servers_;
+}
+
+bool Store::serves(std::size_t node) const {
+  for (std::size_t server = 0; server < servers_; ++server)
+    if (is_serving(server) && network_.both_ways(node, server)) return true;
+  return false;
+}
+
+bool Store::has_majority() const {
+  for (std::size_t server = 0; server < servers_; ++server)
+    if (is_majority(server)) return true;
+  return false;
+}
+
+void Store::topology_changed() {
+  if (leader_ && is_majority(*leader_)) return;
+  lose_leader();
+}
+
+void Store::lose_leader() {
+  leader_.reset();
+  if (std::exchange(electing_, true)) return;
+  events_.after(random_.between(milliseconds(100), milliseconds(1500)), [this] { elect(); });
+}
+
+// A new leader gives every session its full time again.
+void Store::elect() {
+  electing_ = false;
+  std::vector<std::size_t> able;
+  for (std::size_t server = 0; server < servers_; ++server)
+    if (is_majority(server)) able.push_back(server);
+  if (able.empty()) return;
+  leader_ = random_.one_of(able);
+  for (auto& [id, session] : sessions_) session.heard_at = events_.now();
+  on_leader();
+}
+
+// ---------------------------------------------------------------------------------------------------------- requests
+
+std::optional<std::size_t> Store::connect(std::size_t node) {
+  std::vector<std::size_t> able;
+  for (std::size_t server = 0; server < servers_; ++server)
+    if (is_serving(server) && network_.both_ways(node, server)) able.push_back(server);
+  if (able.empty()) return std::nullopt;
+  return random_.one_of(able);
+}
+
+Microseconds Store::travel() {
+  return random_.between(200, 4000) + (extra_latency ? random_.between(0, extra_latency) : 0);
+}
+
+void Store::ask(Client& client, std::function<Deliver()> at_server, Events::Act unknown) {
+  if (!client.server) client.server = connect(client.node);
+  auto request = std::make_shared<Request>(
+      Request{client, client.process.life(), client.server.value_or(0), std::move(at_server)});
+  client.process.after(client.patience, [request, unknown = std::move(unknown)] {
+    if (std::exchange(request->answered, true)) return;
+    request->client.server.reset();
+    unknown();
+  });
+  if (client.server) events_.after(travel(), [this, request] { arrive(request, retransmissions); });
+}
+
+// What was sent into a cut link comes through when the link is back soon: late, and unknown to who gave it up.
+void Store::arrive(const std::shared_ptr<Request>& request, unsigned tries_left) {
+  const std::size_t node = request->client.node;
+  if (!network_.passes(node, request->server) || !is_serving(request->server)) {
+    if (tries_left > 0)
+      events_.after(retransmission_interval, [this, request, tries_left] { arrive(request, tries_left - 1); });
+    return;
+  }
+  auto deliver = request->at_server();
+  events_.after(travel(), [this, request, node, deliver = std::move(deliver)] {
+    Process& process = request->client.process;
+    if (!network_.passes(request->server, node) || !is_up(request->server) || process.life() != request->life) return;
+    process.after(0, [request, deliver] {
+      if (!std::exchange(request->answered, true)) deliver();
+    });
+  });
+}
+
+void Store::commit(Client& client, const Author& author, Changes changes,
+                   std::function<void(const CommitOutcome&)> answered) {
+  ask(
+      client,
+      [this, session = client.session, author, changes = std::move(changes), answered]() -> Deliver {
+        if (session != 0) {
+          auto found = sessions_.find(session);
+          if (found == sessions_.end()) return [answered] { answered({CommitCode::Unknown, 0, true}); };
+          found->second.heard_at = events_.now();
+        }
+        return [answered, outcome = commit_now(changes, author, session)] { answered(outcome); };
+      },
+      [answered] { answered({}); });
+}
+
+// ---------------------------------------------------------------------------------------------------------- sessions
+
+std::uint64_t Store::open_session(Microseconds timeout) {
+  const std::uint64_t id = next_session_++;
+  sessions_[id] = {timeout, events_.now()};
+  watch_session(id, events_.now() + timeout);
+  return id;
+}
+
+void Store::watch_session(std::uint64_t session, Instant when) {
+  events_.at(when, [this, session] {
+    auto found = sessions_.find(session);
+    if (found == sessions_.end()) return;
+    const Instant ends = found->second.heard_at + found->second.timeout;
+    if (events_.now() < ends) return watch_session(session, ends);
+    if (!leader_) return watch_session(session, events_.now() + found->second.timeout / 4);
+    end_session(session);
+  });
+}
+
+void Store::close_session(std::uint64_t session) {
+  if (sessions_.contains(session)) end_session(session);
+}
+
+void Store::end_session(std::uint64_t session) {
+  sessions_.erase(session);
+  std::vector<Key> ephemeral;
+  for (const auto& [key, entry] : entries_)
+    if (entry->session == session) ephemeral.push_back(key);
+  Changes removals;
+  for (const Key& key : ephemeral) removals.push_back(Remove{key});
+  commit_now(removals, {0, Part::Store, 0});
+}
+
+// ------------------------------------------------------------------------------------------------------ transactions
+
+EntryPointer Store::find(const Key& key) const {
+  auto found = entries_.find(key);
+  return found == entries_.end() ? nullptr : found->second;
+}
+
+CommitOutcome Store::commit_now(const Changes& changes, const Author& author, std::uint64_t session) {
+  std::vector<std::pair<Key, EntryPointer>> undo;
+  const CommitOutcome outcome = apply(changes, session, undo);
+  if (outcome.code != CommitCode::Ok) {
+    for (auto each = undo.rbegin(); each != undo.rend(); ++each) {
+      if (each->second)
+        entries_[each->first] = each->second;
+      else
+        entries_.erase(each->first);
+    }
+    return outcome;
+  }
+  bool heartbeat = author.part == Part::Keepalive;
+  for (const auto& [key, before] : undo) {
+    const EntryPointer after = find(key);
+    if (!before && !after) continue;
+    const bool beats = key.kind == Kind::Live && before && after;
+    heartbeat = heartbeat && beats;
+    log_.push_back({events_.now(), key, after, beats});
+    on_change(author, key, before.get(), after.get());
+  }
+  if (!undo.empty()) on_commit(heartbeat);
+  return outcome;
+}
+
+CommitOutcome Store::apply(const Changes& changes, std::uint64_t session,
+                           std::vector<std::pair<Key, EntryPointer>>& undo) {
+  for (std::size_t i = 0; i < changes.size(); ++i)
+    if (const CommitCode code = apply_one(changes[i], session, undo); code != CommitCode::Ok) return {code, i, false};
+  return {CommitCode::Ok};
+}
+
+void Store::set(const Key& key, EntryPointer entry, std::vector<std::pair<Key, EntryPointer>>& undo) {
+  undo.emplace_back(key, find(key));
+  if (entry)
+    entries_[key] = std::move(entry);
+  else
+    entries_.erase(key);
+}
+
+CommitCode Store::apply_one(const Change& change, std::uint64_t session,
+                            std::vector<std::pair<Key, EntryPointer>>& undo) {
+  const auto at_version = [this](const Key& key, Version version) {
+    const EntryPointer entry = find(key);
+    if (!entry) return CommitCode::NoEntry;
+    return version == any_version || entry->version == version ? CommitCode::Ok : CommitCode::BadVersion;
+  };
+  return std::visit(Overloaded{
+                        [&](const Check& check) { return at_version(check.key, check.version); },
+                        [&](const Absent& absent) { return find(absent.key) ? CommitCode::Exists : CommitCode::Ok; },
+                        [&](const Put& put) {
+                          if (!put.replaces) {
+                            if (find(put.key)) return CommitCode::Exists;
+                            const bool ephemeral = put.key.kind == Kind::Session;
+                            if (ephemeral && !find(parent_of(put.key))) return CommitCode::NoEntry;
+                            set(put.key, std::make_shared<Entry>(Entry{put.record, 0, ephemeral ? session : 0}), undo);
+                            return CommitCode::Ok;
+                          }
+                          const CommitCode code = at_version(put.key, *put.replaces);
+                          if (code != CommitCode::Ok) return code;
+                          set(put.key, std::make_shared<Entry>(Entry{put.record, find(put.key)->version + 1, 0}), undo);
+                          return CommitCode::Ok;
+                        },
+                        [&](const Append& append) {
+                          if (append.kind == Kind::Decision) return CommitCode::Ok;  // nothing here reads them
+                          Key key = job_key(next_number_[append.kind]++);
+                          key.kind = append.kind;
+                          set(key, std::make_shared<Entry>(Entry{append.record, 0, 0}), undo);
+                          return CommitCode::Ok;
+                        },
+                        [&](const Remove& remove) {
+                          const CommitCode code = at_version(remove.key, remove.version);
+                          if (code != CommitCode::Ok) return code;
+                          if (remove.key.kind == Kind::Live && find(child_of(remove.key))) return CommitCode::NotEmpty;
+                          set(remove.key, nullptr, undo);
+                          return CommitCode::Ok;
+                        },
+                    },
+                    change);
+}
+
+}  // namespace pvcd::sim

@@ -1,0 +1,124 @@
+// The cluster store as its clients meet it: an ensemble on the coordinators' hosts that commits transactions one after
+// the other, keeps sessions, loses its leader (every session gets a fresh timeout then), and answers late, never, or
+// after the fact. What observers see of it is in observer.hpp.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "network.hpp"
+#include "process.hpp"
+#include "random.hpp"
+#include "sdk/change.hpp"
+
+namespace pvcd::sim {
+
+struct World;
+
+struct Entry {
+  Record record;
+  Version version = 0;
+  std::uint64_t session = 0;  // of an ephemeral entry
+};
+using EntryPointer = std::shared_ptr<const Entry>;  // none: it does not exist
+
+// On whose behalf a transaction is made; for the oracle.
+enum class Part { Person, Keepalive, Election, Agent, Coordinator, Store };
+struct Author {
+  std::size_t node = 0;
+  Part part = Part::Person;
+  Epoch epoch = 0;  // that was seen when it was decided
+};
+
+struct LogEntry {
+  Instant at;
+  Key key;
+  EntryPointer entry;
+  bool heartbeat;
+};
+
+struct CommitOutcome {
+  CommitCode code = CommitCode::Unknown;
+  std::size_t failed = 0;
+  bool expired = false;  // the session has; nothing was done
+};
+
+// A connection of one process. It believes in its server until an answer is missing.
+struct Client {
+  std::size_t node;
+  Process& process;
+  Microseconds patience;  // with one request
+  std::optional<std::size_t> server = {};
+  std::uint64_t session = 0;
+};
+
+class Store {
+ public:
+  using Changed = std::function<void(const Author&, const Key&, const Entry* before, const Entry* after)>;
+  using Deliver = std::function<void()>;
+
+  Store(Events& events, Random& random, const Network& network, std::size_t servers)
+      : events_(events), random_(random), network_(network), servers_(servers) {}
+
+  std::function<bool(std::size_t)> is_up;  // a server: its host is on and not frozen
+  Changed on_change;
+  std::function<void(bool heartbeat)> on_commit;
+  std::function<void()> on_leader;
+
+  // `at_server` runs when the request arrives and returns what the answer does with the client; `unknown` runs instead
+  // when no answer came in time. Both run in the client's process.
+  void ask(Client&, std::function<Deliver()> at_server, Events::Act unknown);
+  void commit(Client&, const Author&, Changes, std::function<void(const CommitOutcome&)> answered);
+
+  CommitOutcome commit_now(const Changes&, const Author&, std::uint64_t session = 0);
+  EntryPointer find(const Key&) const;
+  const std::map<Key, EntryPointer>& entries() const { return entries_; }
+  const std::vector<LogEntry>& log() const { return log_; }
+
+  std::uint64_t open_session(Microseconds timeout);
+  bool is_open(std::uint64_t session) const { return sessions_.contains(session); }
+  void close_session(std::uint64_t session);
+
+  void topology_changed();
+  void lose_leader();
+  bool serves(std::size_t node) const;  // somebody answers this node now
+  bool has_majority() const;            // some server could lead now
+  Microseconds extra_latency = 0;
+
+ private:
+  struct Session {
+    Microseconds timeout;
+    Instant heard_at;
+  };
+  struct Request;
+
+  bool is_serving(std::size_t server) const;
+  bool is_majority(std::size_t leader) const;
+  void elect();
+  std::optional<std::size_t> connect(std::size_t node);
+  Microseconds travel();
+  void arrive(const std::shared_ptr<Request>&, unsigned tries_left);
+  void watch_session(std::uint64_t session, Instant when);
+  void end_session(std::uint64_t session);
+
+  CommitOutcome apply(const Changes&, std::uint64_t session, std::vector<std::pair<Key, EntryPointer>>& undo);
+  CommitCode apply_one(const Change&, std::uint64_t session, std::vector<std::pair<Key, EntryPointer>>& undo);
+  void set(const Key&, EntryPointer, std::vector<std::pair<Key, EntryPointer>>& undo);
+
+  Events& events_;
+  Random& random_;
+  const Network& network_;
+  std::size_t servers_;
+  std::optional<std::size_t> leader_;
+  bool electing_ = false;
+  std::map<Key, EntryPointer> entries_;
+  std::vector<LogEntry> log_;
+  std::map<std::uint64_t, Session> sessions_;
+  std::uint64_t next_session_ = 1;
+  std::map<Kind, std::uint64_t> next_number_;
+};
+
+}  // namespace pvcd::sim

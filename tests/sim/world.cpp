@@ -1,0 +1,113 @@
+#include "world.hpp"
+
+#include <cstdio>
+
+namespace pvcd::sim {
+namespace {
+
+std::size_t coordinator_count(std::size_t nodes) { return nodes >= 5 ? 5 : 3; }
+
+}  // namespace
+
+Node::Node(World& world, std::size_t index)
+    : host(world, index),
+      bmc(world, index),
+      keepalive(world, index),
+      core(world, index),
+      elector(world, index),
+      hypervisor(world, index),
+      guard(world, index),
+      fencer(world, index) {
+  for (Process* process : {&keepalive.process, &core.process, &elector.worker.process, &hypervisor.worker.process,
+                           &guard.worker.process, &fencer.worker.process})
+    host.own(*process);
+}
+
+World::World(std::uint64_t seed, std::size_t count, bool told)
+    : random(seed),
+      network(count),
+      store(events, random, network, coordinator_count(count)),
+      ceph(events, random),
+      oracle(*this),
+      tracing(told) {
+  for (std::size_t i = 0; i < coordinator_count(count); ++i) coordinators.push_back("n" + std::to_string(i + 1));
+  for (std::size_t i = 0; i < count; ++i) nodes.push_back(std::make_unique<Node>(*this, i));
+  store.is_up = [this](std::size_t server) { return node(server).host.runs(); };
+  store.on_change = [this](const Author& author, const Key& key, const Entry* before, const Entry* after) {
+    oracle.changed(author, key, before, after);
+  };
+  store.on_commit = [this](bool heartbeat) {
+    for (const auto& each : nodes) each->core.store_changed(heartbeat);
+  };
+  store.on_leader = [this] { tally.count("store-leaders"); };
+}
+
+std::size_t World::index_of(const NodeName& name) const {
+  for (std::size_t i = 0; i < nodes.size(); ++i)
+    if (nodes[i]->host.name() == name) return i;
+  return 0;
+}
+
+void World::boot(std::size_t index) {
+  Node& one = node(index);
+  if (one.host.is_on()) return;
+  one.host.power_on();
+  // No process lives before its unit starts it, so the start is the world's, and void if the power fails meanwhile.
+  const auto later = [&](Microseconds least, Microseconds most, Events::Act start) {
+    events.after(random.between(least, most), [this, index, boot = one.host.boot(), start = std::move(start)] {
+      const Host& host = node(index).host;
+      if (host.is_on() && host.boot() == boot) start();
+    });
+  };
+  later(milliseconds(500), seconds(3), [&one] { one.keepalive.start(); });
+  later(milliseconds(500), seconds(3), [&one] { one.core.start(); });
+  later(milliseconds(500), seconds(3), [&one] { one.elector.start(); });
+  later(milliseconds(500), seconds(3), [&one] { one.hypervisor.start(); });
+  later(milliseconds(500), seconds(3), [&one] { one.guard.worker.start(); });
+  later(milliseconds(500), seconds(3), [&one] { one.fencer.worker.start(); });
+}
+
+void World::domain_changed(std::size_t index, const VmUuid& uuid) {
+  Node& one = node(index);
+  if (!one.hypervisor.worker.process.lives()) return;
+  one.hypervisor.worker.process.after(random.between(milliseconds(1), milliseconds(20)), [&one, uuid] {
+    DomainState state = DomainState::Gone;
+    for (const QemuPointer& qemu : one.host.qemus())
+      if (qemu->uuid == uuid) state = qemu->runs ? DomainState::Running : DomainState::Paused;
+    one.core.take_fact(uuid, state);
+  });
+}
+
+// A person who reads the journal reboots it.
+void World::needs_reboot(std::size_t index) {
+  events.after(seconds(5), [this, index, boot = node(index).host.boot()] {
+    Host& host = node(index).host;
+    if (!host.is_on() || host.boot() != boot) return;
+    tally.count("reboots-asked-for");
+    host.power_off();
+    events.after(seconds(2), [this, index] { this->boot(index); });
+  });
+}
+
+void World::define(const VmRecord& vm) {
+  definitions[vm.uuid] = vm;
+  Changes changes{Put{{Kind::Name, vm.name}, vm.uuid, std::nullopt}, Put{{Kind::Vm, vm.uuid}, vm, std::nullopt}};
+  for (const Key& image : image_keys(vm)) changes.push_back(Put{image, vm.uuid, std::nullopt});
+  store.commit_now(changes, {0, Part::Person, 0});
+}
+
+void World::maintenance_ends() {
+  const EntryPointer entry = store.find({Kind::Cluster, {}});
+  if (!entry) return;
+  ClusterRecord cluster = std::get<ClusterRecord>(entry->record);
+  cluster.maintenance = false;
+  store.commit_now({Put{{Kind::Cluster, {}}, cluster, any_version}}, {0, Part::Person, 0});
+}
+
+std::string World::time_text() const {
+  char text[32];
+  std::snprintf(text, sizeof text, "%9.3f s", static_cast<double>(events.now()) / 1e6);
+  return text;
+}
+
+}  // namespace pvcd::sim
