@@ -29,7 +29,7 @@ struct CoordinatorSettings {
   Microseconds retry_max = seconds(60);
   Microseconds readiness_interval = seconds(60);
   Microseconds finished_job_shown = seconds(60);
-  std::size_t fences_at_once = 8;                    // storm brake: more than this wait for their turn
+  std::size_t fences_at_once = 8;                    // storm brake: more hosts that read on wait for their turn
   UnitNeeds needs;                                   // of a node that is to run VMs
   Microseconds shutdown_timeout = seconds(180);      // that agents give a guest; jobs wait longer
   Microseconds waiting_told_interval = seconds(10);  // between two changes of the reason why one VM waits
