@@ -1,15 +1,11 @@
 // Why, on the local store: how many may ask at the same time.
 #include "core/explanations.hpp"
 
-#include <systemd/sd-event.h>
-
 #include <algorithm>
-#include <catch2/catch.hpp>
+#include <vector>
 
-#include "runtime/clock.hpp"
-#include "runtime/loop.hpp"
 #include "store/codec.hpp"
-#include "store/paths.hpp"
+#include "store_case.hpp"
 
 using namespace pvcd;
 using namespace pvcd::core;
@@ -17,29 +13,15 @@ namespace paths = store::paths;
 
 namespace {
 
-constexpr Microseconds deadline = seconds(20);
-
 using Told = std::variant<std::string, RequestError>;
 
-struct Case {
+struct Case : test::StoreCase {
   Case() {
-    for (const auto& directory : paths::directories) put(directory, "");
     NodeRecord node;
     node.name = "n1";
     put(paths::under(paths::nodes, "n1"), store::encode(node));
-    put(paths::under(paths::decisions, "d0000000001"), store::encode(DecisionRecord{}));
+    put(paths::of(decision_key(1)), store::encode(DecisionRecord{}));
     until([this] { return cluster.view().complete && cluster.view().nodes.contains("n1"); });
-  }
-  void put(const std::string& path, const std::string& data) {
-    opened->commit({store::Create{path, data}}, [](const store::CommitResult&) {});
-  }
-  template <class Condition>
-  void until(Condition condition) {
-    const Instant not_after = runtime::boottime_us() + deadline;
-    while (!condition()) {
-      REQUIRE(runtime::boottime_us() < not_after);
-      REQUIRE(sd_event_run(loop.get(), milliseconds(10)) >= 0);
-    }
   }
   void ask(const std::string& what) {
     explanations.explain(what, [this](const Told& answer) { told.push_back(answer); });
@@ -51,10 +33,6 @@ struct Case {
     }));
   }
 
-  runtime::Loop loop;
-  std::shared_ptr<store::Local> local = store::Local::make();
-  std::unique_ptr<store::Store> opened = local->open(loop.get());
-  Cluster cluster{*opened, loop};
   Explanations explanations{cluster, {}, runtime::boottime_us};
   std::vector<Told> told;
 };
