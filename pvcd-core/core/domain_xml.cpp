@@ -130,7 +130,7 @@ class Reader {
     const auto bytes = bytes_in(unit);
     if (!bytes) throw DomainError{"<memory>: unit '" + unit + "' is none of libvirt's"};
     if (!count || *count == 0) throw DomainError{"<memory>: not a whole number above 0"};
-    if (*count > std::numeric_limits<std::uint64_t>::max() / *bytes) throw DomainError{"<memory>: too much"};
+    if (*count > std::numeric_limits<std::int64_t>::max() / *bytes) throw DomainError{"<memory>: too much"};
     domain_.memory = *count * *bytes;
   }
 

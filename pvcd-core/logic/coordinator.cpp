@@ -23,6 +23,11 @@ void set_next_read(PowerHistory& history, PowerState state, const CoordinatorSet
   history.next_read = now + std::min(wait, settings.silent_read_wait);
 }
 
+// The same read may come for as long as a node stays off.
+void note_fact(PowerHistory& history, std::string fact) {
+  if (history.facts.empty() || history.facts.back() != fact) history.facts.push_back(std::move(fact));
+}
+
 void note_power_read(Round& round, const PowerRead& read) {
   auto found = round.next.power.find(read.node);
   if (found == round.next.power.end()) return;
@@ -36,7 +41,7 @@ void note_power_read(Round& round, const PowerRead& read) {
     const bool hole = history.latest_off && read.asked_at - *history.latest_off > off_row_hole_max;
     if (!history.first_off || hole) history.first_off = read.asked_at;
     history.latest_off = read.asked_at;
-    history.facts.push_back("the BMC of " + read.node + " read off" + (history.off_accepted ? " after our off" : ""));
+    note_fact(history, "the BMC of " + read.node + " read off" + (history.off_accepted ? " after our off" : ""));
   } else {
     history.first_off.reset();
     history.latest_off.reset();
@@ -52,7 +57,7 @@ void note_power_act(Round& round, const PowerActed& acted) {
   if (acted.victim != history.victim || acted.asked_at < history.began) return;  // it is about an earlier reason
   if (acted.answer.outcome == Outcome::Done) {
     history.off_accepted = acted.at;
-    history.facts.push_back("off sent to the BMC of " + acted.victim.node + " and accepted");
+    note_fact(history, "off sent to the BMC of " + acted.victim.node + " and accepted");
   } else {
     fail_attempt(history, round.settings, round.in.now, acted.answer.note);
   }
@@ -87,6 +92,7 @@ void fail_attempt(PowerHistory& history, const CoordinatorSettings& settings, In
   forget_reads(history);
   history.not_before = now + back_off(settings, history.failures);
   history.note = note;
+  if (history.facts.size() > 1) history.facts.resize(1);  // what the attempt saw is no fact of the next one
 }
 
 const std::string& key_of(const CoordinatorAct& act) {

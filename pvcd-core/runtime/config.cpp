@@ -22,21 +22,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-bool is_node_name(std::string_view name) {
-  const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
-  return !name.empty() && name.size() <= 63 && name.front() != '-' && name.back() != '-' &&
-         std::ranges::all_of(name, allowed);
-}
-
-bool is_uuid(std::string_view text) {
-  if (text.size() != 36) return false;
-  for (std::size_t index = 0; index < text.size(); ++index) {
-    const bool dash = index == 8 || index == 13 || index == 18 || index == 23;
-    if (dash ? text[index] != '-' : std::isxdigit(static_cast<unsigned char>(text[index])) == 0) return false;
-  }
-  return true;
-}
-
 bool is_address(const std::string& text) {
   in6_addr binary{};  // the longer of the two
   return inet_pton(AF_INET, text.c_str(), &binary) == 1 || inet_pton(AF_INET6, text.c_str(), &binary) == 1;
@@ -52,11 +37,13 @@ std::string form_error(Form form, const std::string& text) {
     case Form::Any:
       return "";
     case Form::NodeName:
-      return is_node_name(text) ? "" : "\"" + text + "\" is no name: use a-z, 0-9 and - inside, at most 63 characters";
+      return names::is_node_name(text)
+                 ? ""
+                 : "\"" + text + "\" is no name: use a-z, 0-9 and - inside, at most 63 characters";
     case Form::PluginName:
       return is_known_plugin(text) ? "" : "there is no plugin \"" + text + "\"";
     case Form::Uuid:
-      return is_uuid(text) ? "" : "\"" + text + "\" is no UUID: write 8-4-4-4-12 hexadecimal digits";
+      return names::is_uuid(text) ? "" : "\"" + text + "\" is no UUID: write 8-4-4-4-12 hexadecimal digits";
     case Form::Address:
       return is_address(text) ? "" : "\"" + text + "\" is no IP address: write 192.0.2.11 or 2001:db8::11, no name";
     case Form::SecretFile:
