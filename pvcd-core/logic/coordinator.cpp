@@ -9,11 +9,13 @@ namespace {
 
 constexpr Microseconds off_row_hole_max = seconds(6);  // longer than one read of a BMC takes
 
-// A BMC that answers is asked often; one that does not is left alone a little longer each time.
-void set_next_read(PowerHistory& history, const CoordinatorSettings& settings, Instant now) {
+// A BMC that answers is asked often, but not for as long as a host that has left may stay away. One that does not
+// answer is left alone a little longer each time.
+void set_next_read(PowerHistory& history, PowerState state, const CoordinatorSettings& settings, Instant now) {
   history.silent_reads = history.answers ? 0 : history.silent_reads + 1;
   if (history.answers) {
-    history.next_read = *history.read_at + settings.read_interval;
+    const bool stays_on = state == PowerState::On && !history.attempt_began && now - history.began > settings.hurry;
+    history.next_read = *history.read_at + (stays_on ? settings.calm_read_interval : settings.read_interval);
     return;
   }
   Microseconds wait = settings.read_interval;
@@ -32,7 +34,7 @@ void note_power_read(Round& round, const PowerRead& read) {
   PowerHistory& history = found->second;
   history.read_at = read.asked_at;
   history.answers = read.reading.state != PowerState::Unknown;
-  set_next_read(history, round.settings, round.in.now);
+  set_next_read(history, read.reading.state, round.settings, round.in.now);
   if (read.reading.state == PowerState::Off) {
     if (read.asked_at < history.began) return;  // the node showed life since
     // A row with a hole is none: nobody looked while it may have been on.
