@@ -8,9 +8,12 @@
 #include "runtime/journal.hpp"
 #include "runtime/names.hpp"
 #include "store/changes.hpp"
+#include "store/paths.hpp"
 
 namespace pvcd::core {
 namespace {
+
+constexpr std::size_t links_kept = 32;  // of a VM's history: that many owners, starts and releases back
 
 DomainState domain_state(const std::string& fact) {
   if (fact == "running") return DomainState::Running;
@@ -151,6 +154,26 @@ void AgentDriver::commit(const logic::AgentAction& action, Changes changes, bool
     const bool ok = result.code == store::CommitCode::Ok;
     if (ok) decisions_.announce(record, result.created.empty() ? "" : result.created.back(), action.uuid);
     if (answered) answer(action.uuid, logic::Written{ok, describe(result)});
+    const auto* written = std::get_if<logic::WriteRun>(&action.act);
+    if (ok && written && written->link && written->link->kind == LinkKind::Started) trim_history(action.uuid);
+  });
+}
+
+// By its owner: the history of a VM is as old as its last starts, however often it is started.
+void AgentDriver::trim_history(const VmUuid& uuid) {
+  const Key owner{Kind::Owner, uuid};
+  cluster_.store().list(store::paths::of(owner), [this, uuid, owner](const store::ReadResult& result) {
+    const auto seen = cluster_.view().owners.find(uuid);
+    if (result.code != store::ReadCode::Ok || result.children.size() <= links_kept ||
+        seen == cluster_.view().owners.end())
+      return;
+    auto names = result.children;
+    std::sort(names.begin(), names.end());
+    names.resize(names.size() - links_kept);
+    Changes changes{Check{owner, seen->second.version}};
+    for (const std::string& name : names) changes.push_back(Remove{{Kind::Link, uuid + "/" + name}});
+    store::commit(cluster_.store(), changes,
+                  [](const store::CommitResult&) {});  // not done: the next start tries again
   });
 }
 

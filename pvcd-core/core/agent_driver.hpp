@@ -32,6 +32,7 @@ class AgentDriver {
   Plugins::PermitNow permit_to_stop() const;
   Epoch epoch() const;
   void commit(const logic::AgentAction&, Changes, bool answered);
+  void trim_history(const VmUuid&);
 
   Cluster& cluster_;
   Plugins& plugins_;

@@ -65,6 +65,13 @@ struct Words<EvidenceKind> {
       {EvidenceKind::Power, "power"}, {EvidenceKind::LaterBoot, "later_boot"}, {EvidenceKind::Operator, "operator"}};
 };
 template <>
+struct Words<LinkKind> {
+  static constexpr std::pair<LinkKind, const char*> list[] = {{LinkKind::Assigned, "assigned"},
+                                                              {LinkKind::Readopted, "readopted"},
+                                                              {LinkKind::Started, "started"},
+                                                              {LinkKind::Released, "released"}};
+};
+template <>
 struct Words<FencePhase> {
   static constexpr std::pair<FencePhase, const char*> list[] = {
       {FencePhase::Intent, "intent"}, {FencePhase::Acting, "acting"}, {FencePhase::Confirmed, "confirmed"}};
@@ -222,6 +229,24 @@ void visit_fields(Visit& visit, Record& record) requires is<Record, EvidenceReco
   visit.required("observer", record.observer);
   visit.required("epoch", record.epoch);
   visit.optional("facts", record.facts);
+}
+
+template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, Handover> {
+  visit.required("from", record.from);
+  visit.required("generation", record.generation);
+  visit.required("cover", record.cover);
+  visit.optional("evidence", record.evidence);
+}
+
+template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, LinkRecord> {
+  visit.required("kind", record.kind);
+  visit.required("generation", record.generation);
+  visit.required("life", record.life);
+  visit.required("epoch", record.epoch);
+  visit.optional("process", record.process);
+  visit.optional("handover", record.handover);
 }
 
 template <class Visit, class Record>
