@@ -5,20 +5,10 @@
 // that are only shown, and preferences, so that an entry of an older release can still be read.
 #pragma once
 
-#include <concepts>
-#include <type_traits>
-#include <utility>
-
 #include "sdk/model.hpp"
+#include "store/json.hpp"
 
 namespace pvcd::store {
-
-template <class Enum>
-struct Words;
-
-// A record, const for the encoder.
-template <class Type, class Record>
-concept is = std::same_as<std::remove_const_t<Type>, Record>;
 
 template <>
 struct Words<DaemonState> {

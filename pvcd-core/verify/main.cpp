@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/rounds.hpp"
 #include "runtime/config.hpp"
 #include "runtime/names.hpp"
 #include "verify/export.hpp"
@@ -18,7 +19,9 @@ enum Status { proven = 0, broken = 1, trouble = 2 };
 
 constexpr const char* usage =
     "usage: pvcd-verify FILE        check the history in FILE: was every start of a VM safe?\n"
-    "       pvcd-verify --export    print the history of all VMs, as the store of this node's cluster has it\n";
+    "       pvcd-verify --export    print the history of all VMs, as the store of this node's cluster has it\n"
+    "       pvcd-verify --replay FILE...\n"
+    "                               decide the rounds in the files again: is everything decided as it was?\n";
 
 std::string content_of(const std::string& path) {
   std::ifstream file(path);
@@ -42,11 +45,26 @@ Status check_history(const std::string& path) try {
   throw Error(path + ": " + error.what());
 }
 
+Status replay(const std::vector<std::string>& paths) {
+  std::size_t differing = 0;
+  for (const std::string& path : paths) try {
+      const std::string difference = core::replay(content_of(path));
+      if (difference.empty()) continue;
+      ++differing;
+      std::cout << path << ": " << difference << '\n';
+    } catch (const Error& error) {
+      throw Error(path + ": " + error.what());
+    }
+  std::cout << paths.size() << " rounds decided again, " << differing << " differ\n";
+  return differing == 0 ? proven : broken;
+}
+
 Status run(const std::vector<std::string>& arguments) {
   if (arguments == std::vector<std::string>{"--export"}) {
     std::cout << verify::export_history(*runtime::load_shared(runtime::names::config_directory()));
     return proven;
   }
+  if (arguments.size() > 1 && arguments[0] == "--replay") return replay({arguments.begin() + 1, arguments.end()});
   if (arguments.size() == 1 && !arguments[0].starts_with("-")) return check_history(arguments[0]);
   std::cerr << usage;
   return trouble;

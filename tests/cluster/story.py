@@ -3,6 +3,7 @@
 Each step is a function that raises StepFailed when the cluster did something else. Assertions are made from outside pvcd: guest
 console and disk, /proc, the BMCs' record of what they did, lock lists, a dump of the store.
 """
+import json
 import re
 import time
 import uuid as uuids
@@ -21,6 +22,8 @@ POLKIT_RULE = """polkit.addRule(function(action, subject) {
 """
 IMAGE = "web1"            # in the pool of the lab
 HISTORY = "/root/history.json"
+ROUNDS = "/var/lib/pvcd/decisions"
+WITHOUT_ROUND = re.compile(r"joins as incarnation|the role of primary|^uid \d+ asked")     # nobody's round decides these
 
 
 class StepFailed(Exception):
@@ -213,6 +216,22 @@ class Story:
         require(checked.returncode == 1, f"pvcd-verify ended with {checked.returncode}: {checked.stderr}")
         require(len(broken) == 1 and self.lie in broken[0], f"not told, or not alone: {self.lie}")
 
+    def every_decision_is_decided_again_as_it_was(self) -> None:
+        self.event("the rounds that the hosts have kept are decided again")
+        kept = []
+        for host in self.cluster.hosts:
+            done = host.run("sh", "-c", f"pvcd-verify --replay {ROUNDS}/*.json", check=False, timeout=PATIENCE)
+            self.note(f"{host.name}: {done.stdout.strip() or done.stderr.strip()}")
+            require(done.returncode == 0, f"{host.name} decides otherwise now: {done.stdout}{done.stderr}")
+            kept += [json.loads(line)["records"] for line in host.run("sh", "-c", f"cat {ROUNDS}/*.json").stdout.splitlines()]
+        replayed = [record for records in kept for record in records]
+        entries = self.cluster.zookeeper.dump_store(f"{STORE}/decisions", timeout=PATIENCE)
+        stored = [json.loads(entry["data"]) for entry in entries.values() if entry.get("data")]
+        decided = [one for one in stored if not WITHOUT_ROUND.search(one["what"]) and not WITHOUT_ROUND.search(one["because"])]
+        lost = [one["what"] for one in decided if one not in replayed]
+        self.note(f"of {len(stored)} decisions in the store {len(decided)} were made by a round, {len(decided) - len(lost)} of them are kept")
+        require(decided and not lost, f"no round is kept for: {lost}")
+
     # ---------------------------------------------------------------------------------------------------------- telling
 
     def event(self, text: str) -> None:
@@ -379,6 +398,7 @@ STEPS = [
     ("6 an unprivileged user", Story.an_unprivileged_user_reads_but_does_not_start),
     ("7 the primary leaves", Story.the_primary_leaves_in_order),
     ("8 the history", Story.the_history_proves_every_start_but_one),
+    ("9 the decisions", Story.every_decision_is_decided_again_as_it_was),
 ]
 
 
