@@ -12,7 +12,7 @@ struct World;
 
 class Bmc {
  public:
-  Bmc(World& world, std::size_t node) : world_(world), node_(node) {}
+  Bmc(World& world, std::size_t node) : wired_to(node), world_(world), node_(node) {}
 
   // Nothing: it does not answer.
   std::optional<PowerState> read();
@@ -20,6 +20,7 @@ class Bmc {
 
   Microseconds latency();
 
+  std::size_t wired_to;  // the host whose BMC answers under this address
   bool dead = false;   // no power, or no network of its own
   bool lies = false;   // accepts and does nothing
   bool slow = false;   // answers late, switches late and perhaps twice

@@ -165,6 +165,7 @@ void RbdGuard::break_next(std::vector<Break> rest, const Permit& permit, Events:
                          const Break one = rest.front();
                          rest.erase(rest.begin());
                          world_.oracle.breaks(node_, one.image, one.address);
+                         world_.chronicle.note("break " + vm_of_image(one.image) + " by " + world_.node(node_).host.name());
                          world_.ceph.blocklist(one.address);
                          if (!one.lock) return break_next(std::move(rest), permit, all_broken, too_late);
                          worker.process.after(world_.random.between(milliseconds(5), milliseconds(300)),

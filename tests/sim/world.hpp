@@ -7,6 +7,7 @@
 
 #include "bmc.hpp"
 #include "ceph.hpp"
+#include "chronicle.hpp"
 #include "core.hpp"
 #include "elector.hpp"
 #include "events.hpp"
@@ -61,6 +62,7 @@ struct World {
   Store store;
   Ceph ceph;
   Oracle oracle;
+  Chronicle chronicle;
   Tally tally;
   std::vector<NodeName> coordinators;
   std::vector<std::unique_ptr<Node>> nodes;
