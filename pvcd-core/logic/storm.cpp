@@ -47,9 +47,8 @@ std::optional<std::string> storm_around(const Round& round, const NodeName& name
   }
   if (together < crowd_min || together <= alive) return std::nullopt;
   return std::to_string(together) + " of " + std::to_string(together + alive) +
-         " other nodes vanished together: the network or the store may be sick; until that is clear only what reads "
-         "off "
-         "is switched off";
+         " other nodes vanished together: the network or the store may be sick; "
+         "until that is clear only what reads off is switched off";
 }
 
 }  // namespace pvcd::logic

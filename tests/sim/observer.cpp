@@ -65,13 +65,14 @@ bool Observer::catch_up(const Store& store, Random& random, Instant now, bool se
   const bool reconnected = std::exchange(cut_, false) && !view_.complete;
   const Microseconds behind = reconnected ? 0 : lag;
   bool news = reconnected;
+  if (reconnected) release(now, true);
   for (; position_ < store.log().size(); ++position_) {
     const LogEntry& one = store.log()[position_];
     if (one.at + behind > now) break;
     if (reconnected || !hold(random, one, now)) apply(one.key, one.entry);
     news = news || !one.heartbeat;
   }
-  if (release(now, reconnected)) news = true;
+  if (release(now, false)) news = true;
   if (reconnected) view_.complete = true;
   return news;
 }
