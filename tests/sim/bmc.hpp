@@ -21,10 +21,10 @@ class Bmc {
   Microseconds latency();
 
   std::size_t wired_to;  // the host whose BMC answers under this address
-  bool dead = false;   // no power, or no network of its own
-  bool lies = false;   // accepts and does nothing
-  bool slow = false;   // answers late, switches late and perhaps twice
-  bool flaps = false;  // resets again and again: reads off for a moment
+  bool dead = false;     // no power, or no network of its own
+  bool lies = false;     // accepts and does nothing
+  bool slow = false;     // answers late, switches late and perhaps twice
+  bool flaps = false;    // resets again and again: reads off for a moment
 
  private:
   bool is_resetting() const;

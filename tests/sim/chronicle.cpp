@@ -47,7 +47,7 @@ void Chronicle::changed(const NodeName& author, const Key& key, const Entry* bef
       const auto* now = record<LeaderRecord>(after);
       const auto* old = record<LeaderRecord>(before);
       if (now && !now->node.empty() && (!old || now->epoch > old->epoch)) note("claim by " + now->node);
-      if (now && now->node.empty() && old && !old->node.empty()) note("vacancy after " + old->node);
+      if (now && now->node.empty() && old && !old->node.empty()) note("vacancy of " + old->node);
       return;
     }
     case Kind::Fence:
@@ -90,8 +90,7 @@ void Chronicle::changed(const NodeName& author, const Key& key, const Entry* bef
       const auto* job = record<JobRecord>(after);
       if (!job || job->state != JobState::Finished) return;
       const bool about_vm = job->type.starts_with("vm-");
-      note(job->type.substr(job->type.find('-') + 1) + " of " + (about_vm ? vm_name(job->object) : job->object) +
-           " ends " + name_of(job->result));
+      note(job->type + " of " + (about_vm ? vm_name(job->object) : job->object) + " ends " + name_of(job->result));
       return;
     }
     default:

@@ -2,6 +2,7 @@
 // committed to the store and done in the world, never from the texts that the product gives as reasons.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,7 @@ inline constexpr const char* act_patterns[] = {
     "join of <node>",
     "loss of <node>",
     "claim by <node>",
-    "vacancy after <node>",
+    "vacancy of <node>",
     "fence of <node> by <node>",
     "off to <node> by <node>",
     "drop fence of <node>",
@@ -49,12 +50,15 @@ class Chronicle {
   explicit Chronicle(const Events& events) : events_(events) {}
 
   void note(std::string text) {
-    if (keeps) facts_.push_back({events_.now(), std::move(text)});
+    if (!keeps) return;
+    facts_.push_back({events_.now(), std::move(text)});
+    on_note(facts_.back());
   }
   void changed(const NodeName& author, const Key&, const Entry* before, const Entry* after);
   const std::vector<Fact>& facts() const { return facts_; }
 
   bool keeps = false;
+  std::function<void(const Fact&)> on_note;  // while it is kept
 
  private:
   const Events& events_;

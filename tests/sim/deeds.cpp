@@ -93,7 +93,7 @@ Events::Act leave(World& world, const Planned& one) {
   return [&world, index = one.node, boot = node.host.boot()] { start_again(world, index, boot); };
 }
 
-Events::Act cut_links(World& world, const Planned& one, const std::vector<std::pair<std::size_t, std::size_t>>& links) {
+Events::Act cut_links(World& world, const std::vector<std::pair<std::size_t, std::size_t>>& links) {
   const auto change = [&world, links](int by) {
     for (const auto& [from, to] : links) world.network.cut(from, to, by);
     world.store.topology_changed();

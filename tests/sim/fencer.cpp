@@ -42,7 +42,7 @@ void Fencer::power(const PowerRequest& request, const Reply<Answer>& reply) {
     world_.oracle.sends_off(node_, request.victim);
     world_.chronicle.note("off to " + request.node + " by " + world_.node(node_).host.name());
     const bool accepted = bmc.accept_off();
-    const bool heard = accepted && !world_.random.chance(5);
+    const bool heard = accepted && !world_.mishap(5);
     worker.process.after(world_.random.between(milliseconds(5), milliseconds(200)), [reply, heard] {
       reply(heard ? Answer{Outcome::Done, {}} : Answer{Outcome::Unknown, "the answer was lost"});
     });

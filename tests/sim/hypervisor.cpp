@@ -65,7 +65,8 @@ void Hypervisor::create(const CreateRequest& request, const Reply<CreateAnswer>&
     world_.oracle.acted(node_, "creates " + request.uuid);
     const QemuPointer qemu = host().create(world_.definitions.at(request.uuid), request.generation);
     world_.domain_changed(node_, request.uuid);
-    if (world_.random.chance(2)) return reply({Outcome::Unknown, std::nullopt, "the connection to libvirt was lost"});
+    if (answers_are_lost || world_.mishap(2))
+      return reply({Outcome::Unknown, std::nullopt, "the connection to libvirt was lost"});
     reply({Outcome::Done, qemu->process, {}});
   });
 }
@@ -82,7 +83,7 @@ void Hypervisor::resume(const DomainRequest& request, const Reply<Answer>& reply
     world_.oracle.acted(node_, "resumes " + request.uuid);
     host().resume_cpus(qemu);
     world_.domain_changed(node_, request.uuid);
-    if (world_.random.chance(2)) return reply({Outcome::Unknown, "the connection to libvirt was lost"});
+    if (answers_are_lost || world_.mishap(2)) return reply({Outcome::Unknown, "the connection to libvirt was lost"});
     reply({Outcome::Done, {}});
   });
 }
@@ -93,7 +94,7 @@ void Hypervisor::shutdown(const DomainRequest& request, const Reply<Answer>& rep
   if (!qemu || !holds(request.permit)) return reply({Outcome::Refused, "it is gone or the right to act has ended"});
   if (libvirtd_hangs)
     return worker.process.after(change_limit, [reply] { reply({Outcome::Unknown, "libvirt did not answer in time"}); });
-  if (qemu->runs && !guests_do_not_listen && world_.random.chance(85))
+  if (qemu->runs && !guests_do_not_listen && (world_.calm || world_.random.chance(85)))
     world_.events.after(world_.random.between(milliseconds(500), seconds(8)), [this, qemu] {
       if (qemu->lives && host().runs()) host().end(qemu, Host::End::Orderly);
     });

@@ -33,7 +33,7 @@ World::World(std::uint64_t seed, std::size_t count, bool told)
       tracing(told) {
   for (std::size_t i = 0; i < coordinator_count(count); ++i) coordinators.push_back("n" + std::to_string(i + 1));
   for (std::size_t i = 0; i < count; ++i) nodes.push_back(std::make_unique<Node>(*this, i));
-  store.is_up = [this](std::size_t server) { return node(server).host.runs(); };
+  store.is_up = [this](std::size_t server) { return node(server).host.runs() && !store_out; };
   store.on_change = [this](const Author& author, const Key& key, const Entry* before, const Entry* after) {
     oracle.changed(author, key, before, after);
     chronicle.changed(node(author.node).host.name(), key, before, after);

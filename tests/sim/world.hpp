@@ -50,6 +50,7 @@ struct World {
   void needs_reboot(std::size_t node);
   void define(const VmRecord&);
   void maintenance_ends();  // somebody sees to it
+  bool mishap(std::uint64_t percent) { return !calm && random.chance(percent); }
 
   template <class Text>
   void trace(Text text) {
@@ -67,6 +68,8 @@ struct World {
   std::vector<NodeName> coordinators;
   std::vector<std::unique_ptr<Node>> nodes;
   std::map<VmUuid, VmRecord> definitions;  // what libvirt would read from the XML
+  bool store_out = false;                  // for everybody
+  bool calm = false;                       // nothing goes wrong that nobody asked for
   bool tracing;
   std::vector<std::string> story;
 
