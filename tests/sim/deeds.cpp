@@ -187,7 +187,7 @@ void define_vm(World& world, const Planned& one) {
 
 Events::Act maintain(World& world) {
   if (Core* core = desk(world)) core->set_maintenance(true);
-  return [&world] { world.maintenance_ends(); };
+  return [&world] { world.set_maintenance(false); };
 }
 
 // What the cluster is busy with when it is struck.

@@ -43,7 +43,7 @@ int usage() {
       "usage: pvcd-sim [--seeds N] [--seed S] [--nodes N] [--jobs N] [--json FILE] [--junit FILE]\n"
       "                [--commit TEXT] [--stop-at-first] [--untold]\n"
       "       pvcd-sim --stories FOLDER [--story NAME] [--seeds N] [--seed S] [--junit FILE]\n"
-      "  --seed S alone runs that one and tells its whole story; with --seeds it is the first of N\n",
+      "  --seed S alone runs that one and tells everything about it; with --seeds it is the first of N\n",
       stderr);
   return 2;
 }
@@ -195,6 +195,7 @@ int tell_stories(const Options& options) {
   stories.only = options.story;
   stories.first_seed = options.first_seed;
   if (options.seeds_given || options.one_seed) stories.tellings = options.seeds;
+  stories.traced = options.one_seed;
   stories.junit = options.junit;
   return run_stories(stories);
 }

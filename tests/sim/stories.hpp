@@ -11,6 +11,7 @@ struct StoryOptions {
   std::string only;  // one of them; empty: all
   std::uint64_t first_seed = 1;
   std::uint64_t tellings = 10;
+  bool traced = false;  // with everything that was decided
   std::string junit;
 };
 

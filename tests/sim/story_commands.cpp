@@ -140,21 +140,24 @@ Events::Act store_out(const Stage& stage) {
 
 // --------------------------------------------------------------------------------------------------------- people
 
-// On the first node that reaches the store; a person who finds none tries again.
-void at_a_desk(World& world, std::function<void(Core&)> act, unsigned tries_left = 60) {
-  for (std::size_t i = 0; i < world.nodes.size(); ++i) {
-    Node& node = world.node(i);
-    const bool works = node.host.runs() && node.core.process.runs() && node.core.view().complete;
-    if (works && world.store.serves(i)) return act(node.core);
-  }
+// A person who finds the store out tries again.
+void when_the_store_works(World& world, Events::Act act, unsigned tries_left = 60) {
+  if (world.store.has_majority()) return act();
   if (tries_left > 0)
-    world.events.after(seconds(1),
-                       [&world, act = std::move(act), tries_left] { at_a_desk(world, act, tries_left - 1); });
+    world.events.after(
+        seconds(1), [&world, act = std::move(act), tries_left] { when_the_store_works(world, act, tries_left - 1); });
 }
 
 Events::Act ask(const Stage& stage, const std::string& type, const std::string& object,
                 const std::map<std::string, std::string>& arguments = {}) {
-  at_a_desk(stage.world, [type, object, arguments](Core& core) { core.submit(type, object, arguments); });
+  JobRecord job;
+  job.type = type;
+  job.object = object;
+  job.arguments = arguments;
+  job.started_on = "n1";
+  when_the_store_works(stage.world, [&world = stage.world, job] {
+    world.store.commit_now({Append{Kind::Job, job}}, {0, Part::Person, 0});
+  });
   return nothing();
 }
 
@@ -184,8 +187,11 @@ Events::Act confirm_off(const Stage& stage) {
 }
 
 Events::Act maintain(const Stage& stage) {
-  at_a_desk(stage.world, [](Core& core) { core.set_maintenance(true); });
-  return [&world = stage.world] { world.maintenance_ends(); };
+  const auto change = [&world = stage.world](bool on) {
+    when_the_store_works(world, [&world, on] { world.set_maintenance(on); });
+  };
+  change(true);
+  return [change] { change(false); };
 }
 
 struct Word {

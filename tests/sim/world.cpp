@@ -98,11 +98,11 @@ void World::define(const VmRecord& vm) {
   store.commit_now(changes, {0, Part::Person, 0});
 }
 
-void World::maintenance_ends() {
+void World::set_maintenance(bool on) {
   const EntryPointer entry = store.find({Kind::Cluster, {}});
   if (!entry) return;
   ClusterRecord cluster = std::get<ClusterRecord>(entry->record);
-  cluster.maintenance = false;
+  cluster.maintenance = on;
   store.commit_now({Put{{Kind::Cluster, {}}, cluster, any_version}}, {0, Part::Person, 0});
 }
 

@@ -49,7 +49,7 @@ struct World {
   void domain_changed(std::size_t node, const VmUuid&);
   void needs_reboot(std::size_t node);
   void define(const VmRecord&);
-  void maintenance_ends();  // somebody sees to it
+  void set_maintenance(bool);  // somebody sees to it
   bool mishap(std::uint64_t percent) { return !calm && random.chance(percent); }
 
   template <class Text>
