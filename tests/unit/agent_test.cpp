@@ -380,7 +380,7 @@ TEST_CASE("of a QEMU whose start could not be recorded, what it leaves in Ceph i
   REQUIRE(it.plans<RunHook>());
   CHECK(it.plans<RunHook>()->request.own_dead == std::vector{instance});
   it.proceed().created();
-  it.answer(Identified{Outcome::Unknown, {}, "Ceph does not answer"}).written().wait(seconds(1));
+  it.answer(Identified{Outcome::Unknown, {}, "Ceph does not answer"}).written().wait(seconds(4));
   it.found(DomainState::Paused).act_done().gone();
   REQUIRE(it.plans<RunHook>());
   CHECK(it.plans<RunHook>()->request.own_dead.empty());  // that one is broken, and of the newer one nothing is known
