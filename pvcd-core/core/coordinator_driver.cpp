@@ -9,13 +9,10 @@
 #include "runtime/clock.hpp"
 #include "runtime/config.hpp"
 #include "store/changes.hpp"
-#include "store/paths.hpp"
 
 namespace pvcd::core {
 namespace {
 
-constexpr std::size_t decisions_kept = 1000;
-constexpr std::size_t decisions_removed_at_once = 500;
 constexpr Microseconds trim_interval = seconds(60);
 
 // Book-keeping that changes nothing a person asks about later.
@@ -60,7 +57,10 @@ CoordinatorDriver::CoordinatorDriver(runtime::Loop& loop, Cluster& cluster, Plug
       give_up_role_(std::move(give_up_role)),
       fencer_(shared.text("fencing.fencer")),
       settings_(coordinator_settings(shared)),
-      trim_(loop.every(trim_interval, [this] { trim_decisions(); })) {}
+      decision_log_(cluster),
+      trim_(loop.every(trim_interval, [this] {
+        if (primary_) decision_log_.trim();
+      })) {}
 
 void CoordinatorDriver::round(const Right& right, Instant now, bool primary) {
   primary_ = primary;
@@ -140,21 +140,6 @@ void CoordinatorDriver::commit(const logic::CoordinatorAction& action, Changes c
     // What was written wakes when it is seen, what was refused is decided again at the next interval: on the same view
     // the same decision would be refused again, as often as the store answers.
     answers_.push_back(logic::Done{logic::key_of(action.act), ok, {}});
-  });
-}
-
-// The log of decisions in the store is bounded; the journal keeps the rest.
-void CoordinatorDriver::trim_decisions() {
-  if (!primary_) return;
-  cluster_.store().list(store::paths::decisions, [this](const store::ReadResult& result) {
-    if (result.code != store::ReadCode::Ok || result.children.size() <= decisions_kept) return;
-    auto names = result.children;
-    std::sort(names.begin(), names.end());
-    names.resize(std::min(names.size() - decisions_kept, decisions_removed_at_once));
-    Changes changes = logic::epoch_guard(cluster_.view());
-    for (const std::string& name : names) changes.push_back(Remove{{Kind::Decision, name}});
-    store::commit(cluster_.store(), changes,
-                  [](const store::CommitResult&) {});  // not done: the next minute tries again
   });
 }
 

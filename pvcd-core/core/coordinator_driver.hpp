@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/cluster.hpp"
+#include "core/decision_log.hpp"
 #include "core/decisions.hpp"
 #include "core/plugins.hpp"
 #include "core/self.hpp"
@@ -34,7 +35,6 @@ class CoordinatorDriver {
   std::optional<Permit> permit_now(const logic::PowerOff&) const;
   void commit(const logic::CoordinatorAction&, Changes);
   void answer(logic::CoordinatorAnswer);
-  void trim_decisions();
 
   Cluster& cluster_;
   Plugins& plugins_;
@@ -48,6 +48,7 @@ class CoordinatorDriver {
   std::vector<logic::CoordinatorAnswer> answers_;
   Right right_;  // as of the last round
   bool primary_ = false;
+  DecisionLog decision_log_;
   runtime::Timer trim_;
 };
 

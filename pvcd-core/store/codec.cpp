@@ -1,5 +1,6 @@
 #include "store/codec.hpp"
 
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <type_traits>
 #include <utility>
@@ -113,8 +114,11 @@ void read(const json& from, std::string& value) {
 
 template <Integer Type>
 void read(const json& from, Type& value) {
+  // No number of ours comes near the end of its type; one that does would begin at 0 again where it counts up.
+  constexpr auto largest = std::numeric_limits<std::int64_t>::max();
   expect(from.is_number_integer(), "must be a whole number");
-  bool fits = from.is_number_unsigned() ? std::in_range<Type>(from.get<std::uint64_t>())
+  bool fits = from.is_number_unsigned() ? std::cmp_less_equal(from.get<std::uint64_t>(), largest) &&
+                                              std::in_range<Type>(from.get<std::uint64_t>())
                                         : std::in_range<Type>(from.get<std::int64_t>());
   expect(fits, "is out of range");
   value = from.get<Type>();
