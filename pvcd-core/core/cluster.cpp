@@ -1,6 +1,10 @@
 #include "core/cluster.hpp"
 
+#include <utility>
+
+#include "runtime/journal.hpp"
 #include "runtime/loop.hpp"
+#include "runtime/names.hpp"
 #include "store/codec.hpp"
 #include "store/mirror.hpp"
 #include "store/paths.hpp"
@@ -9,6 +13,33 @@ namespace pvcd::core {
 namespace {
 
 namespace paths = store::paths;
+namespace names = runtime::names;
+
+// What is wrong with a record that can be read: it has to lie where its name says, because two entries that claim to be
+// one node would be taken for one another, and its name has to be one that the bus can show.
+std::string fault(bool is_name, const std::string& home, const std::string& path) {
+  if (!is_name) return "it names its object as nothing can be named";
+  return home == path ? "" : "its content belongs to " + home;
+}
+std::string fault_of(const NodeRecord& node, const std::string& path) {
+  return fault(names::is_node_name(node.name), paths::under(paths::nodes, node.name), path);
+}
+std::string fault_of(const LiveRecord& live, const std::string& path) {
+  return fault(names::is_node_name(live.node), paths::live_entry(live.node, live.incarnation), path);
+}
+std::string fault_of(const VmRecord& vm, const std::string& path) {
+  return fault(names::is_uuid(vm.uuid), paths::under(paths::vms, vm.uuid), path);
+}
+std::string fault_of(const FenceRecord& fence, const std::string& path) {
+  return fault(names::is_node_name(fence.victim.node), paths::under(paths::fences, fence.victim.node), path);
+}
+std::string fault_of(const EvidenceRecord& evidence, const std::string& path) {
+  return fault(!evidence.life.boot.empty(), paths::under(paths::evidence, evidence.life.boot), path);
+}
+template <class Record>
+std::string fault_of(const Record&, const std::string&) {
+  return {};
+}
 
 }  // namespace
 
@@ -57,7 +88,12 @@ struct Cluster::State {
       view.broken[path] = error->text;
       return std::nullopt;
     }
-    return logic::Seen<Record>{std::get<Record>(std::move(decoded)), entry.version};
+    Record& record = std::get<Record>(decoded);
+    if (const std::string wrong = fault_of(record, path); !wrong.empty()) {
+      view.broken[path] = wrong;
+      return std::nullopt;
+    }
+    return logic::Seen<Record>{std::move(record), entry.version};
   }
 
   template <class Record, class Map>
@@ -89,7 +125,7 @@ struct Cluster::State {
   }
 
   void rebuild() {
-    view.broken.clear();
+    const auto broken_before = std::exchange(view.broken, {});
     view.cluster = cluster.entry() ? read<ClusterRecord>(paths::cluster, *cluster.entry()) : std::nullopt;
     view.leader = leader.entry() ? read<LeaderRecord>(paths::leader, *leader.entry()) : std::nullopt;
     read_all<NodeRecord>(paths::nodes, nodes, view.nodes);
@@ -104,6 +140,9 @@ struct Cluster::State {
     read_all<EvidenceRecord>(paths::evidence, evidence, view.evidence);
     read_jobs();
     view.complete = complete();
+    for (const auto& [path, wrong] : view.broken)
+      if (!broken_before.contains(path))
+        runtime::log(Level::Error, "store entry " + path + " cannot be used, its object is left alone: " + wrong);
   }
 
   store::Store& store;

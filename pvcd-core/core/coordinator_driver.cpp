@@ -9,13 +9,10 @@
 #include "runtime/clock.hpp"
 #include "runtime/config.hpp"
 #include "store/changes.hpp"
-#include "store/paths.hpp"
 
 namespace pvcd::core {
 namespace {
 
-constexpr std::size_t decisions_kept = 1000;
-constexpr std::size_t decisions_removed_at_once = 500;
 constexpr Microseconds trim_interval = seconds(60);
 
 }  // namespace
@@ -55,7 +52,10 @@ CoordinatorDriver::CoordinatorDriver(runtime::Loop& loop, Cluster& cluster, Plug
       give_up_role_(std::move(give_up_role)),
       fencer_(shared.text("fencing.fencer")),
       settings_(coordinator_settings(shared)),
-      trim_(loop.every(trim_interval, [this] { trim_decisions(); })) {}
+      decision_log_(cluster),
+      trim_(loop.every(trim_interval, [this] {
+        if (primary_) decision_log_.trim();
+      })) {}
 
 void CoordinatorDriver::round(const Right& right, Instant now, bool primary) {
   primary_ = primary;
@@ -141,21 +141,6 @@ void CoordinatorDriver::commit(const std::string& key, Carried step) {
                   // the same view the same decision would be refused again, as often as the store answers.
                   answers_.push_back(logic::Done{key, ok, {}});
                 });
-}
-
-// The log of decisions in the store is bounded; the journal keeps the rest.
-void CoordinatorDriver::trim_decisions() {
-  if (!primary_) return;
-  cluster_.store().list(store::paths::decisions, [this](const store::ReadResult& result) {
-    if (result.code != store::ReadCode::Ok || result.children.size() <= decisions_kept) return;
-    auto names = result.children;
-    std::sort(names.begin(), names.end());
-    names.resize(std::min(names.size() - decisions_kept, decisions_removed_at_once));
-    Changes changes = logic::epoch_guard(cluster_.view());
-    for (const std::string& name : names) changes.push_back(Remove{{Kind::Decision, name}});
-    store::commit(cluster_.store(), changes,
-                  [](const store::CommitResult&) {});  // not done: the next minute tries again
-  });
 }
 
 }  // namespace pvcd::core

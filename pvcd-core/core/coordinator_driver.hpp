@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/cluster.hpp"
+#include "core/decision_log.hpp"
 #include "core/decisions.hpp"
 #include "core/plugins.hpp"
 #include "core/rounds.hpp"
@@ -35,7 +36,6 @@ class CoordinatorDriver {
   std::optional<Permit> permit_now(const logic::PowerOff&) const;
   void commit(const std::string& key, Carried);
   void answer(logic::CoordinatorAnswer);
-  void trim_decisions();
 
   Cluster& cluster_;
   Plugins& plugins_;
@@ -50,6 +50,7 @@ class CoordinatorDriver {
   std::vector<logic::CoordinatorAnswer> answers_;
   Right right_;  // as of the last round
   bool primary_ = false;
+  DecisionLog decision_log_;
   runtime::Timer trim_;
 };
 

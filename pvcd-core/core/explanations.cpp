@@ -92,6 +92,18 @@ void Explanations::explain(const std::string& what, Reply<std::string> reply) {
     return reply(RequestError{ErrorKind::InvalidArgument,
                               "'" + what + "' is nothing to explain; say vm/NAME, node/NAME or decision/ID"});
   if (!view.complete) return reply(not_readable());
+  if (asked_ >= asked_max)
+    return reply(RequestError{ErrorKind::Busy, std::to_string(asked_max) + " others ask already; ask again"});
+  ++asked_;
+  answer(kind, name, [this, alive = std::weak_ptr(alive_), reply = std::move(reply)](const auto& answered) {
+    if (alive.expired()) return;
+    --asked_;
+    reply(answered);
+  });
+}
+
+void Explanations::answer(const std::string& kind, const std::string& name, Reply<std::string> reply) {
+  const auto& view = cluster_.view();
   const logic::Situation now{view, sights_, clock_(), settings_};
   if (kind == "decision") return explain_decision(name, std::move(reply));
   if (kind == "node") {

@@ -196,7 +196,7 @@ int run_host(int argc, const char* const* argv) {
   runtime::log_always({names::field::plugin, name});
   try {
     auto shared = runtime::load_shared(names::config_directory());
-    auto settings = runtime::load_plugin(names::config_directory(), name);
+    auto settings = runtime::load_plugin(names::config_directory(), name, *shared);
     // Never destroyed: the plugin's thread may still be in a call when this returns.
     auto* process =
         new PluginProcess(load_plugin(names::plugin_directory(), name), std::move(shared), std::move(settings));

@@ -131,12 +131,13 @@ ProbeRequest AgentVm::probe_request() const {
 }
 
 // Instances of this node that cannot live: recorded by an older boot, or of this boot and no process of the VM is here
-// (this is only called after a probe said so).
+// (this is only called after a probe said so). What was identified and could not be recorded is ours no less.
 std::vector<ClientInstance> AgentVm::own_dead() const {
   std::vector<ClientInstance> dead;
   const auto add = [&](const std::vector<ClientInstance>& instances) {
     dead.insert(dead.end(), instances.begin(), instances.end());
   };
+  add(memory_.unrecorded);
   if (run_ && run_->value.life.node == in_.self.node) add(run_->value.instances);
   if (owner_)
     for (const Writer& writer : owner_->value.former)

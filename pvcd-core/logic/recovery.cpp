@@ -115,11 +115,6 @@ std::string wait_reason(const Round& round, const VmRecord& vm, const std::optio
          list_of(placement.rejected);
 }
 
-void promise(Promises& promises, const NodeName& node, const VmRecord& vm) {
-  promises[node].total += vm.memory;
-  promises[node].not_taken += vm.memory;
-}
-
 void assign(Round& round, const VmRecord& vm, Promises& promises) {
   auto seen = round.view().owners.find(vm.uuid);
   const OwnerRecord* present = seen == round.view().owners.end() ? nullptr : &seen->second.value;
@@ -136,7 +131,7 @@ void assign(Round& round, const VmRecord& vm, Promises& promises) {
     round.next.waiting[vm.uuid] = why_not;
     return;
   }
-  promise(promises, placement.node, vm);
+  promise(promises, placement.node, vm, false);
   AssignVm act;
   act.key = key;
   act.uuid = vm.uuid;
@@ -161,7 +156,7 @@ Promises promises_so_far(Round& round) {
     auto vm = round.view().vms.find(uuid);
     auto owner = round.view().owners.find(uuid);
     const bool seen = owner != round.view().owners.end() && owner->second.value.generation >= assigning.generation;
-    if (vm != round.view().vms.end() && !seen) promise(promises, assigning.node, vm->second.value);
+    if (vm != round.view().vms.end() && !seen) promise(promises, assigning.node, vm->second.value, false);
   }
   return promises;
 }

@@ -53,7 +53,10 @@ void add(Changes& to, const TellWaiting& act) {
     to.push_back(Remove{key, act.replaces.value_or(any_version)});
 }
 
-void add(Changes& to, const UpdateVm& act) { to.push_back(Put{{Kind::Vm, act.record.uuid}, act.record, act.version}); }
+void add(Changes& to, const UpdateVm& act) {
+  to.push_back(Check{job_key(act.job), act.job_version});
+  to.push_back(Put{{Kind::Vm, act.record.uuid}, act.record, act.version});
+}
 
 void add(Changes& to, const RemoveVm& act) {
   if (act.run_version) to.push_back(Remove{{Kind::Run, act.record.uuid}, *act.run_version});

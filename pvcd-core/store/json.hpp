@@ -3,6 +3,7 @@
 #pragma once
 
 #include <concepts>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -153,8 +154,11 @@ namespace of {
 
 template <Integer Type>
 void read_integer(const nlohmann::json& from, Type& value) {
+  // No number of ours comes near the end of its type; one that does would begin at 0 again where it counts up.
+  constexpr auto largest = std::numeric_limits<std::int64_t>::max();
   expect(from.is_number_integer(), "must be a whole number");
-  const bool fits = from.is_number_unsigned() ? std::in_range<Type>(from.get<std::uint64_t>())
+  const bool fits = from.is_number_unsigned() ? std::cmp_less_equal(from.get<std::uint64_t>(), largest) &&
+                                                    std::in_range<Type>(from.get<std::uint64_t>())
                                               : std::in_range<Type>(from.get<std::int64_t>());
   expect(fits, "is out of range");
   value = from.get<Type>();

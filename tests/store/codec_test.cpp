@@ -28,7 +28,7 @@ ClusterRecord example() {
 }
 template <>
 NodeRecord example() {
-  return {"n1", "machine", "uuid", "boot-1", 7, {"10.0.0.1"}, {"10.1.0.1", "fd00::1"}, {"10.0.0.9"}, 8, 1ull << 63};
+  return {"n1", "machine", "uuid", "boot-1", 7, {"10.0.0.1"}, {"10.1.0.1", "fd00::1"}, {"10.0.0.9"}, 8, 1ull << 62};
 }
 template <>
 LiveRecord example() {
@@ -211,8 +211,10 @@ TEST_CASE("Numbers keep their range") {
   CHECK(problem<LeaderRecord>(R"({"epoch":1.0,"node":"n1","incarnation":1})") == "key 'epoch' must be a whole number");
   CHECK(problem<LeaderRecord>(R"({"epoch":18446744073709551616,"node":"n1","incarnation":1})") ==
         "key 'epoch' must be a whole number");
-  auto largest = decode<LeaderRecord>(R"({"epoch":18446744073709551615,"node":"n1","incarnation":1})");
-  CHECK(std::get<LeaderRecord>(largest).epoch == 18446744073709551615ull);
+  CHECK(problem<LeaderRecord>(R"({"epoch":9223372036854775808,"node":"n1","incarnation":1})") ==
+        "key 'epoch' is out of range");
+  auto largest = decode<LeaderRecord>(R"({"epoch":9223372036854775807,"node":"n1","incarnation":1})");
+  CHECK(std::get<LeaderRecord>(largest).epoch == 9223372036854775807ull);
   auto vm = json::parse(encode(example<VmRecord>()));
   vm["vcpus"] = 1ull << 32;
   CHECK(problem<VmRecord>(vm.dump()) == "key 'vcpus' is out of range");
