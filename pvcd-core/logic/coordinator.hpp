@@ -96,6 +96,7 @@ struct AssignVm {
   std::optional<Version> replaces;
   Version vm_version;
   std::vector<BootId> relies_on;  // evidence entries that must exist when it is committed
+  std::optional<Handover> handover;
 };
 // Why a VM that is wanted has no node, for every node to show.
 struct TellWaiting {
@@ -104,10 +105,14 @@ struct TellWaiting {
   std::optional<WaitingRecord> record;  // absent: it does not wait any more
   std::optional<Version> replaces;
 };
+// A wish, only while its job is as it was seen: one that is over may still look open, with the wish of a newer one in
+// view already.
 struct UpdateVm {
   std::string key;
   VmRecord record;
   Version version;
+  std::uint64_t job;
+  Version job_version;
 };
 struct RemoveVm {
   std::string key;

@@ -7,6 +7,7 @@ namespace {
 
 constexpr unsigned retransmissions = 8;
 constexpr Microseconds retransmission_interval = milliseconds(250);
+constexpr Microseconds idle_limit = seconds(4);  // 2/3 of the session timeout
 
 template <class... Each>
 struct Overloaded : Each... {
@@ -91,6 +92,11 @@ Microseconds Store::travel() {
 }
 
 void Store::ask(Client& client, std::function<Deliver()> at_server, Events::Act unknown) {
+  // Pings tell a client that is idle what a request tells one that is not.
+  const bool idle = events_.now() >= client.asked_at + idle_limit;
+  if (client.server && idle && !(is_serving(*client.server) && network_.both_ways(client.node, *client.server)))
+    client.server.reset();
+  client.asked_at = events_.now();
   if (!client.server) client.server = connect(client.node);
   auto request = std::make_shared<Request>(
       Request{client, client.process.life(), client.server.value_or(0), std::move(at_server)});
@@ -216,6 +222,12 @@ void Store::set(const Key& key, EntryPointer entry, std::vector<std::pair<Key, E
     entries_.erase(key);
 }
 
+Key Store::next_link(const VmUuid& vm) const {
+  std::uint64_t number = 0;
+  while (find(link_key(vm, number))) ++number;
+  return link_key(vm, number);
+}
+
 CommitCode Store::apply_one(const Change& change, std::uint64_t session,
                             std::vector<std::pair<Key, EntryPointer>>& undo) {
   const auto at_version = [this](const Key& key, Version version) {
@@ -241,8 +253,8 @@ CommitCode Store::apply_one(const Change& change, std::uint64_t session,
                         },
                         [&](const Append& append) {
                           if (append.kind == Kind::Decision) return CommitCode::Ok;  // nothing here reads them
-                          Key key = job_key(next_number_[append.kind]++);
-                          key.kind = append.kind;
+                          const bool link = append.kind == Kind::Link;
+                          const Key key = link ? next_link(append.parent) : job_key(next_job_++);
                           set(key, std::make_shared<Entry>(Entry{append.record, 0, 0}), undo);
                           return CommitCode::Ok;
                         },
