@@ -66,9 +66,10 @@ PVCD_MEMBERS(PowerReading, state, guid, note)
 // ----------------------------------------------------------------------------------------------------- the coordinator
 
 PVCD_MEMBERS(logic::UnitNeeds, plugins, silent_after)
-PVCD_MEMBERS(logic::CoordinatorSettings, coordinators, suspect_after, off_confirm_gap, read_interval, silent_read_wait,
-             fence_deadline, retry_min, retry_max, readiness_interval, finished_job_shown, fences_at_once, needs,
-             shutdown_timeout, waiting_told_interval, waiting_told_at_once, storm_window, storm_wait)
+PVCD_MEMBERS(logic::CoordinatorSettings, coordinators, suspect_after, off_confirm_gap, read_interval, hurry,
+             calm_read_interval, silent_read_wait, fence_deadline, retry_min, retry_max, readiness_interval,
+             finished_job_shown, fences_at_once, needs, shutdown_timeout, waiting_told_interval, waiting_told_at_once,
+             storm_window, storm_wait)
 PVCD_MEMBERS(logic::Sight, incarnation, counter, first_seen, met, last_word, hiccups)
 PVCD_MEMBERS(logic::PowerHistory, victim, began, live_version, live_counter, first_off, latest_off, off_accepted,
              attempt_began, read_at, next_read, answers, silent_reads, fence_version, fence_changed, failures,
@@ -90,7 +91,7 @@ PVCD_MEMBERS(logic::CommitEvidence, key, record, live_version, session, fence_ve
 PVCD_MEMBERS(logic::DropEvidence, key, boot, version)
 PVCD_MEMBERS(logic::AssignVm, key, uuid, record, replaces, vm_version, relies_on, handover)
 PVCD_MEMBERS(logic::TellWaiting, key, uuid, record, replaces)
-PVCD_MEMBERS(logic::UpdateVm, key, record, version)
+PVCD_MEMBERS(logic::UpdateVm, key, record, version, job, job_version)
 PVCD_MEMBERS(logic::RemoveVm, key, record, version, owner_version, run_version)
 PVCD_MEMBERS(logic::UpdateJob, key, record, version)
 PVCD_MEMBERS(logic::RemoveJob, key, id, version)
@@ -103,9 +104,9 @@ PVCD_MEMBERS(logic::CoordinatorPlan, next, actions)
 
 PVCD_MEMBERS(logic::AgentSettings, hooks, shutdown_timeout, retry_min, retry_max, act_limit, settled_after)
 PVCD_MEMBERS(logic::OwnWrite, run, owner, limit)
-PVCD_MEMBERS(logic::VmMemory, step, goal, under_way, generation, hook, process, domain, present, instances, doubted_at,
-             looked_at, create_ends_at, not_before, failures, shutdown_asked, running_since, crashes, own_write,
-             first_seen, note, reason, ask, refused, answered_job, releases_seen)
+PVCD_MEMBERS(logic::VmMemory, step, goal, under_way, generation, hook, process, domain, present, instances, unrecorded,
+             doubted_at, looked_at, create_ends_at, not_before, failures, shutdown_asked, running_since, crashes,
+             own_write, first_seen, note, reason, ask, refused, answered_job, releases_seen)
 PVCD_MEMBERS(logic::AgentMemory, vms)
 PVCD_MEMBERS(logic::Written, ok, note)
 PVCD_MEMBERS(logic::AgentAnswer, uuid, result)
@@ -119,7 +120,7 @@ PVCD_MEMBERS(logic::ResumeDomain, request)
 PVCD_MEMBERS(logic::ShutdownDomain, request)
 PVCD_MEMBERS(logic::DestroyDomain, request)
 PVCD_MEMBERS(logic::AfterStop, hook, request)
-PVCD_MEMBERS(logic::WriteRun, record, replaces, owner_version, owner, link)
+PVCD_MEMBERS(logic::WriteRun, record, replaces, owner_version, owner, link, vm_version)
 PVCD_MEMBERS(logic::AskRelease, node, vm)
 PVCD_MEMBERS(logic::FinishJob, record, version)
 PVCD_MEMBERS(logic::AgentAction, uuid, act, why)

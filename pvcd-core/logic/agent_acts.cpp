@@ -61,6 +61,7 @@ void AgentVm::plan_step() {
       WriteRun act = write(run_record(VmState::Stopped), LinkKind::Released);
       act.owner = owner_->value;
       act.owner->released = true;
+      act.vm_version = in_.view.vms.at(uuid_).version;
       return plan_write(act, "release " + vm_->name, "its QEMU is gone and nothing of it is left in Ceph");
     }
     case Step::Readopt: {

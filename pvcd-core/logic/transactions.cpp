@@ -103,6 +103,7 @@ std::optional<Changes> transaction_of(const CoordinatorAct& act, const ClusterVi
 Changes transaction_of(const WriteRun& act, const VmUuid& uuid) {
   Changes changes;
   const Key owner{Kind::Owner, uuid};
+  if (act.vm_version) changes.push_back(Check{{Kind::Vm, uuid}, *act.vm_version});
   if (act.owner)
     changes.push_back(Put{owner, *act.owner, act.owner_version.value_or(any_version)});
   else if (act.owner_version)

@@ -13,6 +13,7 @@ namespace {
 
 constexpr Microseconds look_interval = milliseconds(250);
 constexpr Microseconds stand_limit = seconds(90);
+constexpr Microseconds settle_time = seconds(3);  // until each sees of the others what it needs to place VMs there
 constexpr Microseconds ask_interval = seconds(10);
 
 bool is_act(const std::string& fact, const std::string& act) {
@@ -110,10 +111,9 @@ class Judgement {
 
 class Play {
  public:
-  Play(const Story& story, std::uint64_t seed, Steps steps, bool traced)
-      : story_(story), world_(seed, story.names.nodes.size(), traced) {
+  Play(const Story& story, std::uint64_t seed, bool traced)
+      : story_(story), world_(seed, story.names.nodes.size(), traced), steps_(story.steps) {
     world_.calm = true;
-    if (steps == Steps::Taken) steps_ = story.steps;
   }
 
   Telling run() {
@@ -140,8 +140,8 @@ class Play {
   bool stand() {
     for (const auto& node : world_.nodes) node->host.memory_total = story_.memory;
     for (std::size_t i = 0; i < world_.nodes.size(); ++i) world_.boot(i);
-    const bool stood = come(&Play::missing_of_cluster);
-    if (!stood) return false;
+    if (!come(&Play::missing_of_cluster)) return false;
+    world_.events.run_until(world_.events.now() + settle_time);
     for (const StoryVm& vm : story_.vms)
       if (!vm.later) world_.define(vm.record);
     return come(&Play::missing_vm);
@@ -286,8 +286,8 @@ class Play {
 
 }  // namespace
 
-Telling tell(const Story& story, std::uint64_t seed, Steps steps, bool traced) {
-  return Play(story, seed, steps, traced).run();
+Telling tell(const Story& story, std::uint64_t seed, bool traced) {
+  return Play(story, seed, traced).run();
 }
 
 }  // namespace pvcd::sim

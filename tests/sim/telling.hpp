@@ -12,7 +12,6 @@ struct Telling {
   std::vector<std::string> trace;  // if it was asked for
 };
 
-enum class Steps { Taken, LeftOut };  // left out: a story that comes true all the same cannot fail
-Telling tell(const Story&, std::uint64_t seed, Steps = Steps::Taken, bool traced = false);
+Telling tell(const Story&, std::uint64_t seed, bool traced);
 
 }  // namespace pvcd::sim
