@@ -65,6 +65,7 @@ struct WriteRun {
   std::optional<Version> replaces;
   std::optional<Version> owner_version;  // absent: there is no owner record
   std::optional<OwnerRecord> owner;
+  std::optional<LinkRecord> link;     // what it adds to the VM's history
   std::optional<Version> vm_version;  // a release: of the wish that it obeys, which may be over and look as it was
 };
 struct AskRelease {

@@ -96,6 +96,7 @@ struct AssignVm {
   std::optional<Version> replaces;
   Version vm_version;
   std::vector<BootId> relies_on;  // evidence entries that must exist when it is committed
+  std::optional<Handover> handover;
 };
 // Why a VM that is wanted has no node, for every node to show.
 struct TellWaiting {

@@ -83,6 +83,14 @@ void add_former(std::vector<Writer>& former, Writer newest) {
   former.push_back(std::move(newest));
 }
 
+// For the VM's history: the evidence is copied, because it is dropped when nothing depends on it any more.
+Handover handover_of(const ClusterView& view, const Writer& former) {
+  Handover handover{former.life, former.generation, former.cover, {}};
+  const EvidenceRecord* evidence = evidence_about(view, former.life.boot);
+  if (is_evidence(former) && evidence) handover.evidence = *evidence;
+  return handover;
+}
+
 OwnerRecord next_owner(const Round& round, const NodeName& node, const OwnerRecord* present,
                        std::optional<Writer> former) {
   const NodeRecord& target = round.view().nodes.at(node).value;
@@ -127,6 +135,7 @@ void assign(Round& round, const VmRecord& vm, Promises& promises) {
   AssignVm act;
   act.key = key;
   act.uuid = vm.uuid;
+  if (former) act.handover = handover_of(round.view(), *former);
   act.record = next_owner(round, placement.node, present, former);
   if (seen != round.view().owners.end()) act.replaces = seen->second.version;
   act.vm_version = round.view().vms.at(vm.uuid).version;

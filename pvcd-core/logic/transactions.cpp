@@ -39,6 +39,10 @@ void add(Changes& to, const AssignVm& act) {
   to.push_back(Check{session_key(act.record.owner.node, act.record.owner.incarnation)});
   for (const BootId& boot : act.relies_on) to.push_back(Check{evidence_key(boot)});
   to.push_back(Put{{Kind::Owner, act.uuid}, act.record, act.replaces});
+  to.push_back(Append{
+      Kind::Link,
+      LinkRecord{LinkKind::Assigned, act.record.generation, act.record.owner, act.record.epoch, {}, act.handover},
+      act.uuid});
 }
 
 void add(Changes& to, const TellWaiting& act) {
@@ -105,6 +109,7 @@ Changes transaction_of(const WriteRun& act, const VmUuid& uuid) {
   else if (act.owner_version)
     changes.push_back(Check{owner, *act.owner_version});
   changes.push_back(Put{{Kind::Run, uuid}, act.record, act.replaces});
+  if (act.link) changes.push_back(Append{Kind::Link, *act.link, uuid});
   return changes;
 }
 

@@ -163,6 +163,7 @@ void Observer::apply(const Key& key, const EntryPointer& entry) {
     }
     case Kind::Name:
     case Kind::Image:
+    case Kind::Link:
     case Kind::Decision:
       return;
   }

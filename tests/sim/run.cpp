@@ -61,6 +61,7 @@ void settle(World& world, Instant healed_at) {
     open = still_open(world);
   }
   if (!open.empty()) world.oracle.fail("S10", open);
+  if (const std::string unproven = unproven_start(world); !unproven.empty()) world.oracle.fail("history", unproven);
 }
 
 Plan make_plan(std::uint64_t seed, std::size_t nodes_wanted) {

@@ -222,6 +222,12 @@ void Store::set(const Key& key, EntryPointer entry, std::vector<std::pair<Key, E
     entries_.erase(key);
 }
 
+Key Store::next_link(const VmUuid& vm) const {
+  std::uint64_t number = 0;
+  while (find(link_key(vm, number))) ++number;
+  return link_key(vm, number);
+}
+
 CommitCode Store::apply_one(const Change& change, std::uint64_t session,
                             std::vector<std::pair<Key, EntryPointer>>& undo) {
   const auto at_version = [this](const Key& key, Version version) {
@@ -247,8 +253,8 @@ CommitCode Store::apply_one(const Change& change, std::uint64_t session,
                         },
                         [&](const Append& append) {
                           if (append.kind == Kind::Decision) return CommitCode::Ok;  // nothing here reads them
-                          Key key = job_key(next_number_[append.kind]++);
-                          key.kind = append.kind;
+                          const bool link = append.kind == Kind::Link;
+                          const Key key = link ? next_link(append.parent) : job_key(next_job_++);
                           set(key, std::make_shared<Entry>(Entry{append.record, 0, 0}), undo);
                           return CommitCode::Ok;
                         },

@@ -107,6 +107,7 @@ class Store {
 
   CommitOutcome apply(const Changes&, std::uint64_t session, std::vector<std::pair<Key, EntryPointer>>& undo);
   CommitCode apply_one(const Change&, std::uint64_t session, std::vector<std::pair<Key, EntryPointer>>& undo);
+  Key next_link(const VmUuid&) const;
   void set(const Key&, EntryPointer, std::vector<std::pair<Key, EntryPointer>>& undo);
 
   Events& events_;
@@ -119,7 +120,7 @@ class Store {
   std::vector<LogEntry> log_;
   std::map<std::uint64_t, Session> sessions_;
   std::uint64_t next_session_ = 1;
-  std::map<Kind, std::uint64_t> next_number_;
+  std::uint64_t next_job_ = 0;
 };
 
 }  // namespace pvcd::sim
