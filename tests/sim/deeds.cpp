@@ -1,5 +1,7 @@
 #include "deeds.hpp"
 
+#include "deeds_rare.hpp"
+
 namespace pvcd::sim {
 namespace {
 
@@ -281,16 +283,30 @@ void do_to(World& world, const Planned& one) {
     case Deed::BmcDead:
       return set_for_a_while(world, one, node.bmc.dead, true, false);
     case Deed::BmcSlow:
+      world.oracle.misreads(one.node, world.events.now() + one.duration);
       return set_for_a_while(world, one, node.bmc.slow, true, false);
     case Deed::BmcLies:
       return set_for_a_while(world, one, node.bmc.lies, true, false);
     case Deed::BmcFlaps:
+      world.oracle.misreads(one.node, world.events.now() + one.duration);
       return set_for_a_while(world, one, node.bmc.flaps, true, false);
     case Deed::BmcCut:
       world.network.cut_bmc(one.other, one.node, 1);
       return world.events.after(one.duration, [&world, one] { world.network.cut_bmc(one.other, one.node, -1); });
     case Deed::LibvirtHangs:
       return set_for_a_while(world, one, node.hypervisor.libvirtd_hangs, true, false);
+    case Deed::Unreadable:
+      return make_unreadable(world, one);
+    case Deed::CrashLoop:
+      return crash_again_and_again(world, one);
+    case Deed::HangRole:
+      return hang_with_election(world, one);
+    case Deed::Switch:
+      return cut_links(world, one, links_of_a_switch(world, one));
+    case Deed::Strangers:
+      return let_strangers_in(world, one);
+    case Deed::ConfirmWrongly:
+      return confirm_wrongly(world, one);
     case Deed::ConfirmOff:
       return confirm_off(world, one);
     case Deed::VmDefine:

@@ -107,6 +107,7 @@ void Hypervisor::destroy(const DomainRequest& request, const Reply<Answer>& repl
     const QemuPointer qemu = find(request.uuid, request.process);
     if (!qemu) return reply({Outcome::Done, {}});
     if (!holds(request.permit)) return reply({Outcome::Unknown, "the right to act ended while libvirt was asked"});
+    world_.oracle.destroys(*qemu);
     const bool orderly = !libvirtd_hangs && world_.random.chance(60);
     host().end(qemu, orderly ? Host::End::Orderly : Host::End::Killed);
     reply({Outcome::Done, {}});

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 
 namespace pvcd::sim {
 namespace {
@@ -9,6 +10,26 @@ namespace {
 constexpr Microseconds notices_cut_after_max = seconds(4);
 constexpr Microseconds held_max = milliseconds(400);
 constexpr std::uint64_t held_percent = 7;
+constexpr Microseconds read_anew_max = milliseconds(300);
+constexpr Instant never = std::numeric_limits<Instant>::max();
+
+// As in store/paths.hpp, of what may be unreadable here.
+std::optional<std::string> path_of(const Key& key) {
+  switch (key.kind) {
+    case Kind::Live:
+      return "/live/" + key.name;
+    case Kind::Vm:
+      return "/vms/" + key.name;
+    case Kind::Owner:
+      return "/owners/" + key.name;
+    case Kind::Run:
+      return "/runs/" + key.name;
+    case Kind::Waiting:
+      return "/waiting/" + key.name;
+    default:
+      return std::nullopt;
+  }
+}
 
 template <class Record>
 void put(std::optional<logic::Seen<Record>>& into, const EntryPointer& entry) {
@@ -41,19 +62,26 @@ std::uint64_t number_of(const std::string& name) {
 
 }  // namespace
 
-void Observer::restart(const Store& store) {
+void Observer::restart(const Store& store, Random& random) {
   view_ = {};
   held_.clear();
   sessions_.clear();
+  read_at_.reset();
   cut_ = true;  // complete once it reaches the store
   cut_since_ = 0;
   notices_after_ = 0;
   position_ = store.log().size();
-  for (const auto& [key, entry] : store.entries()) apply(key, entry);
+  for (const auto& [key, entry] : store.entries()) {
+    if (random.chance(50))
+      read(store, key, entry);
+    else
+      held_.push_back({key, never, entry});
+  }
 }
 
 bool Observer::catch_up(const Store& store, Random& random, Instant now, bool serves) {
   if (!serves) {
+    read_at_.reset();
     if (!std::exchange(cut_, true)) {
       cut_since_ = now;
       notices_after_ = random.below(notices_cut_after_max);
@@ -62,18 +90,23 @@ bool Observer::catch_up(const Store& store, Random& random, Instant now, bool se
     if (notices) view_.complete = false;
     return notices;
   }
-  const bool reconnected = std::exchange(cut_, false) && !view_.complete;
+  cut_ = false;
+  if (!view_.complete && !read_at_) read_at_ = now + random.below(read_anew_max);
+  const bool reconnected = read_at_ && now >= *read_at_;
   const Microseconds behind = reconnected ? 0 : lag;
   bool news = reconnected;
-  if (reconnected) release(now, true);
+  if (reconnected) release(store, now, true);
   for (; position_ < store.log().size(); ++position_) {
     const LogEntry& one = store.log()[position_];
     if (one.at + behind > now) break;
-    if (reconnected || !hold(random, one, now)) apply(one.key, one.entry);
+    if (reconnected || !hold(random, one, now)) read(store, one.key, one.entry);
     news = news || !one.heartbeat;
   }
-  if (release(now, false)) news = true;
-  if (reconnected) view_.complete = true;
+  if (release(store, now, false)) news = true;
+  if (reconnected) {
+    view_.complete = true;
+    read_at_.reset();
+  }
   return news;
 }
 
@@ -96,18 +129,28 @@ bool Observer::hold(Random& random, const LogEntry& one, Instant now) {
   return true;
 }
 
-bool Observer::release(Instant now, bool all) {
+bool Observer::release(const Store& store, Instant now, bool all) {
   bool any = false;
   for (std::size_t i = 0; i < held_.size();) {
     if (!all && now < held_[i].until) {
       ++i;
       continue;
     }
-    apply(held_[i].key, held_[i].entry);
+    read(store, held_[i].key, held_[i].entry);
     held_.erase(held_.begin() + static_cast<std::ptrdiff_t>(i));
     any = true;
   }
   return any;
+}
+
+// What cannot be understood is left out and named. Follows core/cluster.cpp.
+void Observer::read(const Store& store, const Key& key, const EntryPointer& entry) {
+  const bool broken = entry && !store.is_readable(key);
+  if (const auto path = path_of(key); path && broken)
+    view_.broken[*path] = "written by a version that this one does not know";
+  else if (path)
+    view_.broken.erase(*path);
+  apply(key, broken ? nullptr : entry);
 }
 
 void Observer::apply(const Key& key, const EntryPointer& entry) {

@@ -15,7 +15,7 @@ namespace pvcd::sim {
 class Observer {
  public:
   // A process that starts reads everything.
-  void restart(const Store&);
+  void restart(const Store&, Random&);
 
   // Reads on; `serves`: the store answers this node. Whether anything was read.
   bool catch_up(const Store&, Random&, Instant now, bool serves);
@@ -30,9 +30,10 @@ class Observer {
     EntryPointer entry;
   };
 
+  void read(const Store&, const Key&, const EntryPointer&);
   void apply(const Key&, const EntryPointer&);
   bool hold(Random&, const LogEntry&, Instant now);
-  bool release(Instant now, bool all);
+  bool release(const Store&, Instant now, bool all);
 
   logic::ClusterView view_;
   std::size_t position_ = 0;
@@ -41,6 +42,7 @@ class Observer {
   Instant cut_since_ = 0;
   Microseconds notices_after_ = 0;
   bool cut_ = false;
+  std::optional<Instant> read_at_;  // when everything will have been read anew
 };
 
 }  // namespace pvcd::sim
