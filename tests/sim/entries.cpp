@@ -68,27 +68,26 @@ CommitCode Entries::put(const Put& put, std::uint64_t session, std::vector<Chang
 }
 
 CommitCode Entries::apply_one(const Change& change, std::uint64_t session, std::vector<Changed>& changed) {
-  return std::visit(
-      Overloaded{
-          [&](const Check& check) { return at_version(check.key, check.version); },
-          [&](const Absent& absent) { return find(absent.key) ? CommitCode::Exists : CommitCode::Ok; },
-          [&](const Put& one) { return put(one, session, changed); },
-          [&](const Append& append) {
-            if (append.kind == Kind::Decision) return CommitCode::Ok;  // nothing here reads them
-            Key key = job_key(next_number_[append.kind]++);
-            key.kind = append.kind;
-            set(key, std::make_shared<Entry>(Entry{append.record, 0, 0}), changed);
-            return CommitCode::Ok;
-          },
-          [&](const Remove& remove) {
-            const CommitCode code = at_version(remove.key, remove.version);
-            if (code != CommitCode::Ok) return code;
-            if (remove.key.kind == Kind::Live && find(child_of(remove.key))) return CommitCode::NotEmpty;
-            set(remove.key, nullptr, changed);
-            return CommitCode::Ok;
-          },
-      },
-      change);
+  return std::visit(Overloaded{
+                        [&](const Check& check) { return at_version(check.key, check.version); },
+                        [&](const Absent& absent) { return find(absent.key) ? CommitCode::Exists : CommitCode::Ok; },
+                        [&](const Put& one) { return put(one, session, changed); },
+                        [&](const Append& append) {
+                          if (append.kind == Kind::Decision) return CommitCode::Ok;  // nothing here reads them
+                          Key key = job_key(next_number_[append.kind]++);
+                          key.kind = append.kind;
+                          set(key, std::make_shared<Entry>(Entry{append.record, 0, 0}), changed);
+                          return CommitCode::Ok;
+                        },
+                        [&](const Remove& remove) {
+                          const CommitCode code = at_version(remove.key, remove.version);
+                          if (code != CommitCode::Ok) return code;
+                          if (remove.key.kind == Kind::Live && find(child_of(remove.key))) return CommitCode::NotEmpty;
+                          set(remove.key, nullptr, changed);
+                          return CommitCode::Ok;
+                        },
+                    },
+                    change);
 }
 
 }  // namespace pvcd::sim

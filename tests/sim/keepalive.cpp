@@ -97,8 +97,7 @@ keepalive::ClusterLook look_at(const World& world, const NodeName& name, const B
   if (own == look.nodes.end()) return look;
   const Incarnation incarnation = own->second.value.incarnation;
   if (const auto session = world.store.find(session_key(name, incarnation))) look.session_owner = session->session;
-  if (const auto live = world.store.find(live_key(name, incarnation)))
-    look.live = std::get<LiveRecord>(live->record);
+  if (const auto live = world.store.find(live_key(name, incarnation))) look.live = std::get<LiveRecord>(live->record);
   return look;
 }
 

@@ -31,6 +31,7 @@ struct Options {
   unsigned jobs = 1;
   bool one_seed = false;
   bool stop_at_first = false;
+  bool exhaustive = false;
   bool told = true;  // the stories of failures, which have to be shrunk first
   std::string junit;
   std::string json;
@@ -40,7 +41,8 @@ struct Options {
 int usage() {
   std::fputs(
       "usage: pvcd-sim [--seeds N] [--seed S] [--nodes N] [--jobs N] [--json FILE] [--junit FILE]\n"
-      "                [--commit TEXT] [--stop-at-first] [--untold]\n"
+      "                [--commit TEXT] [--stop-at-first] [--untold] [--exhaustive]\n"
+      "  --exhaustive: every state of small worlds, too\n"
       "  --seed S alone runs that one and tells its whole story; with --seeds it is the first of N\n",
       stderr);
   return 2;
@@ -50,6 +52,10 @@ bool parse(int argc, char** argv, Options& options) {
   bool seed_given = false, seeds_given = false;
   for (int i = 1; i < argc; ++i) {
     const std::string key = argv[i];
+    if (key == "--exhaustive") {
+      options.exhaustive = true;
+      continue;
+    }
     if (key == "--stop-at-first" || key == "--untold") {
       (key == "--untold" ? options.told : options.stop_at_first) = key != "--untold";
       continue;
@@ -148,8 +154,8 @@ std::FILE* start_job(const Options& options, unsigned job, std::uint64_t* at) {
 // A job that dies without its sum is missed by the number of seeds.
 Report run_all(const Options& options) {
   Report report;
-  auto* at = static_cast<std::uint64_t*>(mmap(nullptr, options.jobs * sizeof(std::uint64_t), PROT_READ | PROT_WRITE,
-                                              MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  auto* at = static_cast<std::uint64_t*>(
+      mmap(nullptr, options.jobs * sizeof(std::uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   std::vector<std::FILE*> jobs;
   for (unsigned job = 0; job < options.jobs; ++job) jobs.push_back(start_job(options, job, at + job));
   for (unsigned job = 0; job < options.jobs; ++job) {
@@ -197,13 +203,19 @@ int main(int argc, char** argv) {
   Options options;
   if (!parse(argc, argv, options)) return usage();
   if (options.one_seed) return tell_one(options);
-  const Report report = run_all(options);
+  Report report = run_all(options);
+  if (options.exhaustive) report.explored = explore_small_worlds();
   const bool complete = options.stop_at_first || report.tally.seeds == options.seeds;
   const std::size_t shown = !options.told ? 0 : options.stop_at_first ? 1 : stories_shown;
   for (std::size_t i = 0; i < std::min(report.failures.size(), shown); ++i)
     if (report.failures[i].rule != crash_rule) tell_failure(options, report.failures[i]);
   for (const Failure& failure : report.failures)
     std::printf("seed %lu violates %s\n", failure.seed, failure.rule.c_str());
+  bool small_worlds_hold = true;
+  for (const Explored& one : report.explored) {
+    std::printf("%s\n", describe(one).c_str());
+    small_worlds_hold = small_worlds_hold && one.rule.empty();
+  }
   const auto never = never_happened(report.tally);
   for (const std::string& what : never) std::printf("never happened: %s\n", what.c_str());
   if (!complete) std::printf("a job ended before its time\n");
@@ -211,5 +223,5 @@ int main(int argc, char** argv) {
   if (!options.json.empty()) std::ofstream(options.json) << to_json(report);
   std::printf("%lu seeds, %zu violations, %.1f simulated hours, %.1f s of CPU\n", report.tally.seeds,
               report.failures.size(), static_cast<double>(report.tally.simulated_us) / 3.6e9, report.cpu_seconds);
-  return report.failures.empty() && never.empty() && complete ? 0 : 1;
+  return report.failures.empty() && never.empty() && complete && small_worlds_hold ? 0 : 1;
 }

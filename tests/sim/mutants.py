@@ -159,7 +159,7 @@ def main():
     parser.add_argument("--json")
     parser.add_argument("--junit")
     parser.add_argument("patches", type=Path, nargs="*")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     patches = options.patches or sorted((TOP / "tests/sim/mutants").glob("*.patch"))
     build = Build(options.build)
     mutants = [Mutant(patch) for patch in patches]

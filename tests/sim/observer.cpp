@@ -62,10 +62,68 @@ std::uint64_t number_of(const std::string& name) {
 
 }  // namespace
 
+void show(const Key& key, const EntryPointer& entry, Shown& shown) {
+  auto& [view, sessions] = shown;
+  switch (key.kind) {
+    case Kind::Cluster:
+      return put(view.cluster, entry);
+    case Kind::Leader:
+      return put(view.leader, entry);
+    case Kind::Node:
+      return put(view.nodes, key.name, entry);
+    case Kind::Live: {
+      const auto life = life_of(key.name);
+      if (!entry) {
+        view.live.erase(life);
+        return;
+      }
+      logic::Live& live = view.live[life];
+      live.value = std::get<LiveRecord>(entry->record);
+      live.version = entry->version;
+      live.session = sessions.contains(key.name);
+      return;
+    }
+    case Kind::Session: {
+      if (entry)
+        sessions.insert(key.name);
+      else
+        sessions.erase(key.name);
+      auto live = view.live.find(life_of(key.name));
+      if (live != view.live.end()) live->second.session = entry != nullptr;
+      return;
+    }
+    case Kind::Readiness:
+      return put(view.readiness, key.name, entry);
+    case Kind::Role:
+      return put(view.roles, key.name, entry);
+    case Kind::Vm:
+      return put(view.vms, key.name, entry);
+    case Kind::Owner:
+      return put(view.owners, key.name, entry);
+    case Kind::Run:
+      return put(view.runs, key.name, entry);
+    case Kind::Waiting:
+      return put(view.waiting, key.name, entry);
+    case Kind::Fence:
+      return put(view.fences, key.name, entry);
+    case Kind::Evidence:
+      return put(view.evidence, key.name, entry);
+    case Kind::Job: {
+      const std::uint64_t id = number_of(key.name);
+      put(view.jobs, id, entry);
+      if (entry) view.jobs.at(id).value.id = id;
+      return;
+    }
+    case Kind::Name:
+    case Kind::Image:
+    case Kind::Decision:
+      return;
+  }
+}
+
 void Observer::restart(const Store& store, Random& random) {
-  view_ = {};
+  shown_ = {};
   held_.clear();
-  sessions_.clear();
   read_at_.reset();
   cut_ = true;  // complete once it reaches the store
   cut_since_ = 0;
@@ -86,12 +144,12 @@ bool Observer::catch_up(const Store& store, Random& random, Instant now, bool se
       cut_since_ = now;
       notices_after_ = random.below(notices_cut_after_max);
     }
-    const bool notices = view_.complete && now >= cut_since_ + notices_after_;
-    if (notices) view_.complete = false;
+    const bool notices = shown_.view.complete && now >= cut_since_ + notices_after_;
+    if (notices) shown_.view.complete = false;
     return notices;
   }
   cut_ = false;
-  if (!view_.complete && !read_at_) read_at_ = now + random.below(read_anew_max);
+  if (!shown_.view.complete && !read_at_) read_at_ = now + random.below(read_anew_max);
   const bool reconnected = read_at_ && now >= *read_at_;
   const Microseconds behind = reconnected ? 0 : lag;
   bool news = reconnected;
@@ -104,7 +162,7 @@ bool Observer::catch_up(const Store& store, Random& random, Instant now, bool se
   }
   if (release(store, now, false)) news = true;
   if (reconnected) {
-    view_.complete = true;
+    shown_.view.complete = true;
     read_at_.reset();
   }
   return news;
@@ -147,68 +205,10 @@ bool Observer::release(const Store& store, Instant now, bool all) {
 void Observer::read(const Store& store, const Key& key, const EntryPointer& entry) {
   const bool broken = entry && !store.is_readable(key);
   if (const auto path = path_of(key); path && broken)
-    view_.broken[*path] = "written by a version that this one does not know";
+    shown_.view.broken[*path] = "written by a version that this one does not know";
   else if (path)
-    view_.broken.erase(*path);
-  apply(key, broken ? nullptr : entry);
-}
-
-void Observer::apply(const Key& key, const EntryPointer& entry) {
-  switch (key.kind) {
-    case Kind::Cluster:
-      return put(view_.cluster, entry);
-    case Kind::Leader:
-      return put(view_.leader, entry);
-    case Kind::Node:
-      return put(view_.nodes, key.name, entry);
-    case Kind::Live: {
-      const auto life = life_of(key.name);
-      if (!entry) {
-        view_.live.erase(life);
-        return;
-      }
-      logic::Live& live = view_.live[life];
-      live.value = std::get<LiveRecord>(entry->record);
-      live.version = entry->version;
-      live.session = sessions_.contains(key.name);
-      return;
-    }
-    case Kind::Session: {
-      if (entry)
-        sessions_.insert(key.name);
-      else
-        sessions_.erase(key.name);
-      auto live = view_.live.find(life_of(key.name));
-      if (live != view_.live.end()) live->second.session = entry != nullptr;
-      return;
-    }
-    case Kind::Readiness:
-      return put(view_.readiness, key.name, entry);
-    case Kind::Role:
-      return put(view_.roles, key.name, entry);
-    case Kind::Vm:
-      return put(view_.vms, key.name, entry);
-    case Kind::Owner:
-      return put(view_.owners, key.name, entry);
-    case Kind::Run:
-      return put(view_.runs, key.name, entry);
-    case Kind::Waiting:
-      return put(view_.waiting, key.name, entry);
-    case Kind::Fence:
-      return put(view_.fences, key.name, entry);
-    case Kind::Evidence:
-      return put(view_.evidence, key.name, entry);
-    case Kind::Job: {
-      const std::uint64_t id = number_of(key.name);
-      put(view_.jobs, id, entry);
-      if (entry) view_.jobs.at(id).value.id = id;
-      return;
-    }
-    case Kind::Name:
-    case Kind::Image:
-    case Kind::Decision:
-      return;
-  }
+    shown_.view.broken.erase(*path);
+  show(key, broken ? nullptr : entry, shown_);
 }
 
 }  // namespace pvcd::sim

@@ -12,6 +12,13 @@
 
 namespace pvcd::sim {
 
+// A view, and which sessions were seen: a live entry that is read later knows of its session.
+struct Shown {
+  logic::ClusterView view;
+  std::set<std::string> sessions;
+};
+void show(const Key&, const EntryPointer&, Shown&);
+
 class Observer {
  public:
   // A process that starts reads everything.
@@ -20,7 +27,7 @@ class Observer {
   // Reads on; `serves`: the store answers this node. Whether anything was read.
   bool catch_up(const Store&, Random&, Instant now, bool serves);
 
-  const logic::ClusterView& view() const { return view_; }
+  const logic::ClusterView& view() const { return shown_.view; }
   Microseconds lag = milliseconds(5);
 
  private:
@@ -31,14 +38,12 @@ class Observer {
   };
 
   void read(const Store&, const Key&, const EntryPointer&);
-  void apply(const Key&, const EntryPointer&);
   bool hold(Random&, const LogEntry&, Instant now);
   bool release(const Store&, Instant now, bool all);
 
-  logic::ClusterView view_;
+  Shown shown_;
   std::size_t position_ = 0;
   std::vector<Held> held_;
-  std::set<std::string> sessions_;
   Instant cut_since_ = 0;
   Microseconds notices_after_ = 0;
   bool cut_ = false;

@@ -1,6 +1,7 @@
 // What must hold, told from what happened in the world and in the store. It shares no code with `logic`.
-//   S1, S2  who writes to an image and who could; S3, S4  what is committed (record_rules.hpp); S5, S6  who acts, on what
-//   strength; S7  each act has a reason; offs, evidence and places are held against the truth. S10 is in settled.hpp.
+//   S1, S2  who writes to an image and who could; S3, S4  what is committed (record_rules.hpp); S5, S6  who acts, on
+//   what strength; S7  each act has a reason; offs, evidence and places are held against the truth. S10 is in
+//   settled.hpp.
 #pragma once
 
 #include <map>

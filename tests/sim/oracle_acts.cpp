@@ -111,8 +111,7 @@ void Oracle::sends_off(std::size_t node, const Life& victim) {
   if (health.healthy_since && beats && world_.events.now() > *health.healthy_since + healthy_for_sure &&
       other.host.runs())
     return fail("fence", who + "is healthy");
-  const bool on =
-      lives(victim.node, victim.boot) && world_.events.now() > other.host.booted_at() + healthy_for_sure;
+  const bool on = lives(victim.node, victim.boot) && world_.events.now() > other.host.booted_at() + healthy_for_sure;
   if (!on) return;
   if (!other.bmc.slow && world_.store.find(session_key(victim.node, victim.incarnation)))
     return fail("fence", who + "is on and has a session");

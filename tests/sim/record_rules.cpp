@@ -131,8 +131,8 @@ Verdict owner_changed(const Truth& truth, const Author& author, const VmUuid& uu
 Verdict run_changed(const Truth& truth, const Author& author, const VmUuid& uuid, const RunRecord* now) {
   if (!now) return {};
   const auto* owner = find<OwnerRecord>(truth.entries(), Kind::Owner, uuid);
-  const bool is_owner = owner && owner->owner.node == name_of_node(author.node) && now->life.boot == owner->owner.boot &&
-                        now->generation == owner->generation;
+  const bool is_owner = owner && owner->owner.node == name_of_node(author.node) &&
+                        now->life.boot == owner->owner.boot && now->generation == owner->generation;
   if (!is_owner || (owner->released && now->state != VmState::Stopped))
     return Broken{"S2", name_of_node(author.node) + " records " + uuid + ", which it does not own"};
   return {};

@@ -1,6 +1,6 @@
 // What every committed change has to obey, whoever made it and whatever it was decided on. Told from the records before
-// and after it, and from who really lives; it shares no code with `logic`. The simulator and the exhaustive small worlds
-// hold each transaction against it.
+// and after it, and from who really lives; it shares no code with `logic`. The simulator and the exhaustive small
+// worlds hold each transaction against it.
 #pragma once
 
 #include <map>
