@@ -11,7 +11,7 @@
 namespace pvcd::sim {
 namespace {
 
-constexpr std::uint64_t states_max = 60'000;
+constexpr std::uint64_t states_max = 500'000;
 constexpr std::uint64_t well_every = 64;  // from one state in so many, everything is repaired
 
 struct Size {
@@ -23,10 +23,8 @@ struct Size {
 // ticks, deaths, boots, freezes, late, lost answers, silent BMCs, crashes, wishes
 const std::vector<Size>& sizes() {
   static const std::vector<Size> all = {
-      {2, 1, {5, 1, 1, 1, 1, 1, 1, 0, 0}},
-      {2, 2, {5, 1, 1, 1, 0, 1, 0, 0, 0}},
-      {3, 1, {4, 1, 0, 1, 1, 0, 0, 0, 0}},
-      {3, 2, {4, 1, 0, 1, 0, 0, 0, 0, 0}},
+      {2, 1, {4, 1, 1, 1, 1, 0, 0, 0, 0}}, {2, 1, {4, 1, 1, 0, 0, 0, 1, 1, 1}}, {2, 2, {4, 1, 1, 1, 0, 1, 0, 0, 0}},
+      {3, 1, {4, 1, 1, 1, 0, 0, 0, 0, 0}}, {3, 1, {3, 1, 0, 1, 1, 0, 0, 0, 0}}, {3, 2, {4, 1, 0, 1, 0, 0, 0, 0, 0}},
   };
   return all;
 }

@@ -8,6 +8,7 @@ namespace {
 
 constexpr Microseconds wait_retry = seconds(1);
 constexpr Microseconds refuse_retry = seconds(60);
+constexpr Microseconds reading_max = milliseconds(300);  // of all that a join depends on, one after the other
 
 template <class Record>
 std::optional<keepalive::Found<Record>> found(const EntryPointer& entry) {
@@ -112,7 +113,7 @@ void Keepalive::look() {
         const Host& host = world_.node(node_).host;
         return [this, session, look = look_at(world_, host.name(), host.boot())] {
           client_.session = world_.node(node_).host.session_file = session;
-          decide(look);
+          process.after(world_.random.below(reading_max), [this, look] { decide(look); });
         };
       },
       [this] { hold(wait_retry); });

@@ -76,6 +76,7 @@ class Oracle : private Truth {
   Health& health(const std::string& live_name);
   void leader_changed(const LeaderRecord* before, const LeaderRecord* after);
   void owner_changed(const VmUuid&, const OwnerRecord* before, const OwnerRecord* after);
+  void not_cut_off(const Qemu&, const Instance&);
   void released(const VmUuid&, const OwnerRecord&);
   void evidence_written(const EvidenceRecord&);
   void beat(const LiveRecord&);
@@ -94,7 +95,7 @@ class Oracle : private Truth {
   std::map<NodeName, Fence> acting_;  // whose fence has been on record as acting
   std::map<VmUuid, Instant> wanted_since_;
   std::map<std::string, Count> counts_;
-  std::set<BootId> unplugged_;  // by an operator who has said that it is off
+  std::set<BootId> given_up_;  // an operator has said that it is off, and was wrong
   std::vector<NodeName> asked_off_;
   std::uint64_t heir_missed_ = 0;
 };

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "settings.hpp"
+
 namespace pvcd::sim {
 namespace {
 
@@ -84,6 +86,9 @@ Deed draw(Random& random, std::size_t from, std::size_t to) {
 // Long waits are as interesting as short ones, so the scale is drawn first.
 Microseconds draw_duration(Random& random, const Kind& kind) {
   if (kind.most == 0) return 0;
+  // As long as it takes to be taken for lost: what comes back then meets its fence.
+  if (kind.most > session_timeout && random.chance(15))
+    return random.between(session_timeout * 3 / 4, session_timeout * 3 / 2);
   const Microseconds most = random.chance(50) ? kind.most : std::max(kind.least, kind.most / 6);
   return random.between(kind.least, most);
 }
