@@ -109,7 +109,7 @@ void Oracle::destroys(const Qemu& qemu) {
   const auto* owner = find<OwnerRecord>(entries(), Kind::Owner, qemu.uuid);
   const auto* run = find<RunRecord>(entries(), Kind::Run, qemu.uuid);
   const bool owned = owner && !owner->released && owner->owner.boot == qemu.boot;
-  const bool runs = qemu.runs && run && run->process == qemu.process && run->state == VmState::Running;
+  const bool runs = qemu.runs && run && run->process == qemu.process;
   if (owned && runs && is_wanted_since(qemu.uuid, healthy_for_sure) && !entries().find({Kind::Evidence, qemu.boot}))
     fail("S10", name(qemu) + " runs as it is wanted, and is destroyed");
 }

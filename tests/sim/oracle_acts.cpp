@@ -123,12 +123,14 @@ void Oracle::sends_off(std::size_t node, const Life& victim) {
 
 // The storm brake: within two session timeouts of its silence, as far as nobody could see it otherwise.
 bool Oracle::vanished_with_others(std::size_t node, const NodeName& victim) const {
-  constexpr Microseconds silent_for_sure = seconds(8);
+  constexpr Microseconds silent_for_sure = milliseconds(4500);
+  constexpr Microseconds lag_max = milliseconds(5);
   constexpr Microseconds braked = 2 * session_timeout + seconds(1);
-  constexpr Microseconds met_before = seconds(60);
+  constexpr Microseconds met_before = seconds(20);
   const Instant now = world_.events.now();
   const Instant fell = health_.at(victim).beat_at;
-  if (now > fell + braked || world_.node(node).core.started_at() + met_before > now) return false;
+  const Core& core = world_.node(node).core;
+  if (now > fell + braked || core.started_at() + met_before > now || core.observer.lag > lag_max) return false;
   std::size_t together = 0, alive = 0;
   for (const auto& [name, one] : health_) {
     if (name == node_name(node)) continue;
