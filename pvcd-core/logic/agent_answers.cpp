@@ -107,7 +107,7 @@ void AgentVm::take_created(const CreateAnswer& created) {
     memory_.create_ends_at = in_.now + settings_.act_limit + create_settles;
     return refuse("the hypervisor gave no answer: " + created.note);
   }
-  memory_.create_ends_at.reset();
+  // What was asked for before and gave no answer may still happen: perhaps it is what libvirt refuses this one for.
   refuse("libvirt did not create it: " + created.note);
 }
 

@@ -217,8 +217,9 @@ struct CoordinatorMemory {
   struct Promise {
     NodeName node;
     Generation generation = 0;
+    Instant limit = 0;  // then it is judged anew, whether it was seen or not
   };
-  std::map<VmUuid, Promise> assigning;  // under way: their memory is promised already (finding F24)
+  std::map<VmUuid, Promise> assigning;  // under way, or done and not seen yet: their memory is promised (finding F24)
 };
 
 struct CoordinatorInput {

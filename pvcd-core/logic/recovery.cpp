@@ -9,6 +9,9 @@
 namespace pvcd::logic {
 namespace {
 
+// The mirror follows a write within moments. Later the record was changed by others.
+constexpr Microseconds own_write_limit = seconds(5);
+
 CoverKind cover_of(const EvidenceRecord& evidence) {
   switch (evidence.kind) {
     case EvidenceKind::Power:
@@ -115,6 +118,8 @@ std::string wait_reason(const Round& round, const VmRecord& vm, const std::optio
          list_of(placement.rejected);
 }
 
+std::string assign_key(const VmUuid& uuid) { return "assign/" + uuid; }
+
 void assign(Round& round, const VmRecord& vm, Promises& promises) {
   auto seen = round.view().owners.find(vm.uuid);
   const OwnerRecord* present = seen == round.view().owners.end() ? nullptr : &seen->second.value;
@@ -123,8 +128,7 @@ void assign(Round& round, const VmRecord& vm, Promises& promises) {
     former = as_former(round.view(), vm.uuid, *present);
     if (!former) return;  // its owner runs it, or evidence about it is being gathered
   }
-  const std::string key = "assign/" + vm.uuid;
-  if (round.is_under_way(key)) return;
+  if (round.next.assigning.contains(vm.uuid) || round.is_under_way(assign_key(vm.uuid))) return;
   Placement placement = place(round.view(), vm, promises, round.next.sights, round.in.now, round.settings);
   const std::string why_not = wait_reason(round, vm, former, placement);
   if (!why_not.empty()) {
@@ -133,14 +137,14 @@ void assign(Round& round, const VmRecord& vm, Promises& promises) {
   }
   promise(promises, placement.node, vm, false);
   AssignVm act;
-  act.key = key;
+  act.key = assign_key(vm.uuid);
   act.uuid = vm.uuid;
   if (former) act.handover = handover_of(round.view(), *former);
   act.record = next_owner(round, placement.node, present, former);
   if (seen != round.view().owners.end()) act.replaces = seen->second.version;
   act.vm_version = round.view().vms.at(vm.uuid).version;
   if (present && !present->released) act.relies_on.push_back(present->owner.boot);
-  round.next.assigning[vm.uuid] = {placement.node, act.record.generation};
+  round.next.assigning[vm.uuid] = {placement.node, act.record.generation, round.in.now + own_write_limit};
   std::vector<std::string> evidence;
   if (former) evidence.push_back(describe(*former));
   round.plan(act,
@@ -148,16 +152,25 @@ void assign(Round& round, const VmRecord& vm, Promises& promises) {
               former ? describe(*former) : "it is wanted and never had an owner", evidence, placement.rejected});
 }
 
-// What is seen, and what earlier rounds have promised and is not seen yet.
+bool was_refused(const Round& round, const VmUuid& uuid) {
+  return std::any_of(round.in.answers.begin(), round.in.answers.end(), [&](const CoordinatorAnswer& answer) {
+    const auto* done = std::get_if<Done>(&answer);
+    return done && done->key == assign_key(uuid) && !done->ok;
+  });
+}
+
+// What is seen, and what earlier rounds have promised and is not seen yet: the view follows the own writes later.
 Promises promises_so_far(Round& round) {
-  std::erase_if(round.next.assigning, [&](const auto& one) { return !round.is_under_way("assign/" + one.first); });
-  Promises promises = promised_memory(round.view());
-  for (const auto& [uuid, assigning] : round.next.assigning) {
-    auto vm = round.view().vms.find(uuid);
+  std::erase_if(round.next.assigning, [&](const auto& one) {
+    const auto& [uuid, assigning] = one;
     auto owner = round.view().owners.find(uuid);
     const bool seen = owner != round.view().owners.end() && owner->second.value.generation >= assigning.generation;
-    if (vm != round.view().vms.end() && !seen) promise(promises, assigning.node, vm->second.value, false);
-  }
+    const bool overdue = !round.is_under_way(assign_key(uuid)) && round.in.now >= assigning.limit;
+    return seen || overdue || was_refused(round, uuid) || !round.view().vms.contains(uuid);
+  });
+  Promises promises = promised_memory(round.view());
+  for (const auto& [uuid, assigning] : round.next.assigning)
+    promise(promises, assigning.node, round.view().vms.at(uuid).value, false);
   return promises;
 }
 

@@ -25,6 +25,7 @@ Core::Core(World& world, std::size_t node)
 
 void Core::start() {
   process.start();
+  started_at_ = world_.events.now();
   client_.server.reset();
   stopping_ = founding_ = acted_ = domains_ready_ = false;
   claiming_ = vacating_ = publishing_ = give_up_asked_ = false;
@@ -45,7 +46,7 @@ void Core::start() {
   election_memory_ = {};
   state_ = CoordinatorState::Secondary;
   domains_.clear();
-  observer.restart(world_.store);
+  observer.restart(world_.store, world_.random);
   if (world_.node(node_).hypervisor.has_listed()) read_facts();
   process.after(world_.random.between(milliseconds(20), milliseconds(500)), [this] { tick(); });
 }

@@ -23,6 +23,7 @@ class Core {
   void start();
   void stop();  // SIGTERM: the role first; then `stopped` is called
   std::function<void()> stopped;
+  Instant started_at() const { return started_at_; }
   bool is_stopping() const { return stopping_ && process.lives(); }
 
   void store_changed(bool heartbeat);
@@ -78,6 +79,7 @@ class Core {
   std::size_t node_;
   Client client_;
   BootId boot_;  // of the last start
+  Instant started_at_ = 0;
   bool stopping_ = false;
   CallQueue calls_;
   Right right_;          // of the last round

@@ -69,7 +69,7 @@ void Core::commit(const VmUuid& uuid, const Changes& changes, bool answered) {
 
 void Core::execute(const logic::AgentAction& action) {
   const VmUuid& uuid = action.uuid;
-  world_.oracle.decided(node_, action.why);
+  world_.oracle.decided(node_, view(), action);
   world_.trace(
       [&] { return world_.node(node_).host.name() + ": " + action.why.what + " (" + action.why.because + ")"; });
   Hypervisor& hypervisor = world_.node(node_).hypervisor;

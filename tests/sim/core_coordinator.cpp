@@ -22,8 +22,9 @@ void Core::run_coordinator(const Right& right) {
   logic::CoordinatorInput in{view(),        self(),  is_primary(),
                              right.may_act, clock(), std::exchange(coordinator_answers_, {})};
   logic::CoordinatorPlan plan = logic::decide_coordinator(in, coordinator_settings_, coordinator_memory_);
-  coordinator_memory_ = std::move(plan.next);
   acted_ = acted_ || !plan.actions.empty();
+  world_.oracle.decided(node_, view(), plan);
+  coordinator_memory_ = std::move(plan.next);
   for (const logic::CoordinatorAction& action : plan.actions) execute(action);
 }
 
@@ -33,7 +34,6 @@ void Core::answer(logic::CoordinatorAnswer one) {
 }
 
 void Core::execute(const logic::CoordinatorAction& action) {
-  world_.oracle.decided(node_, action.why);
   if (!std::holds_alternative<logic::ReadPower>(action.act))
     world_.trace(
         [&] { return world_.node(node_).host.name() + ": " + action.why.what + " (" + action.why.because + ")"; });

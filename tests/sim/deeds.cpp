@@ -1,5 +1,7 @@
 #include "deeds.hpp"
 
+#include "deeds_rare.hpp"
+
 namespace pvcd::sim {
 namespace {
 
@@ -276,16 +278,30 @@ Events::Act begin(World& world, const Planned& one) {
     case Deed::BmcDead:
       return set(node.bmc.dead, true, false);
     case Deed::BmcSlow:
+      world.oracle.misreads(one.node, world.events.now() + one.duration);
       return set(node.bmc.slow, true, false);
     case Deed::BmcLies:
       return set(node.bmc.lies, true, false);
     case Deed::BmcFlaps:
+      world.oracle.misreads(one.node, world.events.now() + one.duration);
       return set(node.bmc.flaps, true, false);
     case Deed::BmcCut:
       world.network.cut_bmc(one.other, one.node, 1);
       return [&world, one] { world.network.cut_bmc(one.other, one.node, -1); };
     case Deed::LibvirtHangs:
       return set(node.hypervisor.libvirtd_hangs, true, false);
+    case Deed::Unreadable:
+      return make_unreadable(world, one), Events::Act();
+    case Deed::CrashLoop:
+      return crash_again_and_again(world, one), Events::Act();
+    case Deed::HangRole:
+      return hang_with_election(world, one), Events::Act();
+    case Deed::Switch:
+      return cut_links(world, links_of_a_switch(world, one));
+    case Deed::Strangers:
+      return let_strangers_in(world, one), Events::Act();
+    case Deed::ConfirmWrongly:
+      return confirm_wrongly(world, one), Events::Act();
     case Deed::ConfirmOff:
       return confirm_off(world, one), Events::Act();
     case Deed::VmDefine:

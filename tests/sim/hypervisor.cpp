@@ -60,8 +60,13 @@ void Hypervisor::create(const CreateRequest& request, const Reply<CreateAnswer>&
     return worker.process.after(create_limit, [reply] {
       reply({Outcome::Unknown, std::nullopt, "libvirt did not answer in time"});
     });
+  if (creating_.contains(request.uuid)) return reply({Outcome::Refused, std::nullopt, "libvirt creates it already"});
   worker.process.after(world_.random.between(milliseconds(100), milliseconds(900)), [this, request, reply] {
     if (!holds(request.permit)) return reply({Outcome::Refused, std::nullopt, "the right to act ended"});
+    if (world_.random.chance(2)) {
+      create_late(request);
+      return reply({Outcome::Unknown, std::nullopt, "the connection to libvirt was lost"});
+    }
     world_.oracle.acted(node_, "creates " + request.uuid);
     const QemuPointer qemu = host().create(world_.definitions.at(request.uuid), request.generation);
     world_.domain_changed(node_, request.uuid);
@@ -88,6 +93,18 @@ void Hypervisor::resume(const DomainRequest& request, const Reply<Answer>& reply
   });
 }
 
+// Its last check was in time; its process shows later, and nobody waits for it (safety rule 7).
+void Hypervisor::create_late(const CreateRequest& request) {
+  constexpr Microseconds shows_within = milliseconds(4500);
+  creating_.insert(request.uuid);
+  world_.events.after(world_.random.below(shows_within), [this, request, boot = host().boot()] {
+    creating_.erase(request.uuid);
+    if (!host().runs() || host().boot() != boot || !living(request.uuid).empty()) return;
+    host().create(world_.definitions.at(request.uuid), request.generation);
+    world_.domain_changed(node_, request.uuid);
+  });
+}
+
 // The guest takes its time, or does not listen.
 void Hypervisor::shutdown(const DomainRequest& request, const Reply<Answer>& reply) {
   const QemuPointer qemu = find(request.uuid, request.process);
@@ -110,6 +127,7 @@ void Hypervisor::destroy(const DomainRequest& request, const Reply<Answer>& repl
     if (!qemu) return reply({Outcome::Done, {}});
     if (!holds(request.permit)) return reply({Outcome::Unknown, "the right to act ended while libvirt was asked"});
     if (cannot_kill) return reply({Outcome::Unknown, "it was killed and does not end"});
+    world_.oracle.destroys(*qemu);
     const bool orderly = !libvirtd_hangs && world_.random.chance(60);
     host().end(qemu, orderly ? Host::End::Orderly : Host::End::Killed);
     reply({Outcome::Done, {}});

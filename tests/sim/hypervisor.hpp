@@ -2,6 +2,8 @@
 // domain_facts.cpp.
 #pragma once
 
+#include <set>
+
 #include "host.hpp"
 #include "sdk/roles.hpp"
 #include "worker.hpp"
@@ -37,10 +39,12 @@ class Hypervisor {
   std::vector<QemuPointer> living(const VmUuid&) const;
   QemuPointer find(const VmUuid&, const pvcd::Process&) const;
   void list();
+  void create_late(const CreateRequest&);
 
   World& world_;
   std::size_t node_;
   bool listed_ = false;
+  std::set<VmUuid> creating_;  // by libvirt, after its client was cut off
 };
 
 }  // namespace pvcd::sim

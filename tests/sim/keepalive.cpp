@@ -9,6 +9,7 @@ namespace {
 constexpr Microseconds wait_retry = seconds(1);
 constexpr Microseconds refuse_retry = seconds(60);
 constexpr Microseconds last_word_look = milliseconds(50);
+constexpr Microseconds reading_max = milliseconds(300);  // of all that a join depends on, one after the other
 
 template <class Record>
 std::optional<keepalive::Found<Record>> found(const EntryPointer& entry) {
@@ -94,22 +95,19 @@ NodeRecord Keepalive::own_record() const {
   return node;
 }
 
-keepalive::ClusterLook Keepalive::look_at_cluster() const {
-  const Host& host = world_.node(node_).host;
+keepalive::ClusterLook look_at(const World& world, const NodeName& name, const BootId& boot) {
   keepalive::ClusterLook look;
-  for (const auto& node : world_.nodes) {
-    const NodeName& name = node->host.name();
-    if (auto record = found<NodeRecord>(world_.store.find({Kind::Node, name}))) look.nodes[name] = *record;
+  for (const auto& node : world.nodes) {
+    const NodeName& each = node->host.name();
+    if (auto record = found<NodeRecord>(world.store.find({Kind::Node, each}))) look.nodes[each] = *record;
   }
-  look.fence = found<FenceRecord>(world_.store.find({Kind::Fence, host.name()}));
-  look.evidence = world_.store.find({Kind::Evidence, host.boot()}) != nullptr;
-  auto own = look.nodes.find(host.name());
+  look.fence = found<FenceRecord>(world.store.find({Kind::Fence, name}));
+  look.evidence = world.store.find({Kind::Evidence, boot}) != nullptr;
+  auto own = look.nodes.find(name);
   if (own == look.nodes.end()) return look;
   const Incarnation incarnation = own->second.value.incarnation;
-  if (const auto session = world_.store.find(session_key(host.name(), incarnation)))
-    look.session_owner = session->session;
-  if (const auto live = world_.store.find(live_key(host.name(), incarnation)))
-    look.live = std::get<LiveRecord>(live->record);
+  if (const auto session = world.store.find(session_key(name, incarnation))) look.session_owner = session->session;
+  if (const auto live = world.store.find(live_key(name, incarnation))) look.live = std::get<LiveRecord>(live->record);
   return look;
 }
 
@@ -121,9 +119,10 @@ void Keepalive::look() {
       [this]() -> Store::Deliver {
         std::uint64_t session = client_.session;
         if (!world_.store.is_open(session)) session = world_.store.open_session(session_timeout);
-        return [this, session, look = look_at_cluster()] {
+        const Host& host = world_.node(node_).host;
+        return [this, session, look = look_at(world_, host.name(), host.boot())] {
           client_.session = world_.node(node_).host.session_file = session;
-          decide(look);
+          process.after(world_.random.below(reading_max), [this, look] { decide(look); });
         };
       },
       [this] { hold(wait_retry); });

@@ -9,6 +9,9 @@
 
 namespace pvcd::sim {
 
+// What a node of this name finds in the store when it wants to join in this boot.
+keepalive::ClusterLook look_at(const World&, const NodeName&, const BootId&);
+
 class Keepalive {
  public:
   Keepalive(World&, std::size_t node);
@@ -44,7 +47,6 @@ class Keepalive {
   void say_last_word(Instant deadline);
   LiveRecord snapshot() const;
   NodeRecord own_record() const;
-  keepalive::ClusterLook look_at_cluster() const;
 
   World& world_;
   std::size_t node_;

@@ -1,4 +1,5 @@
 // pvcd-sim: many runs, each from its seed; see usage().
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,6 +22,8 @@ namespace {
 
 constexpr std::size_t stories_shown = 3;
 constexpr std::size_t story_lines_max = 120;
+constexpr const char* crash_rule = "crash";
+constexpr unsigned seed_limit_s = 60;
 
 struct Options {
   std::uint64_t seeds = 1000;
@@ -30,6 +33,7 @@ struct Options {
   bool one_seed = false;
   bool seeds_given = false;
   bool stop_at_first = false;
+  bool exhaustive = false;
   bool told = true;  // the stories of failures, which have to be shrunk first
   std::string junit;
   std::string json;
@@ -41,8 +45,9 @@ struct Options {
 int usage() {
   std::fputs(
       "usage: pvcd-sim [--seeds N] [--seed S] [--nodes N] [--jobs N] [--json FILE] [--junit FILE]\n"
-      "                [--commit TEXT] [--stop-at-first] [--untold]\n"
+      "                [--commit TEXT] [--stop-at-first] [--untold] [--exhaustive]\n"
       "       pvcd-sim --stories FOLDER [--story NAME] [--seeds N] [--seed S] [--junit FILE]\n"
+      "  --exhaustive: every state of small worlds, too\n"
       "  --seed S alone runs that one and tells everything about it; with --seeds it is the first of N\n",
       stderr);
   return 2;
@@ -52,6 +57,10 @@ bool parse(int argc, char** argv, Options& options) {
   bool seed_given = false;
   for (int i = 1; i < argc; ++i) {
     const std::string key = argv[i];
+    if (key == "--exhaustive") {
+      options.exhaustive = true;
+      continue;
+    }
     if (key == "--stop-at-first" || key == "--untold") {
       (key == "--untold" ? options.told : options.stop_at_first) = key != "--untold";
       continue;
@@ -105,39 +114,45 @@ void send(const Report& report, std::FILE* to) {
     std::fprintf(to, "failure %lu %s\n", failure.seed, failure.rule.c_str());
 }
 
-void receive(Report& report, std::FILE* from) {
+void receive(Report& report, std::FILE* from, const std::uint64_t* at) {
   char word[32], text[128];
+  bool ended = false;
   while (std::fscanf(from, "%31s", word) == 1) {
     std::uint64_t a = 0, b = 0, c = 0;
     if (std::strcmp(word, "sum") == 0 && std::fscanf(from, "%lu %lu %lu", &a, &b, &c) == 3) {
       report.tally.seeds += a;
       report.tally.rounds += b;
       report.tally.simulated_us += c;
+      ended = true;
     } else if (std::strcmp(word, "count") == 0 && std::fscanf(from, "%127s %lu", text, &a) == 2) {
       report.tally.counts[text] += a;
     } else if (std::strcmp(word, "failure") == 0 && std::fscanf(from, "%lu %127s", &a, text) == 2) {
       report.failures.push_back({a, text});
     }
   }
+  if (!ended) report.failures.push_back({*at, crash_rule});
 }
 
-Report run_share(const Options& options, unsigned job) {
+// `at`: which seed it is about, known even when that one crashes or turns for ever.
+Report run_share(const Options& options, unsigned job, std::uint64_t* at) {
   Report report;
   for (std::uint64_t i = job; i < options.seeds; i += options.jobs) {
     const std::uint64_t seed = options.first_seed + i;
+    *at = seed;
+    alarm(seed_limit_s);
     add(report, seed, run(make_plan(seed, options.nodes), false));
     if (options.stop_at_first && !report.failures.empty()) break;
   }
   return report;
 }
 
-std::FILE* start_job(const Options& options, unsigned job) {
+std::FILE* start_job(const Options& options, unsigned job, std::uint64_t* at) {
   int ends[2];
   if (pipe(ends) != 0) return nullptr;
   if (fork() == 0) {
     close(ends[0]);
     std::FILE* to = fdopen(ends[1], "w");
-    send(run_share(options, job), to);
+    send(run_share(options, job, at), to);
     std::fclose(to);
     _exit(0);
   }
@@ -148,12 +163,14 @@ std::FILE* start_job(const Options& options, unsigned job) {
 // A job that dies without its sum is missed by the number of seeds.
 Report run_all(const Options& options) {
   Report report;
+  auto* at = static_cast<std::uint64_t*>(
+      mmap(nullptr, options.jobs * sizeof(std::uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   std::vector<std::FILE*> jobs;
-  for (unsigned job = 0; job < options.jobs; ++job) jobs.push_back(start_job(options, job));
-  for (std::FILE* job : jobs) {
-    if (!job) continue;
-    receive(report, job);
-    std::fclose(job);
+  for (unsigned job = 0; job < options.jobs; ++job) jobs.push_back(start_job(options, job, at + job));
+  for (unsigned job = 0; job < options.jobs; ++job) {
+    if (!jobs[job]) continue;
+    receive(report, jobs[job], at + job);
+    std::fclose(jobs[job]);
   }
   while (wait(nullptr) > 0) {
   }
@@ -207,12 +224,19 @@ int main(int argc, char** argv) {
   if (!parse(argc, argv, options)) return usage();
   if (!options.stories.empty()) return tell_stories(options);
   if (options.one_seed) return tell_one(options);
-  const Report report = run_all(options);
+  Report report = run_all(options);
+  if (options.exhaustive) report.explored = explore_small_worlds();
   const bool complete = options.stop_at_first || report.tally.seeds == options.seeds;
   const std::size_t shown = !options.told ? 0 : options.stop_at_first ? 1 : stories_shown;
-  for (std::size_t i = 0; i < std::min(report.failures.size(), shown); ++i) tell_failure(options, report.failures[i]);
+  for (std::size_t i = 0; i < std::min(report.failures.size(), shown); ++i)
+    if (report.failures[i].rule != crash_rule) tell_failure(options, report.failures[i]);
   for (const Failure& failure : report.failures)
     std::printf("seed %lu violates %s\n", failure.seed, failure.rule.c_str());
+  bool small_worlds_hold = true;
+  for (const Explored& one : report.explored) {
+    std::printf("%s\n", describe(one).c_str());
+    small_worlds_hold = small_worlds_hold && one.rule.empty();
+  }
   const auto never = never_happened(report.tally);
   for (const std::string& what : never) std::printf("never happened: %s\n", what.c_str());
   if (!complete) std::printf("a job ended before its time\n");
@@ -220,5 +244,5 @@ int main(int argc, char** argv) {
   if (!options.json.empty()) std::ofstream(options.json) << to_json(report);
   std::printf("%lu seeds, %zu violations, %.1f simulated hours, %.1f s of CPU\n", report.tally.seeds,
               report.failures.size(), static_cast<double>(report.tally.simulated_us) / 3.6e9, report.cpu_seconds);
-  return report.failures.empty() && never.empty() && complete ? 0 : 1;
+  return report.failures.empty() && never.empty() && complete && small_worlds_hold ? 0 : 1;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 
 namespace pvcd::sim {
 namespace {
@@ -9,6 +10,26 @@ namespace {
 constexpr Microseconds notices_cut_after_max = seconds(4);
 constexpr Microseconds held_max = milliseconds(400);
 constexpr std::uint64_t held_percent = 7;
+constexpr Microseconds read_anew_max = milliseconds(300);
+constexpr Instant never = std::numeric_limits<Instant>::max();
+
+// As in store/paths.hpp, of what may be unreadable here.
+std::optional<std::string> path_of(const Key& key) {
+  switch (key.kind) {
+    case Kind::Live:
+      return "/live/" + key.name;
+    case Kind::Vm:
+      return "/vms/" + key.name;
+    case Kind::Owner:
+      return "/owners/" + key.name;
+    case Kind::Run:
+      return "/runs/" + key.name;
+    case Kind::Waiting:
+      return "/waiting/" + key.name;
+    default:
+      return std::nullopt;
+  }
+}
 
 template <class Record>
 void put(std::optional<logic::Seen<Record>>& into, const EntryPointer& entry) {
@@ -41,39 +62,110 @@ std::uint64_t number_of(const std::string& name) {
 
 }  // namespace
 
-void Observer::restart(const Store& store) {
-  view_ = {};
+void show(const Key& key, const EntryPointer& entry, Shown& shown) {
+  auto& [view, sessions] = shown;
+  switch (key.kind) {
+    case Kind::Cluster:
+      return put(view.cluster, entry);
+    case Kind::Leader:
+      return put(view.leader, entry);
+    case Kind::Node:
+      return put(view.nodes, key.name, entry);
+    case Kind::Live: {
+      const auto life = life_of(key.name);
+      if (!entry) {
+        view.live.erase(life);
+        return;
+      }
+      logic::Live& live = view.live[life];
+      live.value = std::get<LiveRecord>(entry->record);
+      live.version = entry->version;
+      live.session = sessions.contains(key.name);
+      return;
+    }
+    case Kind::Session: {
+      if (entry)
+        sessions.insert(key.name);
+      else
+        sessions.erase(key.name);
+      auto live = view.live.find(life_of(key.name));
+      if (live != view.live.end()) live->second.session = entry != nullptr;
+      return;
+    }
+    case Kind::Readiness:
+      return put(view.readiness, key.name, entry);
+    case Kind::Role:
+      return put(view.roles, key.name, entry);
+    case Kind::Vm:
+      return put(view.vms, key.name, entry);
+    case Kind::Owner:
+      return put(view.owners, key.name, entry);
+    case Kind::Run:
+      return put(view.runs, key.name, entry);
+    case Kind::Waiting:
+      return put(view.waiting, key.name, entry);
+    case Kind::Fence:
+      return put(view.fences, key.name, entry);
+    case Kind::Evidence:
+      return put(view.evidence, key.name, entry);
+    case Kind::Job: {
+      const std::uint64_t id = number_of(key.name);
+      put(view.jobs, id, entry);
+      if (entry) view.jobs.at(id).value.id = id;
+      return;
+    }
+    case Kind::Name:
+    case Kind::Image:
+    case Kind::Link:
+    case Kind::Decision:
+      return;
+  }
+}
+
+void Observer::restart(const Store& store, Random& random) {
+  shown_ = {};
   held_.clear();
-  sessions_.clear();
+  read_at_.reset();
   cut_ = true;  // complete once it reaches the store
   cut_since_ = 0;
   notices_after_ = 0;
   position_ = store.log().size();
-  for (const auto& [key, entry] : store.entries()) apply(key, entry);
+  for (const auto& [key, entry] : store.entries()) {
+    if (random.chance(50))
+      read(store, key, entry);
+    else
+      held_.push_back({key, never, entry});
+  }
 }
 
 bool Observer::catch_up(const Store& store, Random& random, Instant now, bool serves) {
   if (!serves) {
+    read_at_.reset();
     if (!std::exchange(cut_, true)) {
       cut_since_ = now;
       notices_after_ = random.below(notices_cut_after_max);
     }
-    const bool notices = view_.complete && now >= cut_since_ + notices_after_;
-    if (notices) view_.complete = false;
+    const bool notices = shown_.view.complete && now >= cut_since_ + notices_after_;
+    if (notices) shown_.view.complete = false;
     return notices;
   }
-  const bool reconnected = std::exchange(cut_, false) && !view_.complete;
+  cut_ = false;
+  if (!shown_.view.complete && !read_at_) read_at_ = now + random.below(read_anew_max);
+  const bool reconnected = read_at_ && now >= *read_at_;
   const Microseconds behind = reconnected ? 0 : lag;
   bool news = reconnected;
-  if (reconnected) release(now, true);
+  if (reconnected) release(store, now, true);
   for (; position_ < store.log().size(); ++position_) {
     const LogEntry& one = store.log()[position_];
     if (one.at + behind > now) break;
-    if (reconnected || !hold(random, one, now)) apply(one.key, one.entry);
+    if (reconnected || !hold(random, one, now)) read(store, one.key, one.entry);
     news = news || !one.heartbeat;
   }
-  if (release(now, false)) news = true;
-  if (reconnected) view_.complete = true;
+  if (release(store, now, false)) news = true;
+  if (reconnected) {
+    shown_.view.complete = true;
+    read_at_.reset();
+  }
   return news;
 }
 
@@ -96,77 +188,28 @@ bool Observer::hold(Random& random, const LogEntry& one, Instant now) {
   return true;
 }
 
-bool Observer::release(Instant now, bool all) {
+bool Observer::release(const Store& store, Instant now, bool all) {
   bool any = false;
   for (std::size_t i = 0; i < held_.size();) {
     if (!all && now < held_[i].until) {
       ++i;
       continue;
     }
-    apply(held_[i].key, held_[i].entry);
+    read(store, held_[i].key, held_[i].entry);
     held_.erase(held_.begin() + static_cast<std::ptrdiff_t>(i));
     any = true;
   }
   return any;
 }
 
-void Observer::apply(const Key& key, const EntryPointer& entry) {
-  switch (key.kind) {
-    case Kind::Cluster:
-      return put(view_.cluster, entry);
-    case Kind::Leader:
-      return put(view_.leader, entry);
-    case Kind::Node:
-      return put(view_.nodes, key.name, entry);
-    case Kind::Live: {
-      const auto life = life_of(key.name);
-      if (!entry) {
-        view_.live.erase(life);
-        return;
-      }
-      logic::Live& live = view_.live[life];
-      live.value = std::get<LiveRecord>(entry->record);
-      live.version = entry->version;
-      live.session = sessions_.contains(key.name);
-      return;
-    }
-    case Kind::Session: {
-      if (entry)
-        sessions_.insert(key.name);
-      else
-        sessions_.erase(key.name);
-      auto live = view_.live.find(life_of(key.name));
-      if (live != view_.live.end()) live->second.session = entry != nullptr;
-      return;
-    }
-    case Kind::Readiness:
-      return put(view_.readiness, key.name, entry);
-    case Kind::Role:
-      return put(view_.roles, key.name, entry);
-    case Kind::Vm:
-      return put(view_.vms, key.name, entry);
-    case Kind::Owner:
-      return put(view_.owners, key.name, entry);
-    case Kind::Run:
-      return put(view_.runs, key.name, entry);
-    case Kind::Waiting:
-      return put(view_.waiting, key.name, entry);
-    case Kind::Fence:
-      return put(view_.fences, key.name, entry);
-    case Kind::Evidence:
-      return put(view_.evidence, key.name, entry);
-    case Kind::Job: {
-      const std::uint64_t id = number_of(key.name);
-      put(view_.jobs, id, entry);
-      if (entry) view_.jobs.at(id).value.id = id;
-      return;
-    }
-    case Kind::Name:
-    case Kind::Image:
-    case Kind::Link:
-    case Kind::Decision:
-      return;
-  }
+// What cannot be understood is left out and named. Follows core/cluster.cpp.
+void Observer::read(const Store& store, const Key& key, const EntryPointer& entry) {
+  const bool broken = entry && !store.is_readable(key);
+  if (const auto path = path_of(key); path && broken)
+    shown_.view.broken[*path] = "written by a version that this one does not know";
+  else if (path)
+    shown_.view.broken.erase(*path);
+  show(key, broken ? nullptr : entry, shown_);
 }
 
 }  // namespace pvcd::sim

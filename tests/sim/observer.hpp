@@ -12,15 +12,22 @@
 
 namespace pvcd::sim {
 
+// A view, and which sessions were seen: a live entry that is read later knows of its session.
+struct Shown {
+  logic::ClusterView view;
+  std::set<std::string> sessions;
+};
+void show(const Key&, const EntryPointer&, Shown&);
+
 class Observer {
  public:
   // A process that starts reads everything.
-  void restart(const Store&);
+  void restart(const Store&, Random&);
 
   // Reads on; `serves`: the store answers this node. Whether anything was read.
   bool catch_up(const Store&, Random&, Instant now, bool serves);
 
-  const logic::ClusterView& view() const { return view_; }
+  const logic::ClusterView& view() const { return shown_.view; }
   Microseconds lag = milliseconds(5);
 
  private:
@@ -30,17 +37,17 @@ class Observer {
     EntryPointer entry;
   };
 
-  void apply(const Key&, const EntryPointer&);
+  void read(const Store&, const Key&, const EntryPointer&);
   bool hold(Random&, const LogEntry&, Instant now);
-  bool release(Instant now, bool all);
+  bool release(const Store&, Instant now, bool all);
 
-  logic::ClusterView view_;
+  Shown shown_;
   std::size_t position_ = 0;
   std::vector<Held> held_;
-  std::set<std::string> sessions_;
   Instant cut_since_ = 0;
   Microseconds notices_after_ = 0;
   bool cut_ = false;
+  std::optional<Instant> read_at_;  // when everything will have been read anew
 };
 
 }  // namespace pvcd::sim

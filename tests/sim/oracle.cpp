@@ -10,15 +10,21 @@ namespace {
 constexpr Microseconds heartbeat_gap_max = seconds(2);
 // Between a look at the store, a decision and the act may be: the lag of a view, the limit of a proof, a slow BMC.
 constexpr Microseconds healthy_for_sure = seconds(14);
+constexpr std::uint64_t heartbeats_without_heir_max = 12;
 
 std::string name(const Qemu& qemu) {
   return qemu.uuid + " on n" + std::to_string(qemu.node + 1) + " (generation " + std::to_string(qemu.generation) +
          ", pid " + std::to_string(qemu.process.pid) + ")";
 }
 
-template <class Record>
-const Record* record(const Entry* entry) {
-  return entry ? &std::get<Record>(entry->record) : nullptr;
+template <class Value>
+const Value* record(const Entry* entry) {
+  return entry ? &std::get<Value>(entry->record) : nullptr;
+}
+
+Microseconds published_core_age(const LiveRecord& live) {
+  const auto core = live.units.find("core");
+  return core == live.units.end() ? 0 : core->second.age;
 }
 
 }  // namespace
@@ -29,9 +35,20 @@ void Oracle::fail(const std::string& rule, const std::string& text) {
   world_.trace([&] { return "VIOLATION of " + rule + ": " + text; });
 }
 
-bool Oracle::lives(const BootId& boot, const NodeName& node) const {
+const Entries& Oracle::entries() const { return world_.store.records(); }
+
+bool Oracle::lives(const NodeName& node, const BootId& boot) const {
   const Host& host = world_.node(world_.index_of(node)).host;
-  return host.is_on() && host.boot() == boot;
+  return host.name() == node && host.is_on() && host.boot() == boot && !given_up_.contains(boot);
+}
+
+// More often than that within so long is for nothing.
+void Oracle::count(const std::string& what, Microseconds within, std::uint64_t times_max) {
+  Count& one = counts_[what];
+  if (world_.events.now() >= one.since + within) one = {world_.events.now(), 0};
+  if (++one.times > times_max)
+    fail("busy", what + ": more than " + std::to_string(times_max) + " times within " +
+                     std::to_string(within / seconds(1)) + " s");
 }
 
 // ----------------------------------------------------------------------------------------------------------- writers
@@ -40,22 +57,66 @@ void Oracle::created(const QemuPointer& qemu) {
   qemu->number = static_cast<std::int64_t>(qemus_.size());
   qemus_.push_back(qemu);
   for (const auto& instance : qemu->instances) writers_[instance->address] = qemu;
+  const Host& host = world_.node(qemu->node).host;
+  std::uint64_t memory = 0;
+  for (const QemuPointer& one : host.qemus()) memory += one->memory;
+  if (memory > host.memory_total) fail("place", name(*qemu) + " does not fit");
+  for (const auto& instance : qemu->instances) not_cut_off(*qemu, *instance);
 }
 
-// S1: the CPUs of two QEMUs with one image may run at once only if all but one are cut off from it.
+// Whoever else has the image open or locked has been cut off before (design, the start path).
+void Oracle::not_cut_off(const Qemu& qemu, const Instance& instance) {
+  Ceph::Listing listing = world_.ceph.list(instance.image);
+  if (listing.locker) listing.watchers.push_back(*listing.locker);
+  for (const std::string& address : listing.watchers) {
+    const auto other = writers_.find(address);
+    if (address == instance.address || other == writers_.end() || given_up_.contains(other->second->boot)) continue;
+    if (!world_.ceph.is_blocklisted(address))
+      fail("S6", name(qemu) + " is created while " + name(*other->second) + " is not cut off from " + instance.image);
+  }
+}
+
+// S1: the CPUs of two QEMUs with one image may run at once only if all but one are cut off from it. Safety rule 17: all
+// its instances are on record before.
 void Oracle::started(const Qemu& qemu) {
+  constexpr Microseconds window = seconds(25);
+  constexpr std::uint64_t starts_max = 9;
   world_.tally.count("starts");
+  count("starts of " + qemu.uuid, window, starts_max);
   for (const QemuPointer& other : qemus_) {
-    if (other->number == qemu.number || !other->lives || !other->runs) continue;
+    if (other->number == qemu.number || !other->lives || !other->runs || given_up_.contains(other->boot)) continue;
     for (const auto& theirs : other->instances)
       for (const auto& ours : qemu.instances)
         if (ours->image == theirs->image && !world_.ceph.is_blocklisted(theirs->address))
           return fail("S1", name(qemu) + " starts while " + name(*other) + " can write to " + ours->image);
   }
+  const auto* run = find<RunRecord>(entries(), Kind::Run, qemu.uuid);
+  if (!run || run->process != qemu.process || run->generation != qemu.generation)
+    return fail("S2", name(qemu) + " starts without being on record");
+  for (const auto& instance : qemu.instances)
+    if (std::find(run->instances.begin(), run->instances.end(), ClientInstance{instance->image, instance->address}) ==
+        run->instances.end())
+      return fail("S2", name(qemu) + " starts, and its instance " + instance->address + " is not on record");
+}
+
+bool Oracle::is_wanted_since(const VmUuid& uuid, Microseconds time) const {
+  const auto since = wanted_since_.find(uuid);
+  return since != wanted_since_.end() && world_.events.now() > since->second + time;
+}
+
+// What runs as it is wanted is left alone.
+void Oracle::destroys(const Qemu& qemu) {
+  const auto* owner = find<OwnerRecord>(entries(), Kind::Owner, qemu.uuid);
+  const auto* run = find<RunRecord>(entries(), Kind::Run, qemu.uuid);
+  const bool owned = owner && !owner->released && owner->owner.boot == qemu.boot;
+  const bool runs = qemu.runs && run && run->process == qemu.process;
+  if (owned && runs && is_wanted_since(qemu.uuid, healthy_for_sure) && !entries().find({Kind::Evidence, qemu.boot}))
+    fail("S10", name(qemu) + " runs as it is wanted, and is destroyed");
 }
 
 // S1: what a newer QEMU has touched, an older one must not write to.
 void Oracle::wrote(const Qemu& qemu, const Instance& instance, std::size_t osd) {
+  if (given_up_.contains(qemu.boot)) return;
   auto [newest, first] = newest_.emplace(instance.image + "/" + std::to_string(osd), qemu.number);
   if (newest->second > qemu.number)
     return fail("S1", name(qemu) + " writes to " + instance.image + " after " +
@@ -70,137 +131,104 @@ void Oracle::breaks(std::size_t node, const std::string& image, const std::strin
   auto found = writers_.find(address);
   if (found == writers_.end()) return;
   const Qemu& victim = *found->second;
-  if (victim.lives)
+  if (victim.lives && !given_up_.contains(victim.boot))
     return fail("S6", "n" + std::to_string(node + 1) + " breaks " + name(victim) + ", which lives, on " + image);
   const Host& host = world_.node(victim.node).host;
-  if (victim.node != node && host.is_on() && host.boot() == victim.boot)
+  if (victim.node != node && lives(host.name(), victim.boot))
     fail("S6", "n" + std::to_string(node + 1) + " breaks an instance of " + name(victim) + ", whose node lives");
 }
 
-// -------------------------------------------------------------------------------------------------------------- acts
+// ------------------------------------------------------------------------------------------------------------- store
 
 Oracle::Health& Oracle::health(const std::string& live_name) {
   return health_[live_name.substr(0, live_name.rfind('.'))];
 }
 
-void Oracle::sends_heartbeat(std::size_t node, std::uint64_t counter) {
-  health_[world_.node(node).host.name()].sent[counter] = world_.events.now();
-}
-
-// S5: the store has taken a heartbeat that was sent less than D ago.
-void Oracle::acted(std::size_t node, const std::string& what) {
-  const NodeName& name = world_.node(node).host.name();
-  const Instant proven_at = health_[name].proven_at;
-  if (proven_at == 0 || world_.events.now() >= proven_at + proof_limit)
-    fail("S5", name + " " + what + " without proof of its session");
-}
-
-// Nobody's off but what was asked for goes to a node that takes part, or to one that is silent while its session and
-// its host are there (rule 9). A slow BMC may tell of a past that is over.
-void Oracle::sends_off(std::size_t node, const Life& victim) {
-  acted(node, "switches " + victim.node + " off");
-  world_.tally.count("offs");
-  if (std::find(asked_off_.begin(), asked_off_.end(), victim.node) != asked_off_.end()) return;
-  const Node& other = world_.node(world_.index_of(victim.node));
-  const auto& since = health_[victim.node].healthy_since;
-  const bool beats = world_.events.now() < health_[victim.node].beat_at + heartbeat_gap_max;
-  const std::string who = "n" + std::to_string(node + 1) + " switches " + victim.node + " off, which ";
-  if (since && beats && world_.events.now() > *since + healthy_for_sure && other.host.runs())
-    return fail("fence", who + "is healthy");
-  const bool on = lives(victim.boot, victim.node) && world_.events.now() > other.host.booted_at() + healthy_for_sure;
-  if (on && !other.bmc.slow && world_.store.find(session_key(victim.node, victim.incarnation)))
-    fail("fence", who + "is on and has a session");
-}
-
-void Oracle::decided(std::size_t node, const logic::Decision& why) {
-  if (why.what.empty() || why.because.empty())
-    fail("S7",
-         "n" + std::to_string(node + 1) + " acts without a reason: '" + why.what + "' because '" + why.because + "'");
-}
-
-// ------------------------------------------------------------------------------------------------------------- store
-
 void Oracle::changed(const Author& author, const Key& key, const Entry* before, const Entry* after) {
-  if (author.part == Part::Coordinator) under_old_epoch(author, key);
+  if (key.kind == Kind::Evidence && after) evidence_written(*record<EvidenceRecord>(after));
+  if (const auto broken = broken_by(*this, author, key, before, after)) fail(broken->rule, broken->text);
   switch (key.kind) {
     case Kind::Leader:
-      return leader_changed(before, after);
-    case Kind::Node:
-      return node_changed(before, after);
+      return leader_changed(record<LeaderRecord>(before), record<LeaderRecord>(after));
     case Kind::Owner:
-      return owner_changed(author, key.name, before, after);
-    case Kind::Evidence:
-      if (const auto* evidence = record<EvidenceRecord>(after)) evidence_written(*evidence);
+      return owner_changed(key.name, record<OwnerRecord>(before), record<OwnerRecord>(after));
+    case Kind::Vm: {
+      const auto* vm = record<VmRecord>(after);
+      if (!vm || vm->wanted != WantedState::Running)
+        wanted_since_.erase(key.name);
+      else
+        wanted_since_.emplace(key.name, world_.events.now());
       return;
+    }
+    case Kind::Fence: {
+      const auto* fence = record<FenceRecord>(after);
+      Fence& acting = acting_[key.name];
+      if (fence && fence->phase == FencePhase::Acting)
+        acting = {fence->victim, std::nullopt};
+      else if (!acting.ended_at)
+        acting.ended_at = world_.events.now();
+      return;
+    }
     case Kind::Session:
       health(key.name).healthy_since = after ? std::optional(world_.events.now()) : std::nullopt;
       return;
-    case Kind::Live: {
-      const auto* live = record<LiveRecord>(after);
-      if (!live || !before) return;
-      Health& one = health_[live->node];
-      auto sent = one.sent.find(live->counter);
-      if (sent != one.sent.end()) one.proven_at = std::max(one.proven_at, sent->second);
-      one.sent.erase(one.sent.begin(), one.sent.upper_bound(live->counter));
-      const bool gap = world_.events.now() > one.beat_at + heartbeat_gap_max;
-      one.beat_at = world_.events.now();
-      if (gap && one.healthy_since) one.healthy_since = world_.events.now();
+    case Kind::Live:
+      if (before && after) beat(*record<LiveRecord>(after));
       return;
-    }
     default:
       return;
   }
 }
 
-// S3. Where there was no leader there is no epoch.
-void Oracle::under_old_epoch(const Author& author, const Key& key) {
-  const EntryPointer leader = world_.store.find({Kind::Leader, {}});
-  const Epoch epoch = leader ? std::get<LeaderRecord>(leader->record).epoch : 0;
-  if (author.epoch != epoch)
-    fail("S3", "n" + std::to_string(author.node + 1) + " changes " + key.name + ", decided at epoch " +
-                   std::to_string(author.epoch) + ", at epoch " + std::to_string(epoch));
+void Oracle::beat(const LiveRecord& live) {
+  Health& one = health_[live.node];
+  auto sent = one.sent.find(live.counter);
+  if (sent != one.sent.end()) one.proven_at = std::max(one.proven_at, sent->second);
+  one.sent.erase(one.sent.begin(), one.sent.upper_bound(live.counter));
+  const bool gap = world_.events.now() > one.beat_at + heartbeat_gap_max;
+  one.beat_at = world_.events.now();
+  if (gap && one.healthy_since) one.healthy_since = world_.events.now();
+  one.last_word = live.daemon_state;
+  if (published_core_age(live) > 2 * decision_limit) one.core_stale_at = world_.events.now();
+  const auto* leader = find<LeaderRecord>(entries(), Kind::Leader);
+  if (leader && leader->node == live.node && leader->incarnation == live.incarnation) look_for_an_heir(live);
 }
 
-void Oracle::node_changed(const Entry* before, const Entry* after) {
-  const auto* old = record<NodeRecord>(before);
-  const auto* now = record<NodeRecord>(after);
-  if (old && (!now || now->incarnation < old->incarnation))
-    fail("S4", "the incarnation of " + old->name + " decreases");
+// Safety rule 10: there is always a way to a primary that acts.
+void Oracle::look_for_an_heir(const LiveRecord& live) {
+  const bool missed = published_core_age(live) > 2 * decision_limit &&
+                      std::any_of(world_.nodes.begin(), world_.nodes.end(), [&](const auto& node) {
+                        return node->host.name() != live.node && could_be_primary(*node);
+                      });
+  heir_missed_ = missed ? heir_missed_ + 1 : 0;
+  if (heir_missed_ > heartbeats_without_heir_max)
+    fail("S10", live.node + " is primary, its core does not decide, and nobody takes the role");
 }
 
-void Oracle::leader_changed(const Entry* before, const Entry* after) {
-  const auto* old = record<LeaderRecord>(before);
-  const auto* now = record<LeaderRecord>(after);
-  if (old && (!now || now->epoch < old->epoch)) return fail("S4", "the epoch decreases");
-  if (old && now->epoch == old->epoch && !now->node.empty() &&
-      (now->node != old->node || now->incarnation != old->incarnation))
-    return fail("S4", "epoch " + std::to_string(now->epoch) + " has two holders");
-  if (!old || now->epoch > old->epoch) world_.tally.count("epochs");
+bool Oracle::could_be_primary(const Node& node) const {
+  const auto& coordinators = world_.coordinators;
+  const NodeName& name = node.host.name();
+  const auto known = health_.find(name);
+  return std::find(coordinators.begin(), coordinators.end(), name) != coordinators.end() && known != health_.end() &&
+         known->second.healthy_since && world_.events.now() > *known->second.healthy_since + 2 * healthy_for_sure &&
+         node.host.runs() && node.core.process.runs() && node.elector.worker.process.runs() && !node.core.is_stopping();
 }
 
-// S2: from one possible writer to the next only by release or when its boot is over.
-void Oracle::owner_changed(const Author& author, const VmUuid& uuid, const Entry* before, const Entry* after) {
-  const auto* old = record<OwnerRecord>(before);
-  const auto* now = record<OwnerRecord>(after);
-  if (!old) return;
-  if (!now || now->generation < old->generation) return fail("S4", "the generation of " + uuid + " decreases");
-  if (now->generation > old->generation) {
-    if (!old->released) {
-      world_.tally.count("failovers");
-      if (lives(old->owner.boot, old->owner.node))
-        fail("S2", uuid + " is assigned to " + now->owner.node + " while " + old->owner.node +
-                       " has not released it and lives");
-    }
-    return;
-  }
-  if (now->owner.node != old->owner.node || now->owner.boot != old->owner.boot)
-    return fail("S2", uuid + " changes hands within generation " + std::to_string(now->generation));
-  if (now->released && !old->released) {
-    if (world_.node(author.node).host.name() != old->owner.node)
-      return fail("S2", uuid + " is released by another than its owner");
-    released(uuid, *old);
-  }
-  if (!now->released && old->released) fail("S2", "the release of " + uuid + " is taken back");
+void Oracle::leader_changed(const LeaderRecord* old, const LeaderRecord* now) {
+  heir_missed_ = 0;
+  if (!now || (old && now->epoch <= old->epoch)) return;
+  world_.tally.count("epochs");
+  if (!old || old->node.empty() || old->node == now->node) return;
+  const Health& holder = health_[old->node];
+  const bool stale = holder.core_stale_at != 0 && world_.events.now() < holder.core_stale_at + healthy_for_sure;
+  if (entries().find(session_key(old->node, old->incarnation)) && !stale)
+    fail("S3", now->node + " takes the role while " + old->node + " holds it, lives and decides");
+}
+
+void Oracle::owner_changed(const VmUuid& uuid, const OwnerRecord* old, const OwnerRecord* now) {
+  if (!old || !now) return;
+  if (now->generation > old->generation && !old->released) world_.tally.count("failovers");
+  if (now->generation == old->generation && now->released && !old->released) released(uuid, *old);
 }
 
 // Safety rule 7: a release leaves nothing behind that could still write.
@@ -216,12 +244,14 @@ void Oracle::released(const VmUuid& uuid, const OwnerRecord& owner) {
   }
 }
 
+// Against an operator's word about a node that shows no life there is no proof: what that boot still writes is his
+// doing.
 void Oracle::evidence_written(const EvidenceRecord& evidence) {
   constexpr const char* kinds[] = {"evidence-power", "evidence-later-boot", "evidence-operator"};
   world_.tally.count(kinds[static_cast<std::size_t>(evidence.kind)]);
-  if (lives(evidence.life.boot, evidence.life.node))
-    fail("evidence", std::string(kinds[static_cast<std::size_t>(evidence.kind)]) + " about " + evidence.life.boot +
-                         ", which lives");
+  if (evidence.kind != EvidenceKind::Operator || !lives(evidence.life.node, evidence.life.boot)) return;
+  world_.tally.count("wrong-words");
+  given_up_.insert(evidence.life.boot);
 }
 
 }  // namespace pvcd::sim

@@ -1,18 +1,24 @@
 // What must hold, told from what happened in the world and in the store. It shares no code with `logic`.
-//   S1, S2  who writes to an image and who could; S3, S4  what is committed; S5, S6  who acts, on what strength;
-//   S7      each act has a reason; evidence and offs are held against the truth. S10 is in settled.hpp.
+//   S1, S2  who writes to an image and who could; S3, S4  what is committed (record_rules.hpp); S5, S6  who acts, on
+//   what strength; S7  each act has a reason; offs, evidence and places are held against the truth. S10 is in
+//   settled.hpp.
 #pragma once
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "host.hpp"
-#include "logic/decision.hpp"
+#include "logic/agent.hpp"
+#include "logic/coordinator.hpp"
+#include "record_rules.hpp"
 #include "store.hpp"
 
 namespace pvcd::sim {
+
+struct Node;
 
 struct Violation {
   std::string rule;
@@ -20,20 +26,28 @@ struct Violation {
   Instant at = 0;
 };
 
-class Oracle {
+class Oracle : private Truth {
  public:
   explicit Oracle(World& world) : world_(world) {}
 
+  // what happens on hosts and in Ceph
   void created(const QemuPointer&);
   void started(const Qemu&);
+  void destroys(const Qemu&);
   void wrote(const Qemu&, const Instance&, std::size_t osd);
   void breaks(std::size_t node, const std::string& image, const std::string& address);
   void acted(std::size_t node, const std::string& what);
   void sends_off(std::size_t node, const Life& victim);
   void asked_off(const NodeName& node) { asked_off_.push_back(node); }
+  void misreads(std::size_t node, Instant until);  // what is read of its BMC may be of the past, or wrong
   void sends_heartbeat(std::size_t node, std::uint64_t counter);
+
+  // what is committed
   void changed(const Author&, const Key&, const Entry* before, const Entry* after);
-  void decided(std::size_t node, const logic::Decision&);
+
+  // what is decided, held against what was seen
+  void decided(std::size_t node, const logic::ClusterView&, const logic::AgentAction&);
+  void decided(std::size_t node, const logic::ClusterView&, const logic::CoordinatorPlan&);
 
   void fail(const std::string& rule, const std::string& text);
   const std::optional<Violation>& violation() const { return violation_; }
@@ -44,16 +58,33 @@ class Oracle {
     Instant proven_at = 0;                  // sending of the last one that it took
     Instant beat_at = 0;
     std::optional<Instant> healthy_since;  // session there, heartbeats without a gap
+    Instant core_stale_at = 0;             // when it last published a core that has not decided for too long
+    DaemonState last_word = DaemonState::Unknown;
+    Instant misread_until = 0;
+  };
+  struct Fence {
+    Life victim;
+    std::optional<Instant> ended_at;
+  };
+  struct Count {
+    Instant since = 0;
+    std::uint64_t times = 0;
   };
 
-  bool lives(const BootId&, const NodeName&) const;
+  const Entries& entries() const override;
+  bool lives(const NodeName&, const BootId&) const override;
   Health& health(const std::string& live_name);
-  void node_changed(const Entry* before, const Entry* after);
-  void leader_changed(const Entry* before, const Entry* after);
-  void owner_changed(const Author&, const VmUuid&, const Entry* before, const Entry* after);
+  void leader_changed(const LeaderRecord* before, const LeaderRecord* after);
+  void owner_changed(const VmUuid&, const OwnerRecord* before, const OwnerRecord* after);
+  void not_cut_off(const Qemu&, const Instance&);
   void released(const VmUuid&, const OwnerRecord&);
   void evidence_written(const EvidenceRecord&);
-  void under_old_epoch(const Author&, const Key&);
+  void beat(const LiveRecord&);
+  void look_for_an_heir(const LiveRecord&);
+  bool could_be_primary(const Node&) const;
+  bool vanished_with_others(std::size_t node, const NodeName& victim) const;
+  bool is_wanted_since(const VmUuid&, Microseconds) const;
+  void count(const std::string& what, Microseconds within, std::uint64_t times_max);
 
   World& world_;
   std::optional<Violation> violation_;
@@ -61,7 +92,12 @@ class Oracle {
   std::map<std::string, QemuPointer> writers_;  // by address
   std::map<std::string, std::int64_t> newest_;  // image and OSD: the latest QEMU that touched it
   std::map<NodeName, Health> health_;
+  std::map<NodeName, Fence> acting_;  // whose fence has been on record as acting
+  std::map<VmUuid, Instant> wanted_since_;
+  std::map<std::string, Count> counts_;
+  std::set<BootId> given_up_;  // an operator has said that it is off, and was wrong
   std::vector<NodeName> asked_off_;
+  std::uint64_t heir_missed_ = 0;
 };
 
 }  // namespace pvcd::sim

@@ -71,16 +71,20 @@ std::string to_json(const Report& report) {
             "\": " + per_thousand(count_of(report.tally, event), report.tally.seeds);
     separator = ", ";
   }
-  return text + "}}\n";
+  return text + "},\n \"exhaustive\": " + to_json(report.explored) + "}\n";
 }
 
 // One case for each rule, and one for what has to happen: the seeds are too many.
 std::string to_junit(const Report& report, const std::vector<std::string>& never) {
   std::map<std::string, std::string> wrong;
-  for (const char* rule : {"S1", "S2", "S3", "S4", "S5", "S6", "S7", "S10", "fence", "evidence", "busy"}) wrong[rule];
+  for (const char* rule : {"S1", "S2", "S3", "S4", "S5", "S6", "S7", "S10", "fence", "evidence", "identity", "place",
+                           "merge", "storm", "view", "busy", "crash"})
+    wrong[rule];
   for (const Failure& failure : report.failures) wrong[failure.rule] += "seed " + std::to_string(failure.seed) + " ";
   std::string& missing = wrong["every fault and event happens"];
   for (const std::string& what : never) missing += what + " ";
+  for (const Explored& one : report.explored)
+    wrong[std::to_string(one.nodes) + " nodes, " + std::to_string(one.vms) + " VMs, exhaustively"] = one.rule;
   std::string text = "<testsuite name=\"sim\">";
   for (const auto& [name, seeds] : wrong) {
     text += "<testcase classname=\"sim\" name=\"" + name + "\">";

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "exhaustive.hpp"
 #include "tally.hpp"
 
 namespace pvcd::sim {
@@ -18,6 +19,7 @@ struct Report {
   Tally tally;
   std::vector<Failure> failures;
   double cpu_seconds = 0;
+  std::vector<Explored> explored;  // if it was asked for
 };
 
 // What has to happen at least once in many seeds and did not: checks that nothing reaches prove nothing.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "settings.hpp"
+
 namespace pvcd::sim {
 namespace {
 
@@ -21,8 +23,8 @@ constexpr std::array<Kind, deed_count> kinds{{
     {"pause-core", 5, milliseconds(500), seconds(25)},
     {"pause-keepalive", 5, milliseconds(500), seconds(20)},
     {"pause-election", 2, milliseconds(500), seconds(20)},
-    {"pause-libvirt", 4, milliseconds(500), seconds(20)},
-    {"pause-rbd-locks", 4, milliseconds(500), seconds(20)},
+    {"pause-libvirt", 4, milliseconds(500), seconds(40)},
+    {"pause-rbd-locks", 4, milliseconds(500), seconds(40)},
     {"pause-ipmi", 4, milliseconds(500), seconds(20)},
     {"kill-core", 4, 0, 0},
     {"kill-keepalive", 4, 0, 0},
@@ -46,6 +48,11 @@ constexpr std::array<Kind, deed_count> kinds{{
     {"bmc-flaps", 4, seconds(5), seconds(40)},
     {"bmc-cut", 4, seconds(3), seconds(40)},
     {"libvirtd-hangs", 3, seconds(1), seconds(30)},
+    {"unreadable", 4, seconds(3), seconds(40)},
+    {"crash-loop", 3, seconds(5), seconds(40)},
+    {"hang-role", 2, seconds(20), seconds(60)},
+    {"switch-fails", 4, seconds(3), seconds(15)},
+    {"strangers", 1, 0, 0},
     {"vm-start", 6, 0, 0},
     {"vm-shutdown", 5, 0, 0},
     {"vm-stop", 5, 0, 0},
@@ -56,6 +63,7 @@ constexpr std::array<Kind, deed_count> kinds{{
     {"vm-define", 2, 0, 0},
     {"node-fence", 3, 0, 0},
     {"node-confirm-off", 4, 0, 0},
+    {"node-confirm-off-wrongly", 1, 0, 0},
     {"node-verify-fence", 1, 0, 0},
     {"node-become-primary", 2, 0, 0},
     {"node-step-down", 2, 0, 0},
@@ -78,6 +86,9 @@ Deed draw(Random& random, std::size_t from, std::size_t to) {
 // Long waits are as interesting as short ones, so the scale is drawn first.
 Microseconds draw_duration(Random& random, const Kind& kind) {
   if (kind.most == 0) return 0;
+  // As long as it takes to be taken for lost: what comes back then meets its fence.
+  if (kind.most > session_timeout && random.chance(15))
+    return random.between(session_timeout * 3 / 4, session_timeout * 3 / 2);
   const Microseconds most = random.chance(50) ? kind.most : std::max(kind.least, kind.most / 6);
   return random.between(kind.least, most);
 }

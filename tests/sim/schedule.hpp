@@ -43,6 +43,11 @@ enum class Deed {
   BmcFlaps,
   BmcCut,  // one BMC from one node
   LibvirtHangs,
+  Unreadable,  // one record of the store, for everybody
+  CrashLoop,
+  HangRole,  // core and election of the primary, not its keepalive
+  Switch,    // most others lose the store, which keeps its majority
+  Strangers,
   // people
   VmStart,
   VmShutdown,
@@ -54,6 +59,7 @@ enum class Deed {
   VmDefine,
   NodeFence,
   ConfirmOff,
+  ConfirmWrongly,  // about a node that lives
   VerifyFence,
   BecomePrimary,
   StepDown,

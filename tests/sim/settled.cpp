@@ -20,6 +20,11 @@ const Core* primary(const World& world) {
   return node.host.is_on() && node.core.process.runs() ? &node.core : nullptr;
 }
 
+NodeName primary_name(const World& world) {
+  const auto* leader = find<LeaderRecord>(world, Kind::Leader, {});
+  return leader ? leader->node : NodeName();
+}
+
 std::uint64_t promised_on(const World& world, const NodeName& node) {
   std::uint64_t sum = 0;
   for (const auto& [key, entry] : world.store.entries()) {
@@ -57,15 +62,19 @@ std::string wanted_running(const World& world, const VmRecord& vm) {
     const bool here = host.is_on() && host.boot() == owner->owner.boot;
     const bool runs = std::any_of(host.qemus().begin(), host.qemus().end(),
                                   [&](const QemuPointer& qemu) { return qemu->uuid == vm.uuid && qemu->runs; });
+    const auto* node = find<NodeRecord>(world, Kind::Node, owner->owner.node);
+    if (here && node && node->incarnation != owner->owner.incarnation)
+      return vm.name + " belongs to an incarnation of " + owner->owner.node + " that has ended";
     if (here && runs && run && run->generation == owner->generation && run->state == VmState::Running &&
         run->reason.empty())
-      return {};
+      return find<WaitingRecord>(world, Kind::Waiting, vm.uuid) ? vm.name + " runs and is said to wait" : "";
     if (here) return vm.name + " does not run on its owner " + owner->owner.node + (run ? ": " + run->reason : "");
   }
   const Core* core = primary(world);
   if (!core) return "there is no primary";
   auto waiting = core->waiting().find(vm.uuid);
-  if (waiting != core->waiting().end() && !waiting->second.empty() && !has_room(world, vm)) return {};
+  if (waiting != core->waiting().end() && !waiting->second.empty() && !has_room(world, vm))
+    return find<WaitingRecord>(world, Kind::Waiting, vm.uuid) ? "" : vm.name + " waits, and nobody is told why";
   return vm.name + " has no place: " + (waiting == core->waiting().end() ? "and nobody says why" : waiting->second);
 }
 
@@ -74,6 +83,27 @@ std::string not_wanted(const World& world, const VmRecord& vm) {
     for (const QemuPointer& qemu : node->host.qemus())
       if (qemu->uuid == vm.uuid) return vm.name + " still runs on " + node->host.name();
   return {};
+}
+
+// Records that nothing refers to any more, and what has to be known of each living node.
+std::string left_over(const World& world, const Key& key, const Entry& entry) {
+  const auto is_on = [&](const NodeName& name) { return world.node(world.index_of(name)).host.is_on(); };
+  if (key.kind == Kind::Fence && is_on(key.name)) return "the fence of " + key.name + " is still there";
+  if (key.kind == Kind::Node && is_on(key.name)) {
+    const auto* ready = find<ReadinessRecord>(world, Kind::Readiness, key.name);
+    const auto& node = std::get<NodeRecord>(entry.record);
+    const bool known = ready && ready->boot == node.boot && ready->fence_ready;
+    if (!known && node.name != primary_name(world)) return "nobody knows that " + key.name + " can be fenced";
+  }
+  if (key.kind != Kind::Evidence) return {};
+  const Life& life = std::get<EvidenceRecord>(entry.record).life;
+  const auto* node = find<NodeRecord>(world, Kind::Node, life.node);
+  for (const auto& [owned, owner] : world.store.entries()) {
+    if (owned.kind != Kind::Owner) continue;
+    const auto& depends = std::get<OwnerRecord>(owner->record);
+    if (!depends.released && depends.owner.boot == life.boot) return {};
+  }
+  return node && node->boot != life.boot ? "the evidence about " + key.name + " is still there" : "";
 }
 
 }  // namespace
@@ -90,6 +120,7 @@ std::string still_open(const World& world) {
       if (job.state != JobState::Finished && !nobody_answers)
         return key.name + " (" + job.type + " " + job.object + ") has not ended";
     }
+    if (const std::string left = left_over(world, key, *entry); !left.empty()) return left;
     if (key.kind != Kind::Vm) continue;
     const auto& vm = std::get<VmRecord>(entry->record);
     const std::string open = vm.wanted == WantedState::Running ? wanted_running(world, vm) : not_wanted(world, vm);

@@ -9,16 +9,6 @@ constexpr unsigned retransmissions = 8;
 constexpr Microseconds retransmission_interval = milliseconds(250);
 constexpr Microseconds idle_limit = seconds(4);  // 2/3 of the session timeout
 
-template <class... Each>
-struct Overloaded : Each... {
-  using Each::operator()...;
-};
-template <class... Each>
-Overloaded(Each...) -> Overloaded<Each...>;
-
-Key parent_of(const Key& session) { return {Kind::Live, session.name}; }
-Key child_of(const Key& live) { return {Kind::Session, live.name}; }
-
 }  // namespace
 
 struct Store::Request {
@@ -168,105 +158,37 @@ void Store::close_session(std::uint64_t session) {
 void Store::end_session(std::uint64_t session) {
   sessions_.erase(session);
   std::vector<Key> ephemeral;
-  for (const auto& [key, entry] : entries_)
+  for (const auto& [key, entry] : entries_.all())
     if (entry->session == session) ephemeral.push_back(key);
   Changes removals;
   for (const Key& key : ephemeral) removals.push_back(Remove{key});
   commit_now(removals, {0, Part::Store, 0});
 }
 
-// ------------------------------------------------------------------------------------------------------ transactions
-
-EntryPointer Store::find(const Key& key) const {
-  auto found = entries_.find(key);
-  return found == entries_.end() ? nullptr : found->second;
+void Store::set_readable(const Key& key, bool readable) {
+  if (readable)
+    unreadable_.erase(key);
+  else
+    unreadable_.insert(key);
+  log_.push_back({events_.now(), key, find(key), false});
+  on_commit(false);
 }
 
+// ------------------------------------------------------------------------------------------------------ transactions
+
 CommitOutcome Store::commit_now(const Changes& changes, const Author& author, std::uint64_t session) {
-  std::vector<std::pair<Key, EntryPointer>> undo;
-  const CommitOutcome outcome = apply(changes, session, undo);
-  if (outcome.code != CommitCode::Ok) {
-    for (auto each = undo.rbegin(); each != undo.rend(); ++each) {
-      if (each->second)
-        entries_[each->first] = each->second;
-      else
-        entries_.erase(each->first);
-    }
-    return outcome;
-  }
+  std::vector<Entries::Changed> changed;
+  const CommitOutcome outcome = entries_.apply(changes, session, changed);
   bool heartbeat = author.part == Part::Keepalive;
-  for (const auto& [key, before] : undo) {
-    const EntryPointer after = find(key);
+  for (const auto& [key, before, after] : changed) {
     if (!before && !after) continue;
     const bool beats = key.kind == Kind::Live && before && after;
     heartbeat = heartbeat && beats;
     log_.push_back({events_.now(), key, after, beats});
     on_change(author, key, before.get(), after.get());
   }
-  if (!undo.empty()) on_commit(heartbeat);
+  if (!changed.empty()) on_commit(heartbeat);
   return outcome;
-}
-
-CommitOutcome Store::apply(const Changes& changes, std::uint64_t session,
-                           std::vector<std::pair<Key, EntryPointer>>& undo) {
-  for (std::size_t i = 0; i < changes.size(); ++i)
-    if (const CommitCode code = apply_one(changes[i], session, undo); code != CommitCode::Ok) return {code, i, false};
-  return {CommitCode::Ok};
-}
-
-void Store::set(const Key& key, EntryPointer entry, std::vector<std::pair<Key, EntryPointer>>& undo) {
-  undo.emplace_back(key, find(key));
-  if (entry)
-    entries_[key] = std::move(entry);
-  else
-    entries_.erase(key);
-}
-
-Key Store::next_link(const VmUuid& vm) const {
-  std::uint64_t number = 0;
-  while (find(link_key(vm, number))) ++number;
-  return link_key(vm, number);
-}
-
-CommitCode Store::apply_one(const Change& change, std::uint64_t session,
-                            std::vector<std::pair<Key, EntryPointer>>& undo) {
-  const auto at_version = [this](const Key& key, Version version) {
-    const EntryPointer entry = find(key);
-    if (!entry) return CommitCode::NoEntry;
-    return version == any_version || entry->version == version ? CommitCode::Ok : CommitCode::BadVersion;
-  };
-  return std::visit(Overloaded{
-                        [&](const Check& check) { return at_version(check.key, check.version); },
-                        [&](const Absent& absent) { return find(absent.key) ? CommitCode::Exists : CommitCode::Ok; },
-                        [&](const Put& put) {
-                          if (!put.replaces) {
-                            if (find(put.key)) return CommitCode::Exists;
-                            const bool ephemeral = put.key.kind == Kind::Session;
-                            if (ephemeral && !find(parent_of(put.key))) return CommitCode::NoEntry;
-                            set(put.key, std::make_shared<Entry>(Entry{put.record, 0, ephemeral ? session : 0}), undo);
-                            return CommitCode::Ok;
-                          }
-                          const CommitCode code = at_version(put.key, *put.replaces);
-                          if (code != CommitCode::Ok) return code;
-                          set(put.key, std::make_shared<Entry>(Entry{put.record, find(put.key)->version + 1, 0}), undo);
-                          return CommitCode::Ok;
-                        },
-                        [&](const Append& append) {
-                          if (append.kind == Kind::Decision) return CommitCode::Ok;  // nothing here reads them
-                          const bool link = append.kind == Kind::Link;
-                          const Key key = link ? next_link(append.parent) : job_key(next_job_++);
-                          set(key, std::make_shared<Entry>(Entry{append.record, 0, 0}), undo);
-                          return CommitCode::Ok;
-                        },
-                        [&](const Remove& remove) {
-                          const CommitCode code = at_version(remove.key, remove.version);
-                          if (code != CommitCode::Ok) return code;
-                          if (remove.key.kind == Kind::Live && find(child_of(remove.key))) return CommitCode::NotEmpty;
-                          set(remove.key, nullptr, undo);
-                          return CommitCode::Ok;
-                        },
-                    },
-                    change);
 }
 
 }  // namespace pvcd::sim

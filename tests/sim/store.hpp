@@ -7,43 +7,24 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <vector>
 
+#include "entries.hpp"
 #include "network.hpp"
 #include "process.hpp"
 #include "random.hpp"
-#include "sdk/change.hpp"
+#include "record_rules.hpp"
 
 namespace pvcd::sim {
 
 struct World;
-
-struct Entry {
-  Record record;
-  Version version = 0;
-  std::uint64_t session = 0;  // of an ephemeral entry
-};
-using EntryPointer = std::shared_ptr<const Entry>;  // none: it does not exist
-
-// On whose behalf a transaction is made; for the oracle.
-enum class Part { Person, Keepalive, Election, Agent, Coordinator, Store };
-struct Author {
-  std::size_t node = 0;
-  Part part = Part::Person;
-  Epoch epoch = 0;  // that was seen when it was decided
-};
 
 struct LogEntry {
   Instant at;
   Key key;
   EntryPointer entry;
   bool heartbeat;
-};
-
-struct CommitOutcome {
-  CommitCode code = CommitCode::Unknown;
-  std::size_t failed = 0;
-  bool expired = false;  // the session has; nothing was done
 };
 
 // A connection of one process. It believes in its server until an answer is missing.
@@ -75,9 +56,14 @@ class Store {
   void commit(Client&, const Author&, Changes, std::function<void(const CommitOutcome&)> answered);
 
   CommitOutcome commit_now(const Changes&, const Author&, std::uint64_t session = 0);
-  EntryPointer find(const Key&) const;
-  const std::map<Key, EntryPointer>& entries() const { return entries_; }
+  EntryPointer find(const Key& key) const { return entries_.find(key); }
+  const std::map<Key, EntryPointer>& entries() const { return entries_.all(); }
+  const Entries& records() const { return entries_; }
   const std::vector<LogEntry>& log() const { return log_; }
+
+  // What nobody can read for a while, as if a newer version had written it.
+  void set_readable(const Key&, bool);
+  bool is_readable(const Key& key) const { return !unreadable_.contains(key); }
 
   std::uint64_t open_session(Microseconds timeout);
   bool is_open(std::uint64_t session) const { return sessions_.contains(session); }
@@ -105,22 +91,17 @@ class Store {
   void watch_session(std::uint64_t session, Instant when);
   void end_session(std::uint64_t session);
 
-  CommitOutcome apply(const Changes&, std::uint64_t session, std::vector<std::pair<Key, EntryPointer>>& undo);
-  CommitCode apply_one(const Change&, std::uint64_t session, std::vector<std::pair<Key, EntryPointer>>& undo);
-  Key next_link(const VmUuid&) const;
-  void set(const Key&, EntryPointer, std::vector<std::pair<Key, EntryPointer>>& undo);
-
   Events& events_;
   Random& random_;
   const Network& network_;
   std::size_t servers_;
   std::optional<std::size_t> leader_;
   bool electing_ = false;
-  std::map<Key, EntryPointer> entries_;
+  Entries entries_;
+  std::set<Key> unreadable_;
   std::vector<LogEntry> log_;
   std::map<std::uint64_t, Session> sessions_;
   std::uint64_t next_session_ = 1;
-  std::uint64_t next_job_ = 0;
 };
 
 }  // namespace pvcd::sim

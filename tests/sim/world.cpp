@@ -80,14 +80,28 @@ void World::domain_changed(std::size_t index, const VmUuid& uuid) {
   });
 }
 
-// A person who reads the journal reboots it.
+// A person who reads the journal reboots it. Until then it has destroyed what is of the past (scenario D10), unless
+// something kept it from that.
 void World::needs_reboot(std::size_t index) {
-  events.after(seconds(5), [this, index, boot = node(index).host.boot()] {
-    Host& host = node(index).host;
-    if (!host.is_on() || host.boot() != boot) return;
-    tally.count("reboots-asked-for");
-    host.power_off();
-    events.after(seconds(2), [this, index] { this->boot(index); });
+  const auto soon = [this, index, boot = node(index).host.boot()](Microseconds when, auto act) {
+    events.after(when, [this, index, boot, act] {
+      if (node(index).host.is_on() && node(index).host.boot() == boot) act();
+    });
+  };
+  const auto merges = [this, index] {
+    const Node& one = node(index);
+    const bool able = one.host.runs() && one.core.process.runs() && one.core.view().complete &&
+                      one.hypervisor.worker.process.runs() && one.hypervisor.has_listed() && store.serves(index);
+    return able && store.find({Kind::Evidence, one.host.boot()}) && !one.host.qemus().empty();
+  };
+  soon(seconds(25), [this, index, soon, merges] {
+    const bool merged = merges();
+    soon(seconds(10), [this, index, merged, merges] {
+      if (merged && merges()) oracle.fail("merge", node(index).host.name() + " was declared dead and runs its VMs on");
+      tally.count("reboots-asked-for");
+      node(index).host.power_off();
+      events.after(seconds(2), [this, index] { this->boot(index); });
+    });
   });
 }
 
