@@ -64,6 +64,14 @@ void Fake::start(Host& host) {
 
 void Fake::tick() { report_domains(); }
 
+void Fake::stop() noexcept {
+  try {
+    if (script_) script_->call("stop", "");
+  } catch (const std::exception& error) {
+    host_->log(Level::Error, error.what());
+  }
+}
+
 // A file that a test has removed is a QEMU that crashed.
 void Fake::report_domains() {
   std::map<std::string, std::string> now;

@@ -15,6 +15,7 @@ class Fake : public Plugin, public Hypervisor, public PreStartHook, public Fence
  public:
   void start(Host&) override;
   void tick() override;
+  void stop() noexcept override;
 
   DomainProbe probe(const ProbeRequest&) override;
   CreateAnswer create(const CreateRequest&) override;

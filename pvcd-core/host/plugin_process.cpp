@@ -19,7 +19,6 @@ namespace {
 
 constexpr Microseconds reconnect_interval = seconds(5);
 constexpr Microseconds look_interval_max = seconds(1);
-constexpr Microseconds stop_extension = seconds(30);  // asked for anew with every look
 
 // Often enough for the watchdog and to see a stall in time.
 Microseconds look_interval(Microseconds stall_limit) {
@@ -147,7 +146,6 @@ void PluginProcess::on_phase(Phase phase) {
 void PluginProcess::look_after_worker() {
   show_state();
   if (status_.stalled_since == 0) runtime::notify_watchdog();
-  if (worker_->phase() == Phase::Stopping) runtime::notify_more_time(stop_extension);
 }
 
 // What the plugin's state is now; says so when it is another one.
@@ -155,7 +153,7 @@ void PluginProcess::show_state() {
   static constexpr const char* state_names[] = {"starting", "running", "shutdown", "shutdown", "failed"};
   const Phase phase = worker_->phase();
   const Busy busy = worker_->busy();
-  // stop() may take as long as it needs.
+  // How long stop() may take is the unit's business.
   const bool may_stall = phase == Phase::Starting || phase == Phase::Running;
   const bool stalled = may_stall && runtime::boottime_us() > busy.since + stall_limit_;
   const std::string state = stalled ? "stalled" : state_names[static_cast<std::size_t>(phase)];

@@ -64,7 +64,7 @@ class Plugin {
   virtual ~Plugin() = default;
   virtual void start(Host&) = 0;   // connect; throw Error: the process ends, systemd starts it again
   virtual void tick() {}           // every interval_ms, if the last one has ended
-  virtual void stop() noexcept {}  // on SIGTERM; may take as long as it needs
+  virtual void stop() noexcept {}  // on SIGTERM; after TimeoutStopSec= of its unit it is killed
 };
 
 // What the one exported symbol points to. The build id must equal the host's: no out-of-tree plugins are promised.

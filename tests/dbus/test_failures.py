@@ -2,6 +2,7 @@
 import os
 import pathlib
 import signal
+import socket
 import time
 
 import pytest
@@ -249,6 +250,29 @@ def test_an_orderly_stop(node, vm):
         assert node.running[plugin].stop() == 0
     assert node.domain(vm)[0] == "running"          # VMs run on
     assert not (node.folder / "run" / "proof").exists()
+
+
+def test_a_plugin_that_hangs_in_its_stop_asks_for_no_more_time(node, tmp_path, monkeypatch):
+    """Its unit's limit ends it: a hung library must not keep the host from going down."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(20)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        node.running["fake"].kill()
+        plugin = node.start("fake")
+        while "READY=1" not in systemd.recv(4096).decode():
+            pass
+        node.answer("stop", delay_ms=3000)
+        plugin.send(signal.SIGTERM)
+        told, ends = [], time.monotonic() + 20
+        while plugin.status() is None and time.monotonic() < ends:
+            systemd.settimeout(0.1)
+            try:
+                told.append(systemd.recv(4096).decode())
+            except TimeoutError:
+                pass
+    assert plugin.status() == 0 and "STOPPING=1" in told and node.calls("stop")
+    assert not [one for one in told if "EXTEND_TIMEOUT" in one]
 
 
 def test_a_core_that_was_stopped_stays_stopped(node):
