@@ -206,6 +206,7 @@ struct ReadinessAsked {
 struct CoordinatorMemory {
   Sights sights;
   std::map<NodeName, std::optional<Instant>> fell_silent;  // of each other node that was seen alive: since when not
+  std::set<NodeName> in_storm;                             // of those, who vanished together with most others
   std::set<std::string> under_way;
   std::map<NodeName, PowerHistory> power;
   std::map<std::uint64_t, Instant> job_began;  // when it was first seen

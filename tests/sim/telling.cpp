@@ -286,8 +286,6 @@ class Play {
 
 }  // namespace
 
-Telling tell(const Story& story, std::uint64_t seed, bool traced) {
-  return Play(story, seed, traced).run();
-}
+Telling tell(const Story& story, std::uint64_t seed, bool traced) { return Play(story, seed, traced).run(); }
 
 }  // namespace pvcd::sim
