@@ -31,12 +31,12 @@ void add_hiccup(Sight& sight, Instant now) {
 Sights look(const ClusterView& view, const Sights& before, Instant now) {
   Sights sights;
   for (const auto& [name, node] : view.nodes) {
-    Sight sight{node.value.incarnation, 0, now, false, DaemonState::Unknown, {}};
+    Sight sight{node.value.incarnation, 0, now, false, DaemonState::Unknown, {}, {}};
     auto known = before.find(name);
     if (known != before.end() && known->second.incarnation == sight.incarnation)
       sight = known->second;
     else if (known != before.end())
-      sight.hiccups = known->second.hiccups;
+      sight.came_back = known->second.came_back, sight.hiccups = known->second.hiccups;
     if (const Live* live = live_of(view, node.value)) {
       if (live->value.counter != sight.counter) sight.first_seen = now;
       sight.counter = live->value.counter;
@@ -52,13 +52,13 @@ void note_hiccups(Sights& sights, const Sights& before, const NodeName& observer
                   Microseconds suspect_after) {
   auto own = sights.find(observer);
   if (own == sights.end()) return;
-  if (silence_that_ended(sights, before, observer, now, suspect_after)) add_hiccup(own->second, now);
+  if (silence_that_ended(sights, before, observer, now, suspect_after)) own->second.came_back = now;
   const bool silent_itself = silence(sights, observer, now) > suspect_after;
+  const auto& own_return = own->second.came_back;
   for (auto& [name, sight] : sights) {
     const auto silent = silence_that_ended(sights, before, name, now, suspect_after);
     if (!silent || name == observer || silent_itself) continue;
-    const auto& own_hiccups = own->second.hiccups;
-    if (own_hiccups.empty() || own_hiccups.back() + *silent < now) add_hiccup(sight, now);
+    if (!own_return || *own_return + *silent < now) add_hiccup(sight, now);
   }
 }
 

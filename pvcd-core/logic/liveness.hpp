@@ -26,7 +26,8 @@ struct Sight {
   Instant first_seen = 0;
   bool met = false;                              // its entry was there once
   DaemonState last_word = DaemonState::Unknown;  // outlives the entry: a claim removes that of the former primary
-  std::vector<Instant> hiccups;                  // when its heartbeat came back after a silence; the newest few
+  std::optional<Instant> came_back;              // of the observer itself: after its last silence
+  std::vector<Instant> hiccups;                  // of others: when they came back after a silence; the newest few
   bool operator==(const Sight&) const = default;
 };
 using Sights = std::map<NodeName, Sight>;
@@ -39,7 +40,7 @@ inline constexpr std::size_t flapping_hiccups = 3;
 inline constexpr Microseconds flapping_window = seconds(60);
 
 // Compares a look with the one before it. What was silent while the observer's own heartbeat was, too, tells of the
-// store or of the observer, and is none of the node's hiccups.
+// store or of the observer, and is nobody's hiccup.
 void note_hiccups(Sights&, const Sights& before, const NodeName& observer, Instant now, Microseconds suspect_after);
 std::size_t hiccups(const Sights&, const NodeName&, Instant now);  // within the window
 bool is_flapping(const Sights&, const NodeName&, Instant now);
