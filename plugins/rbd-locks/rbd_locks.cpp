@@ -35,9 +35,9 @@ std::uint64_t positive(const Settings& settings, const char* key) {
   return static_cast<std::uint64_t>(number);
 }
 
-// Just before the act: the session to Ceph may have taken its time (safety rule 5).
-void require(const Permit& permit) {
-  if (!holds(permit)) throw Error("the right to act ended before the act");
+// Just before the act: the session to Ceph may have taken its time (safety rule 5), and a newer primary may have come.
+void require(const Host& host, const Permit& permit) {
+  if (!host.holds(permit)) throw Error("the right to act ended before the act");
 }
 
 // The worst of them; its note, or all notes of the best.
@@ -52,9 +52,9 @@ Answer combined(const std::vector<Answer>& answers) {
 }
 
 // Breaks what the VM's dead instances hold on one image and looks again. They are blocklisted already.
-Answer clear(const Cluster& cluster, const std::string& image, const VmStopped& stopped) {
+Answer clear(const Host& host, const Cluster& cluster, const std::string& image, const VmStopped& stopped) {
   for (const DeadLock& lock : left_behind(look_at(cluster, image), stopped).locks) {
-    require(stopped.permit);
+    require(host, stopped.permit);
     break_lock(cluster, image, lock.locker);
   }
   const Leftover left = left_behind(look_at(cluster, image), stopped);
@@ -154,13 +154,13 @@ std::vector<Judgement> RbdLocks::break_all(const Cluster& cluster, const std::ve
 
 Judgement RbdLocks::break_dead(const Cluster& cluster, const Judgement& seen, const VmStart& start) const {
   for (const DeadLock& lock : seen.dead_locks) {
-    require(start.permit);
+    require(*host_, start.permit);
     cluster.blocklist(lock.address);
-    require(start.permit);
+    require(*host_, start.permit);
     break_lock(cluster, seen.image, lock.locker);
   }
   for (const ClientInstance& watcher : seen.dead_watchers) {
-    require(start.permit);
+    require(*host_, start.permit);
     cluster.blocklist(watcher.address);
   }
   Judgement after = judge_after_break(look_at(cluster, seen.image), start, watch_timeout_);
@@ -237,7 +237,7 @@ std::vector<Answer> RbdLocks::blocklist_all(const Cluster& cluster, const std::s
   std::vector<Answer> answers(list.size());
   in_parallel(list.size(), [&](std::size_t i) {
     try {
-      require(permit);
+      require(*host_, permit);
       cluster.blocklist(list[i]);
       answers[i] = {Outcome::Done, ""};
     } catch (const Error& error) {
@@ -253,7 +253,7 @@ std::vector<Answer> RbdLocks::clear_all(const Cluster& cluster, const std::vecto
   std::vector<Answer> answers(images.size());
   in_parallel(images.size(), [&](std::size_t i) {
     try {
-      answers[i] = clear(cluster, images[i], stopped);
+      answers[i] = clear(*host_, cluster, images[i], stopped);
     } catch (const Error& error) {
       suspect_ = true;
       answers[i] = {Outcome::Unknown, error.what()};

@@ -3,14 +3,16 @@
 #include <algorithm>
 
 #include "core/test_switches.hpp"
-#include "logic/transactions.hpp"
 #include "runtime/clock.hpp"
 #include "runtime/journal.hpp"
 #include "runtime/names.hpp"
 #include "store/changes.hpp"
+#include "store/paths.hpp"
 
 namespace pvcd::core {
 namespace {
+
+constexpr std::size_t links_kept = 32;  // of a VM's history: that many owners, starts and releases back
 
 DomainState domain_state(const std::string& fact) {
   if (fact == "running") return DomainState::Running;
@@ -56,11 +58,12 @@ std::string complaint(const logic::AgentResult& result) {
 
 }  // namespace
 
-AgentDriver::AgentDriver(Cluster& cluster, Plugins& plugins, Decisions& decisions, const Self& self,
+AgentDriver::AgentDriver(Cluster& cluster, Plugins& plugins, Decisions& decisions, Rounds& rounds, const Self& self,
                          const Settings& shared, std::function<void()> wake)
     : cluster_(cluster),
       plugins_(plugins),
       decisions_(decisions),
+      rounds_(rounds),
       self_(self),
       wake_(std::move(wake)),
       hypervisor_(shared.text("hypervisor.plugin")),
@@ -100,9 +103,13 @@ void AgentDriver::round(const Right& right, Instant now, bool stopping) {
                        now,
                        std::exchange(answers_, {})};
   logic::AgentPlan plan = logic::decide_agent(in, settings_, memory_);
+  const Decider decider{self_.name(), runtime::realtime_us()};
+  std::vector<Carried> steps;
+  for (const logic::AgentAction& action : plan.actions) steps.push_back(carried(action, in.view, decider));
+  rounds_.keep(in, settings_, memory_, plan, decider, steps);
   memory_ = std::move(plan.next);
   keep_first_sights();
-  for (const logic::AgentAction& action : plan.actions) execute(action);
+  for (std::size_t i = 0; i < steps.size(); ++i) execute(plan.actions[i], std::move(steps[i]));
 }
 
 std::string AgentDriver::hindrance() const {
@@ -143,22 +150,42 @@ void AgentDriver::answer(const VmUuid& uuid, logic::AgentResult result) {
   wake_();
 }
 
-void AgentDriver::commit(const logic::AgentAction& action, Changes changes, bool answered) {
-  const Epoch at = epoch();
-  const DecisionRecord record = decisions_.record(action.why, at, changes);
-  changes.push_back(Append{Kind::Decision, record});
-  store::commit(cluster_.store(), changes, [this, action, record, answered](const store::CommitResult& result) {
-    const bool ok = result.code == store::CommitCode::Ok;
-    if (ok) decisions_.announce(record, result.created.empty() ? "" : result.created.back(), action.uuid);
-    if (answered) answer(action.uuid, logic::Written{ok, describe(result)});
+void AgentDriver::commit(const logic::AgentAction& action, Carried step) {
+  const bool answered = !std::holds_alternative<logic::AskRelease>(action.act);
+  store::commit(cluster_.store(), *step.changes,
+                [this, action, record = *step.record, answered](const store::CommitResult& result) {
+                  const bool ok = result.code == store::CommitCode::Ok;
+                  if (ok) decisions_.announce(record, result.created.back(), action.uuid);
+                  if (answered) answer(action.uuid, logic::Written{ok, describe(result)});
+                  const auto* written = std::get_if<logic::WriteRun>(&action.act);
+                  if (ok && written && written->link && written->link->kind == LinkKind::Started)
+                    trim_history(action.uuid);
+                });
+}
+
+// By its owner: the history of a VM is as old as its last starts, however often it is started.
+void AgentDriver::trim_history(const VmUuid& uuid) {
+  const Key owner{Kind::Owner, uuid};
+  cluster_.store().list(store::paths::of(owner), [this, uuid, owner](const store::ReadResult& result) {
+    const auto seen = cluster_.view().owners.find(uuid);
+    if (result.code != store::ReadCode::Ok || result.children.size() <= links_kept ||
+        seen == cluster_.view().owners.end())
+      return;
+    auto names = result.children;
+    std::sort(names.begin(), names.end());
+    names.resize(names.size() - links_kept);
+    Changes changes{Check{owner, seen->second.version}};
+    for (const std::string& name : names) changes.push_back(Remove{{Kind::Link, uuid + "/" + name}});
+    store::commit(cluster_.store(), changes,
+                  [](const store::CommitResult&) {});  // not done: the next start tries again
   });
 }
 
-void AgentDriver::execute(const logic::AgentAction& action) {
+void AgentDriver::execute(const logic::AgentAction& action, Carried step) {
   const VmUuid& uuid = action.uuid;
+  if (step.changes) return commit(action, std::move(step));
+  decisions_.announce(*step.record, {}, uuid);
   const auto reply = [this, uuid](auto result) { answer(uuid, std::move(result)); };
-  if (!std::holds_alternative<logic::WriteRun>(action.act))
-    decisions_.announce(decisions_.record(action.why, epoch(), {}), {}, uuid);
   const auto act = [&]<class Act>(const Act& one) {
     if constexpr (std::is_same_v<Act, logic::Probe>) {
       plugins_.probe(hypervisor_, one.request, reply);
@@ -181,12 +208,6 @@ void AgentDriver::execute(const logic::AgentAction& action) {
       plugins_.destroy(hypervisor_, one.request, permit_to_stop(), reply);
     } else if constexpr (std::is_same_v<Act, logic::AfterStop>) {
       plugins_.after_stop(one.hook, one.request, permit(), reply);
-    } else if constexpr (std::is_same_v<Act, logic::WriteRun>) {
-      commit(action, logic::transaction_of(one, uuid), true);
-    } else if constexpr (std::is_same_v<Act, logic::AskRelease>) {
-      commit(action, logic::transaction_of(one, self_.name()), false);
-    } else if constexpr (std::is_same_v<Act, logic::FinishJob>) {
-      commit(action, logic::transaction_of(one), true);
     }
   };
   std::visit(act, action.act);

@@ -10,6 +10,7 @@
 #include "core/decisions.hpp"
 #include "core/first_sights.hpp"
 #include "core/plugins.hpp"
+#include "core/rounds.hpp"
 #include "core/self.hpp"
 #include "logic/agent.hpp"
 
@@ -18,24 +19,26 @@ namespace pvcd::core {
 class AgentDriver {
  public:
   // `wake` asks for another round soon.
-  AgentDriver(Cluster&, Plugins&, Decisions&, const Self&, const Settings& shared, std::function<void()> wake);
+  AgentDriver(Cluster&, Plugins&, Decisions&, Rounds&, const Self&, const Settings& shared, std::function<void()> wake);
 
   void round(const Right&, Instant now, bool stopping);
   std::string hindrance() const;  // why no VM can be started here at all; empty: nothing stands in the way
 
  private:
-  void execute(const logic::AgentAction&);
+  void execute(const logic::AgentAction&, Carried);
   void answer(const VmUuid&, logic::AgentResult);
   void take_fact(const std::string& key, const std::string& value);
   void keep_first_sights();
   Plugins::PermitNow permit() const;
   Plugins::PermitNow permit_to_stop() const;
   Epoch epoch() const;
-  void commit(const logic::AgentAction&, Changes, bool answered);
+  void commit(const logic::AgentAction&, Carried);
+  void trim_history(const VmUuid&);
 
   Cluster& cluster_;
   Plugins& plugins_;
   Decisions& decisions_;
+  Rounds& rounds_;
   const Self& self_;
   std::function<void()> wake_;
   std::string hypervisor_;

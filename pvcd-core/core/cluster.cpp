@@ -1,6 +1,11 @@
 #include "core/cluster.hpp"
 
+#include <map>
+#include <utility>
+
+#include "runtime/journal.hpp"
 #include "runtime/loop.hpp"
+#include "runtime/names.hpp"
 #include "store/codec.hpp"
 #include "store/mirror.hpp"
 #include "store/paths.hpp"
@@ -9,6 +14,33 @@ namespace pvcd::core {
 namespace {
 
 namespace paths = store::paths;
+namespace names = runtime::names;
+
+// What is wrong with a record that can be read: it has to lie where its name says, because two entries that claim to be
+// one node would be taken for one another, and its name has to be one that the bus can show.
+std::string fault(bool is_name, const std::string& home, const std::string& path) {
+  if (!is_name) return "it names its object as nothing can be named";
+  return home == path ? "" : "its content belongs to " + home;
+}
+std::string fault_of(const NodeRecord& node, const std::string& path) {
+  return fault(names::is_node_name(node.name), paths::under(paths::nodes, node.name), path);
+}
+std::string fault_of(const LiveRecord& live, const std::string& path) {
+  return fault(names::is_node_name(live.node), paths::live_entry(live.node, live.incarnation), path);
+}
+std::string fault_of(const VmRecord& vm, const std::string& path) {
+  return fault(names::is_uuid(vm.uuid), paths::under(paths::vms, vm.uuid), path);
+}
+std::string fault_of(const FenceRecord& fence, const std::string& path) {
+  return fault(names::is_node_name(fence.victim.node), paths::under(paths::fences, fence.victim.node), path);
+}
+std::string fault_of(const EvidenceRecord& evidence, const std::string& path) {
+  return fault(!evidence.life.boot.empty(), paths::under(paths::evidence, evidence.life.boot), path);
+}
+template <class Record>
+std::string fault_of(const Record&, const std::string&) {
+  return {};
+}
 
 }  // namespace
 
@@ -57,14 +89,33 @@ struct Cluster::State {
       view.broken[path] = error->text;
       return std::nullopt;
     }
-    return logic::Seen<Record>{std::get<Record>(std::move(decoded)), entry.version};
+    Record& record = std::get<Record>(decoded);
+    if (const std::string wrong = fault_of(record, path); !wrong.empty()) {
+      view.broken[path] = wrong;
+      return std::nullopt;
+    }
+    return logic::Seen<Record>{std::move(record), entry.version};
   }
 
+  // A heartbeat changes one entry of thousands, and decoding them is most of the work: what has not changed stays.
   template <class Record, class Map>
   void read_all(const std::string& directory, const store::Mirror& mirror, Map& into) {
-    into.clear();
-    for (const auto& [name, entry] : mirror.entries())
-      if (auto seen = read<Record>(paths::under(directory, name), entry)) into.emplace(name, std::move(*seen));
+    auto& known = read_from[directory];
+    const auto is_gone = [&](const auto& one) { return !mirror.entries().contains(one.first); };
+    std::erase_if(known, is_gone);
+    std::erase_if(into, is_gone);
+    for (const auto& [name, entry] : mirror.entries()) {
+      if (auto same = known.find(name); same != known.end() && same->second == entry.data) {
+        into.at(name).version = entry.version;
+        continue;
+      }
+      auto seen = read<Record>(paths::under(directory, name), entry);
+      known.erase(name);
+      into.erase(name);
+      if (!seen) continue;
+      into.emplace(name, std::move(*seen));
+      known.emplace(name, entry.data);
+    }
   }
 
   void read_live() {
@@ -89,7 +140,7 @@ struct Cluster::State {
   }
 
   void rebuild() {
-    view.broken.clear();
+    const auto broken_before = std::exchange(view.broken, {});
     view.cluster = cluster.entry() ? read<ClusterRecord>(paths::cluster, *cluster.entry()) : std::nullopt;
     view.leader = leader.entry() ? read<LeaderRecord>(paths::leader, *leader.entry()) : std::nullopt;
     read_all<NodeRecord>(paths::nodes, nodes, view.nodes);
@@ -104,6 +155,9 @@ struct Cluster::State {
     read_all<EvidenceRecord>(paths::evidence, evidence, view.evidence);
     read_jobs();
     view.complete = complete();
+    for (const auto& [path, wrong] : view.broken)
+      if (!broken_before.contains(path))
+        runtime::log(Level::Error, "store entry " + path + " cannot be used, its object is left alone: " + wrong);
   }
 
   store::Store& store;
@@ -111,6 +165,7 @@ struct Cluster::State {
   store::MirroredEntry cluster, leader;
   store::Mirror nodes, live, readiness, roles, vms, owners, runs, waiting, fences, evidence, jobs;
   logic::ClusterView view;
+  std::map<std::string, std::map<std::string, std::string>> read_from;  // by directory and name, what view has
   bool rebuild_pending = false;
   std::vector<std::function<void()>> listeners;
 };

@@ -9,20 +9,11 @@
 #include "runtime/clock.hpp"
 #include "runtime/config.hpp"
 #include "store/changes.hpp"
-#include "store/paths.hpp"
 
 namespace pvcd::core {
 namespace {
 
-constexpr std::size_t decisions_kept = 1000;
-constexpr std::size_t decisions_removed_at_once = 500;
 constexpr Microseconds trim_interval = seconds(60);
-
-// Book-keeping that changes nothing a person asks about later.
-bool is_worth_a_record(const logic::CoordinatorAct& act) {
-  return !std::holds_alternative<logic::UpdateJob>(act) && !std::holds_alternative<logic::RemoveJob>(act) &&
-         !std::holds_alternative<logic::TellWaiting>(act);
-}
 
 }  // namespace
 
@@ -50,17 +41,21 @@ logic::CoordinatorSettings coordinator_settings(const Settings& shared) {
 }
 
 CoordinatorDriver::CoordinatorDriver(runtime::Loop& loop, Cluster& cluster, Plugins& plugins, Decisions& decisions,
-                                     const Self& self, const Settings& shared, std::function<void()> wake,
-                                     std::function<void()> give_up_role)
+                                     Rounds& rounds, const Self& self, const Settings& shared,
+                                     std::function<void()> wake, std::function<void()> give_up_role)
     : cluster_(cluster),
       plugins_(plugins),
       decisions_(decisions),
+      rounds_(rounds),
       self_(self),
       wake_(std::move(wake)),
       give_up_role_(std::move(give_up_role)),
       fencer_(shared.text("fencing.fencer")),
       settings_(coordinator_settings(shared)),
-      trim_(loop.every(trim_interval, [this] { trim_decisions(); })) {}
+      decision_log_(cluster),
+      trim_(loop.every(trim_interval, [this] {
+        if (primary_) decision_log_.trim();
+      })) {}
 
 void CoordinatorDriver::round(const Right& right, Instant now, bool primary) {
   primary_ = primary;
@@ -68,8 +63,16 @@ void CoordinatorDriver::round(const Right& right, Instant now, bool primary) {
   logic::CoordinatorInput in{
       cluster_.view(), self_.life(cluster_.view()), primary, right.may_act, now, std::exchange(answers_, {})};
   logic::CoordinatorPlan plan = logic::decide_coordinator(in, settings_, memory_);
+  if (plan.actions.empty()) {
+    memory_ = std::move(plan.next);
+    return;
+  }
+  const Decider decider{self_.name(), runtime::realtime_us()};
+  std::vector<Carried> steps;
+  for (const logic::CoordinatorAction& action : plan.actions) steps.push_back(carried(action, in.view, decider));
+  rounds_.keep(in, settings_, memory_, plan, decider, steps);
   memory_ = std::move(plan.next);
-  for (const logic::CoordinatorAction& action : plan.actions) execute(action, now);
+  for (std::size_t i = 0; i < steps.size(); ++i) execute(plan.actions[i], std::move(steps[i]), now);
 }
 
 void CoordinatorDriver::answer(logic::CoordinatorAnswer one) {
@@ -77,11 +80,10 @@ void CoordinatorDriver::answer(logic::CoordinatorAnswer one) {
   wake_();
 }
 
-void CoordinatorDriver::execute(const logic::CoordinatorAction& action, Instant now) {
+void CoordinatorDriver::execute(const logic::CoordinatorAction& action, Carried step, Instant now) {
   if (const auto* read = std::get_if<logic::ReadPower>(&action.act)) return read_power(*read);
   if (const auto* off = std::get_if<logic::PowerOff>(&action.act)) {
-    const Epoch epoch = cluster_.view().leader ? cluster_.view().leader->value.epoch : 0;
-    decisions_.announce(decisions_.record(action.why, epoch, {}), {});
+    decisions_.announce(*step.record, {});
     return power_off(*off, now);
   }
   if (const auto* give_up = std::get_if<logic::GiveUpRole>(&action.act)) {
@@ -90,7 +92,7 @@ void CoordinatorDriver::execute(const logic::CoordinatorAction& action, Instant 
         logic::Done{give_up->key, true, {}});  // no reason for a round: it is asked until the role is gone
     return;
   }
-  if (auto changes = logic::transaction_of(action.act, cluster_.view())) commit(action, std::move(*changes));
+  if (step.changes) commit(logic::key_of(action.act), std::move(step));
 }
 
 void CoordinatorDriver::read_power(const logic::ReadPower& act) {
@@ -127,35 +129,18 @@ void CoordinatorDriver::power_off(const logic::PowerOff& act, Instant now) {
   });
 }
 
-void CoordinatorDriver::commit(const logic::CoordinatorAction& action, Changes changes) {
-  const Epoch epoch = cluster_.view().leader ? cluster_.view().leader->value.epoch : 0;
-  const bool recorded = is_worth_a_record(action.act);
-  const DecisionRecord record = decisions_.record(action.why, epoch, changes);
-  if (recorded) changes.push_back(Append{Kind::Decision, record});
+void CoordinatorDriver::commit(const std::string& key, Carried step) {
+  Changes& changes = *step.changes;
   if (switched("epoch-check-off")) changes.erase(changes.begin());
   if (switched("late-writes")) sleep(4);
-  store::commit(cluster_.store(), changes, [this, action, record, recorded](const store::CommitResult& result) {
-    const bool ok = result.code == store::CommitCode::Ok;
-    if (ok) decisions_.announce(record, recorded && !result.created.empty() ? result.created.back() : "");
-    // What was written wakes when it is seen, what was refused is decided again at the next interval: on the same view
-    // the same decision would be refused again, as often as the store answers.
-    answers_.push_back(logic::Done{logic::key_of(action.act), ok, {}});
-  });
-}
-
-// The log of decisions in the store is bounded; the journal keeps the rest.
-void CoordinatorDriver::trim_decisions() {
-  if (!primary_) return;
-  cluster_.store().list(store::paths::decisions, [this](const store::ReadResult& result) {
-    if (result.code != store::ReadCode::Ok || result.children.size() <= decisions_kept) return;
-    auto names = result.children;
-    std::sort(names.begin(), names.end());
-    names.resize(std::min(names.size() - decisions_kept, decisions_removed_at_once));
-    Changes changes = logic::epoch_guard(cluster_.view());
-    for (const std::string& name : names) changes.push_back(Remove{{Kind::Decision, name}});
-    store::commit(cluster_.store(), changes,
-                  [](const store::CommitResult&) {});  // not done: the next minute tries again
-  });
+  store::commit(cluster_.store(), changes,
+                [this, key, record = *step.record, stored = step.stored](const store::CommitResult& result) {
+                  const bool ok = result.code == store::CommitCode::Ok;
+                  if (ok) decisions_.announce(record, stored ? result.created.back() : "");
+                  // What was written wakes when it is seen, what was refused is decided again at the next interval: on
+                  // the same view the same decision would be refused again, as often as the store answers.
+                  answers_.push_back(logic::Done{key, ok, {}});
+                });
 }
 
 }  // namespace pvcd::core

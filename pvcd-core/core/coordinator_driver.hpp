@@ -7,8 +7,10 @@
 #include <vector>
 
 #include "core/cluster.hpp"
+#include "core/decision_log.hpp"
 #include "core/decisions.hpp"
 #include "core/plugins.hpp"
+#include "core/rounds.hpp"
 #include "core/self.hpp"
 #include "logic/coordinator.hpp"
 #include "runtime/loop.hpp"
@@ -22,23 +24,23 @@ logic::UnitNeeds unit_needs(const Settings& shared);
 class CoordinatorDriver {
  public:
   // `give_up_role` is asked for by an administrator's job.
-  CoordinatorDriver(runtime::Loop&, Cluster&, Plugins&, Decisions&, const Self&, const Settings& shared,
+  CoordinatorDriver(runtime::Loop&, Cluster&, Plugins&, Decisions&, Rounds&, const Self&, const Settings& shared,
                     std::function<void()> wake, std::function<void()> give_up_role);
 
   void round(const Right&, Instant now, bool primary);
 
  private:
-  void execute(const logic::CoordinatorAction&, Instant now);
+  void execute(const logic::CoordinatorAction&, Carried, Instant now);
   void read_power(const logic::ReadPower&);
   void power_off(const logic::PowerOff&, Instant now);
   std::optional<Permit> permit_now(const logic::PowerOff&) const;
-  void commit(const logic::CoordinatorAction&, Changes);
+  void commit(const std::string& key, Carried);
   void answer(logic::CoordinatorAnswer);
-  void trim_decisions();
 
   Cluster& cluster_;
   Plugins& plugins_;
   Decisions& decisions_;
+  Rounds& rounds_;
   const Self& self_;
   std::function<void()> wake_;
   std::function<void()> give_up_role_;
@@ -48,6 +50,7 @@ class CoordinatorDriver {
   std::vector<logic::CoordinatorAnswer> answers_;
   Right right_;  // as of the last round
   bool primary_ = false;
+  DecisionLog decision_log_;
   runtime::Timer trim_;
 };
 

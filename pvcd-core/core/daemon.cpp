@@ -51,16 +51,17 @@ struct Daemon::State {
         opened(store::open_zookeeper(loop.get(), store::zookeeper_options(shared))),
         cluster(*opened, loop),
         requests(cluster, self.name()),
-        explanations(cluster, coordinator_settings(shared), runtime::boottime_us),
+        explanations(cluster, self.name(), coordinator_settings(shared), runtime::boottime_us),
         polkit(bus),
         plugins(bus, milliseconds(static_cast<std::uint64_t>(shared.number("timings.hook_deadline_ms")))),
-        decisions(self.name()),
+        kept_rounds(names::state_directory() + "/decisions"),
         tree(loop, bus.connection(), polkit, cluster, requests, explanations,
              {self.name(), shared.list("cluster.coordinators"), unit_needs(shared)}, runtime::boottime_us),
         role(cluster, plugins, self, shared, [this] { wake(); }),
-        agent(cluster, plugins, decisions, self, shared, [this] { wake(); }),
+        agent(cluster, plugins, decisions, kept_rounds, self, shared, [this] { wake(); }),
         coordinator(
-            loop, cluster, plugins, decisions, self, shared, [this] { wake(); }, [this] { role.give_up(); }),
+            loop, cluster, plugins, decisions, kept_rounds, self, shared, [this] { wake(); },
+            [this] { role.give_up(); }),
         ages(loop, "core") {
     runtime::request_name(bus.connection(), names::bus);
     decisions.on_announced([this](std::uint64_t id, const std::string& json) { tree.emit_decision(id, json); });
@@ -198,6 +199,7 @@ struct Daemon::State {
   runtime::Polkit polkit;
   Plugins plugins;
   Decisions decisions;
+  Rounds kept_rounds;
   Tree tree;
   RoleDriver role;
   AgentDriver agent;

@@ -66,6 +66,7 @@ class Reader {
     read_tpm();
     read_shared_paths("devices/filesystem", "filesystem", "source/@dir | source/@file");
     read_shared_paths("devices/memory[source/path]", "memory", "source/path/text()");
+    read_host_devices();
     return std::move(domain_);
   }
 
@@ -89,9 +90,13 @@ class Reader {
   void refuse_what_hides() {
     if (root_.select_node("//@passwd"))
       throw DomainError{"<graphics passwd=>: a password is not kept in the cluster store; leave it out"};
-    for (const pugi::xml_node& child : root_.children())
-      if (std::string_view(child.name()).ends_with(":commandline"))
-        throw DomainError{std::string("<") + child.name() + ">: options that pvcd cannot see through are not accepted"};
+    // Whatever the prefix: libvirt goes by the namespace, which may be the default one.
+    for (const pugi::xml_node& child : root_.children()) {
+      const std::string_view name = child.name();
+      const std::string_view local = name.substr(name.find(':') + 1);
+      if (local == "commandline" || local == "override")
+        throw DomainError{"<" + std::string(name) + ">: options that pvcd cannot see through are not accepted"};
+    }
   }
 
   void read_name() {
@@ -125,7 +130,7 @@ class Reader {
     const auto bytes = bytes_in(unit);
     if (!bytes) throw DomainError{"<memory>: unit '" + unit + "' is none of libvirt's"};
     if (!count || *count == 0) throw DomainError{"<memory>: not a whole number above 0"};
-    if (*count > std::numeric_limits<std::uint64_t>::max() / *bytes) throw DomainError{"<memory>: too much"};
+    if (*count > std::numeric_limits<std::int64_t>::max() / *bytes) throw DomainError{"<memory>: too much"};
     domain_.memory = *count * *bytes;
   }
 
@@ -205,6 +210,15 @@ class Reader {
       const pugi::xpath_node source = found.node().select_node(path);
       const std::string text = source.attribute() ? source.attribute().value() : source.node().value();
       if (!text.empty()) add(target + std::to_string(count++), DiskKind::Local, text);
+    }
+  }
+
+  // It may be a disk, and the same place in another host holds another one (rule 12).
+  void read_host_devices() {
+    std::size_t count = 0;
+    for (const pugi::xpath_node& found : root_.select_nodes("devices/hostdev")) {
+      const std::string number = std::to_string(count++);
+      add("hostdev" + number, DiskKind::Local, found.node().attribute("type").value() + (" device " + number));
     }
   }
 

@@ -72,15 +72,21 @@ struct Explanations::Search {
   }
 };
 
-Explanations::Explanations(Cluster& cluster, logic::CoordinatorSettings settings, std::function<Instant()> clock)
+Explanations::Explanations(Cluster& cluster, NodeName self, logic::CoordinatorSettings settings,
+                           std::function<Instant()> clock)
     : cluster_(cluster),
+      self_(std::move(self)),
       settings_(std::move(settings)),
       clock_(std::move(clock)),
       alive_(std::make_shared<std::monostate>()) {}
 Explanations::~Explanations() = default;
 
 void Explanations::look() {
-  if (cluster_.view().complete) sights_ = logic::look(cluster_.view(), sights_, clock_());
+  if (!cluster_.view().complete) return;
+  const Instant now = clock_();
+  logic::Sights seen = logic::look(cluster_.view(), sights_, now);
+  logic::note_hiccups(seen, sights_, self_, now, settings_.suspect_after);
+  sights_ = std::move(seen);
 }
 
 void Explanations::explain(const std::string& what, Reply<std::string> reply) {
@@ -92,6 +98,18 @@ void Explanations::explain(const std::string& what, Reply<std::string> reply) {
     return reply(RequestError{ErrorKind::InvalidArgument,
                               "'" + what + "' is nothing to explain; say vm/NAME, node/NAME or decision/ID"});
   if (!view.complete) return reply(not_readable());
+  if (asked_ >= asked_max)
+    return reply(RequestError{ErrorKind::Busy, std::to_string(asked_max) + " others ask already; ask again"});
+  ++asked_;
+  answer(kind, name, [this, alive = std::weak_ptr(alive_), reply = std::move(reply)](const auto& answered) {
+    if (alive.expired()) return;
+    --asked_;
+    reply(answered);
+  });
+}
+
+void Explanations::answer(const std::string& kind, const std::string& name, Reply<std::string> reply) {
+  const auto& view = cluster_.view();
   const logic::Situation now{view, sights_, clock_(), settings_};
   if (kind == "decision") return explain_decision(name, std::move(reply));
   if (kind == "node") {

@@ -6,6 +6,7 @@
 
 #include "core/small_file.hpp"
 #include "sdk/plugin.hpp"
+#include "store/paths.hpp"
 
 namespace pvcd::core {
 namespace {
@@ -25,6 +26,10 @@ Marks parse(const std::string& text) {
   return marks;
 }
 
+bool is_unreadable(const logic::ClusterView& view, const VmUuid& uuid) {
+  return view.broken.contains(store::paths::under(store::paths::owners, uuid));
+}
+
 }  // namespace
 
 std::string behind(const Marks& marks, const logic::ClusterView& view) {
@@ -37,9 +42,11 @@ std::string behind(const Marks& marks, const logic::ClusterView& view) {
     return "the store is at epoch " + std::to_string(epoch) + ", this node has seen " + std::to_string(marks.epoch);
   for (const auto& [uuid, generation] : marks.generations) {
     auto owner = view.owners.find(uuid);
-    if (owner != view.owners.end() && owner->second.value.generation < generation)
-      return "the store has VM " + uuid + " at generation " + std::to_string(owner->second.value.generation) +
-             ", this node has seen " + std::to_string(generation);
+    if (owner == view.owners.end() && is_unreadable(view, uuid)) continue;  // left alone by everybody
+    const Generation stored = owner == view.owners.end() ? 0 : owner->second.value.generation;
+    if (stored < generation)
+      return "the store has VM " + uuid + " at generation " + std::to_string(stored) + ", this node has seen " +
+             std::to_string(generation);
   }
   return {};
 }
@@ -48,7 +55,8 @@ Marks raised(const Marks& marks, const logic::ClusterView& view) {
   Marks result;
   result.cluster_id = view.cluster ? view.cluster->value.id : marks.cluster_id;
   result.epoch = std::max(marks.epoch, view.leader ? view.leader->value.epoch : 0);
-  // A VM that was undefined is forgotten; defined again it begins at generation 1.
+  // The owner record outlives its VM (logic/transactions.cpp), so nothing is ever forgotten here.
+  result.generations = marks.generations;
   for (const auto& [uuid, owner] : view.owners) result.generations[uuid] = owner.value.generation;
   return result;
 }

@@ -26,6 +26,15 @@ HookVerdict unknown(HookVerdict*, const std::string& why) {
   return verdict;
 }
 
+// How a request is sent, apart from what it says.
+struct Sending {
+  Plugins::PermitNow permit;  // none: the request has no permit, or brings its own
+  std::string lane = {};
+  Urgency urgency = Urgency::Look;
+  Microseconds limit = answer_limit;
+  std::function<void()> sent = {};
+};
+
 }  // namespace
 
 struct Plugins::State {
@@ -53,15 +62,6 @@ struct Plugins::State {
     }
     return *found;
   }
-
-  // How a request is sent, apart from what it says.
-  struct Sending {
-    PermitNow permit;  // none: the request has no permit, or brings its own
-    std::string lane = {};
-    Urgency urgency = Urgency::Look;
-    Microseconds limit = answer_limit;
-    std::function<void()> sent = {};
-  };
 
   template <class Reply, class Request>
   void call(const std::string& plugin, const char* interface, const char* method, const Request& request,
@@ -176,7 +176,7 @@ void Plugins::after_stop(const std::string& plugin, const VmStopped& request, Pe
 void Plugins::read(const std::string& plugin, const ReadRequest& request, Urgency urgency,
                    std::function<void(PowerReading, Instant)> answered) {
   const auto asked_at = std::make_shared<Instant>(runtime::boottime_us());
-  State::Sending how;
+  Sending how;
   how.lane = request.node;
   how.urgency = urgency;
   how.sent = [asked_at] { *asked_at = runtime::boottime_us(); };
@@ -191,7 +191,7 @@ void Plugins::power(const std::string& plugin, const PowerRequest& request, Perm
                {std::move(permit), request.node, Urgency::Act});
 }
 void Plugins::role_change(const std::string& plugin, const RoleChange& request, Answered<Answer> answered) {
-  State::Sending how;
+  Sending how;
   how.limit = role_hook_limit;
   state_->call(plugin, names::role_hook_interface, "RoleChange", request, std::move(answered), std::move(how));
 }

@@ -166,11 +166,18 @@ Refusal check_step_down(const ClusterView& view, const NodeName& node) {
                                                     : std::string("there is no primary; nothing has to step down")};
 }
 
+RequestError unknown_vm(const ClusterView& view, const VmUuid& uuid) {
+  const std::string path = store::paths::under(store::paths::vms, uuid);
+  const auto broken = view.broken.find(path);
+  if (broken == view.broken.end()) return {ErrorKind::NotFound, "no VM " + uuid};
+  return {ErrorKind::Unavailable, "store entry " + path + " cannot be used, repair it first: " + broken->second};
+}
+
 Refusal check_job(const ClusterView& view, const logic::JobType& type, const std::string& object,
                   const Arguments& arguments) {
   if (type.target == logic::Target::Vm) {
     auto vm = view.vms.find(object);
-    if (vm == view.vms.end()) return RequestError{ErrorKind::NotFound, "no VM " + object};
+    if (vm == view.vms.end()) return unknown_vm(view, object);
     return type.name == "vm-move" ? check_move(view, vm->second.value, argument(arguments, "node")) : std::nullopt;
   }
   auto node = view.nodes.find(object);
@@ -312,7 +319,7 @@ void Requests::configure_vm(const VmUuid& uuid, const VmSettings& settings, cons
   if (auto refusal = writer_->unavailable(self_)) return reply(*refusal);
   const ClusterView& view = cluster_.view();
   auto found = view.vms.find(uuid);
-  if (found == view.vms.end()) return reply(RequestError{ErrorKind::NotFound, "no VM " + uuid});
+  if (found == view.vms.end()) return reply(unknown_vm(view, uuid));
   if (auto refusal = check_settings(view, settings)) return reply(*refusal);
   VmRecord vm = found->second.value;
   apply(settings, vm);

@@ -11,15 +11,15 @@ Lanes::~Lanes() { close(); }
 
 // A thread is added when each of the present ones may be busy; they stay, because they cost little and fences come in
 // bursts.
-Handover Lanes::submit(Call call) {
+Submission Lanes::submit(Call call) {
   const std::lock_guard lock(mutex_);
-  if (closed_) return Handover::Stopping;
-  if (waiting_.size() >= queue_limit) return Handover::QueueFull;
+  if (closed_) return Submission::Stopping;
+  if (waiting_.size() >= queue_limit) return Submission::QueueFull;
   waiting_.push_back(std::move(call));
   if (threads_.size() < std::min(threads_max, under_way_.size() + waiting_.size()))
     threads_.emplace_back([this] { serve(); });
   changed_.notify_one();
-  return Handover::Taken;
+  return Submission::Taken;
 }
 
 void Lanes::open() {

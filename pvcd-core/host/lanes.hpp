@@ -16,7 +16,7 @@
 
 namespace pvcd::host {
 
-enum class Handover { Taken, QueueFull, Stopping };
+enum class Submission { Taken, QueueFull, Stopping };
 
 // The call that lasts longest.
 struct Busy {
@@ -41,7 +41,7 @@ class Lanes {
   Lanes(const Lanes&) = delete;
   Lanes& operator=(const Lanes&) = delete;
 
-  Handover submit(Call);
+  Submission submit(Call);
   void open();   // nothing is called before
   void close();  // drops what waits, returns when the calls under way have ended
   std::size_t queue_length() const;

@@ -115,11 +115,11 @@ void PluginProcess::on_call(const RoleMethod& method, const std::string& request
   auto prepared = method.prepare(request);
   if (const auto* invalid = std::get_if<InvalidRequest>(&prepared))
     return adaptor_->refuse(id, names::error::invalid_argument, "request: " + invalid->text);
-  const Handover handover = worker_->submit(std::get<Call>(std::move(prepared)),
-                                            [this, id](std::optional<std::string> answer) { on_answer(id, answer); });
-  if (handover == Handover::QueueFull)
+  const Submission submission = worker_->submit(
+      std::get<Call>(std::move(prepared)), [this, id](std::optional<std::string> answer) { on_answer(id, answer); });
+  if (submission == Submission::QueueFull)
     adaptor_->refuse(id, names::error::busy, "too many requests wait already: ask again later");
-  if (handover == Handover::Stopping)
+  if (submission == Submission::Stopping)
     adaptor_->refuse(id, names::error::unavailable, "the plugin stops: ask again later");
 }
 
@@ -196,7 +196,7 @@ int run_host(int argc, const char* const* argv) {
   runtime::log_always({names::field::plugin, name});
   try {
     auto shared = runtime::load_shared(names::config_directory());
-    auto settings = runtime::load_plugin(names::config_directory(), name);
+    auto settings = runtime::load_plugin(names::config_directory(), name, *shared);
     // Never destroyed: the plugin's thread may still be in a call when this returns.
     auto* process =
         new PluginProcess(load_plugin(names::plugin_directory(), name), std::move(shared), std::move(settings));

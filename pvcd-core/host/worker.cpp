@@ -30,19 +30,19 @@ Worker::~Worker() {
   thread_.join();
 }
 
-Handover Worker::submit(Call call, Done done) {
+Submission Worker::submit(Call call, Done done) {
   if (!call.lane.empty())
     return lanes_.submit({std::move(call.lane), std::move(call.what),
                           [this, work = std::move(call.work), done] { finish(done, work()); },
                           [this, done] { finish(done, std::nullopt); }});
   {
     const std::lock_guard lock(mutex_);
-    if (stop_wanted_) return Handover::Stopping;
-    if (waiting_.size() >= queue_limit) return Handover::QueueFull;
+    if (stop_wanted_) return Submission::Stopping;
+    if (waiting_.size() >= queue_limit) return Submission::QueueFull;
     waiting_.push_back({std::move(call), std::move(done)});
   }
   to_worker_.notify();
-  return Handover::Taken;
+  return Submission::Taken;
 }
 
 void Worker::stop() {

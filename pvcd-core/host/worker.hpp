@@ -53,7 +53,7 @@ class Worker final : private Host {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  Handover submit(Call, Done);
+  Submission submit(Call, Done);
   void stop();  // the calls under way end, then stop(); Phase::Stopped when that is over
   std::size_t queue_length() const;
 

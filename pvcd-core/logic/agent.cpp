@@ -41,9 +41,10 @@ AgentPlan decide_agent(const AgentInput& in, const AgentSettings& settings, cons
     AgentVm vm(in, settings, answer.uuid, found->second, plan.actions);
     vm.take(answer.result);
   }
-  // Destroying what is of the past needs no right to act; everything else does (S5).
+  // Destroying what is of the past needs no right to act and no libvirt; everything else does (S5).
   const bool declared_dead = evidence_about(in.view, in.self.boot) != nullptr;
-  if (!in.view.complete || !in.domains_ready || (!in.may_act && !declared_dead)) return plan;
+  const bool may_begin = in.may_act && in.domains_ready;
+  if (!in.view.complete || (!may_begin && !declared_dead)) return plan;
   const auto uuids = concerned(in);
   for (const VmUuid& uuid : uuids) {
     AgentVm vm(in, settings, uuid, plan.next.vms[uuid], plan.actions);

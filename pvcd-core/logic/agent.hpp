@@ -65,6 +65,8 @@ struct WriteRun {
   std::optional<Version> replaces;
   std::optional<Version> owner_version;  // absent: there is no owner record
   std::optional<OwnerRecord> owner;
+  std::optional<LinkRecord> link;     // what it adds to the VM's history
+  std::optional<Version> vm_version;  // a release: of the wish that it obeys, which may be over and look as it was
 };
 struct AskRelease {
   NodeName node;
@@ -144,11 +146,12 @@ struct VmMemory {
   std::size_t hook = 0;
   std::optional<Process> process;  // found or created here
   DomainState domain = DomainState::Unknown;
-  std::vector<ClientInstance> present;    // listed before create
-  std::vector<ClientInstance> instances;  // of the new QEMU
-  std::optional<Instant> doubted_at;      // when a fact that says gone was last held against the processes
-  Instant looked_at = 0;                  // when the last probe was asked for
-  std::optional<Instant> create_ends_at;  // an unanswered create may still happen until then (safety rule 7)
+  std::vector<ClientInstance> present;     // listed before create
+  std::vector<ClientInstance> instances;   // of the new QEMU
+  std::vector<ClientInstance> unrecorded;  // identified, and not known to be on record
+  std::optional<Instant> doubted_at;       // when a fact that says gone was last held against the processes
+  Instant looked_at = 0;                   // when the last probe was asked for
+  std::optional<Instant> create_ends_at;   // an unanswered create may still happen until then (safety rule 7)
   Instant not_before = 0;
   std::uint32_t failures = 0;
   std::optional<Instant> shutdown_asked;

@@ -28,7 +28,8 @@ void AgentVm::plan_step() {
       go(Step::RecordStart);
       return plan_step();
     case Step::RecordStart:
-      return plan_write(write(run_record(VmState::Starting)), "record the start of " + vm_->name, "intent before act");
+      return plan_write(write(run_record(VmState::Starting), LinkKind::Started), "record the start of " + vm_->name,
+                        "intent before act");
     case Step::Resume:
       return plan(ResumeDomain{domain}, "let the CPUs of " + vm_->name + " run", "its instances are on record");
     case Step::RecordRunning: {
@@ -57,15 +58,16 @@ void AgentVm::plan_step() {
       go(Step::RecordRelease);
       return plan_step();
     case Step::RecordRelease: {
-      WriteRun act = write(run_record(VmState::Stopped));
+      WriteRun act = write(run_record(VmState::Stopped), LinkKind::Released);
       act.owner = owner_->value;
       act.owner->released = true;
+      act.vm_version = in_.view.vms.at(uuid_).version;
       return plan_write(act, "release " + vm_->name, "its QEMU is gone and nothing of it is left in Ceph");
     }
     case Step::Readopt: {
       RunRecord record = is_own_run() ? run_->value : unstarted_record();
       record.life = in_.self;
-      WriteRun act = write(record);
+      WriteRun act = write(record, LinkKind::Readopted);
       act.owner = owner_->value;
       act.owner->owner.incarnation = in_.self.incarnation;
       return plan_write(act, "adopt " + vm_->name + " again", "the keepalive has a new session in the same boot");
@@ -130,12 +132,13 @@ ProbeRequest AgentVm::probe_request() const {
 }
 
 // Instances of this node that cannot live: recorded by an older boot, or of this boot and no process of the VM is here
-// (this is only called after a probe said so).
+// (this is only called after a probe said so). What was identified and could not be recorded is ours no less.
 std::vector<ClientInstance> AgentVm::own_dead() const {
   std::vector<ClientInstance> dead;
   const auto add = [&](const std::vector<ClientInstance>& instances) {
     dead.insert(dead.end(), instances.begin(), instances.end());
   };
+  add(memory_.unrecorded);
   if (run_ && run_->value.life.node == in_.self.node) add(run_->value.instances);
   if (owner_)
     for (const Writer& writer : owner_->value.former)
@@ -200,6 +203,14 @@ WriteRun AgentVm::write(RunRecord record) const {
   act.record = std::move(record);
   if (run_) act.replaces = run_->version;
   act.owner_version = owner_->version;
+  return act;
+}
+
+WriteRun AgentVm::write(RunRecord record, LinkKind kind) const {
+  WriteRun act = write(std::move(record));
+  LinkRecord link{kind, owner_->value.generation, in_.self, owner_->value.epoch, {}, {}};
+  if (kind == LinkKind::Started) link.process = act.record.process;
+  act.link = std::move(link);
   return act;
 }
 

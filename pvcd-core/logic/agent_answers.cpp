@@ -99,6 +99,7 @@ void AgentVm::take_created(const CreateAnswer& created) {
     memory_.create_ends_at.reset();
     memory_.process = created.process;
     memory_.domain = DomainState::Paused;
+    memory_.unrecorded.clear();
     return go(Step::Identify);
   }
   if (created.outcome != Outcome::Refused) {
@@ -113,6 +114,7 @@ void AgentVm::take_created(const CreateAnswer& created) {
 void AgentVm::take_identified(const Identified& identified) {
   if (identified.outcome == Outcome::Done) {
     memory_.instances.insert(memory_.instances.end(), identified.instances.begin(), identified.instances.end());
+    memory_.unrecorded = memory_.instances;
     memory_.hook++;
     return;
   }
@@ -159,6 +161,7 @@ void AgentVm::take_written(const Written& written) {
   if (memory_.own_write) memory_.own_write->limit = in_.now + own_write_limit;
   switch (memory_.step) {
     case Step::RecordStart:
+      memory_.unrecorded.clear();
       return go(Step::Resume);
     case Step::RecordRunning:
       memory_.failures = 0;

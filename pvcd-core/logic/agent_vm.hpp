@@ -63,6 +63,7 @@ class AgentVm {
   RunRecord unstarted_record() const;
   RunRecord refusal_record() const;
   WriteRun write(RunRecord) const;
+  WriteRun write(RunRecord, LinkKind) const;
   void ask_for_release();
 
   // What an answer means.

@@ -9,16 +9,23 @@ namespace {
 
 constexpr Microseconds off_row_hole_max = seconds(6);  // longer than one read of a BMC takes
 
-// A BMC that answers is asked often; one that does not is left alone a little longer each time.
-void set_next_read(PowerHistory& history, const CoordinatorSettings& settings, Instant now) {
+// A BMC that answers is asked often, but not for as long as a host that has left may stay away. One that does not
+// answer is left alone a little longer each time.
+void set_next_read(PowerHistory& history, PowerState state, const CoordinatorSettings& settings, Instant now) {
   history.silent_reads = history.answers ? 0 : history.silent_reads + 1;
   if (history.answers) {
-    history.next_read = *history.read_at + settings.read_interval;
+    const bool stays_on = state == PowerState::On && !history.attempt_began && now - history.began > settings.hurry;
+    history.next_read = *history.read_at + (stays_on ? settings.calm_read_interval : settings.read_interval);
     return;
   }
   Microseconds wait = settings.read_interval;
   for (std::uint32_t i = 1; i < history.silent_reads && wait < settings.silent_read_wait; ++i) wait *= 2;
   history.next_read = now + std::min(wait, settings.silent_read_wait);
+}
+
+// The same read may come for as long as a node stays off.
+void note_fact(PowerHistory& history, std::string fact) {
+  if (history.facts.empty() || history.facts.back() != fact) history.facts.push_back(std::move(fact));
 }
 
 void note_power_read(Round& round, const PowerRead& read) {
@@ -27,14 +34,14 @@ void note_power_read(Round& round, const PowerRead& read) {
   PowerHistory& history = found->second;
   history.read_at = read.asked_at;
   history.answers = read.reading.state != PowerState::Unknown;
-  set_next_read(history, round.settings, round.in.now);
+  set_next_read(history, read.reading.state, round.settings, round.in.now);
   if (read.reading.state == PowerState::Off) {
     if (read.asked_at < history.began) return;  // the node showed life since
     // A row with a hole is none: nobody looked while it may have been on.
     const bool hole = history.latest_off && read.asked_at - *history.latest_off > off_row_hole_max;
     if (!history.first_off || hole) history.first_off = read.asked_at;
     history.latest_off = read.asked_at;
-    history.facts.push_back("the BMC of " + read.node + " read off" + (history.off_accepted ? " after our off" : ""));
+    note_fact(history, "the BMC of " + read.node + " read off" + (history.off_accepted ? " after our off" : ""));
   } else {
     history.first_off.reset();
     history.latest_off.reset();
@@ -50,7 +57,7 @@ void note_power_act(Round& round, const PowerActed& acted) {
   if (acted.victim != history.victim || acted.asked_at < history.began) return;  // it is about an earlier reason
   if (acted.answer.outcome == Outcome::Done) {
     history.off_accepted = acted.at;
-    history.facts.push_back("off sent to the BMC of " + acted.victim.node + " and accepted");
+    note_fact(history, "off sent to the BMC of " + acted.victim.node + " and accepted");
   } else {
     fail_attempt(history, round.settings, round.in.now, acted.answer.note);
   }
@@ -85,6 +92,7 @@ void fail_attempt(PowerHistory& history, const CoordinatorSettings& settings, In
   forget_reads(history);
   history.not_before = now + back_off(settings, history.failures);
   history.note = note;
+  if (history.facts.size() > 1) history.facts.resize(1);  // what the attempt saw is no fact of the next one
 }
 
 const std::string& key_of(const CoordinatorAct& act) {
@@ -96,6 +104,7 @@ CoordinatorPlan decide_coordinator(const CoordinatorInput& in, const Coordinator
   Round round{in, settings, memory, {}};
   take_answers(round);
   round.next.sights = look(in.view, memory.sights, in.now);
+  note_hiccups(round.next.sights, memory.sights, in.self.node, in.now, settings.suspect_after);
   note_who_fell_silent(round);
   if (in.view.complete && in.may_act && !evidence_about(in.view, in.self.boot)) {
     gather_evidence(round);

@@ -23,13 +23,15 @@ struct CoordinatorSettings {
   Microseconds off_confirm_gap =
       seconds(1);  // between two reads that say off before anything is sent to a suspect (rule 9)
   Microseconds read_interval = milliseconds(250);  // between power reads of a suspect or fenced node
-  Microseconds silent_read_wait = seconds(2);      // up to so long a BMC that gave no answer is left alone
-  Microseconds fence_deadline = seconds(30);       // one attempt: off sent until a read says off
+  Microseconds hurry = seconds(60);  // of a silence; who is silent longer and reads on is read only now and then
+  Microseconds calm_read_interval = seconds(5);
+  Microseconds silent_read_wait = seconds(2);  // up to so long a BMC that gave no answer is left alone
+  Microseconds fence_deadline = seconds(30);   // one attempt: off sent until a read says off
   Microseconds retry_min = seconds(1);
   Microseconds retry_max = seconds(60);
   Microseconds readiness_interval = seconds(60);
   Microseconds finished_job_shown = seconds(60);
-  std::size_t fences_at_once = 8;                    // storm brake: more than this wait for their turn
+  std::size_t fences_at_once = 8;                    // storm brake: more hosts that read on wait for their turn
   UnitNeeds needs;                                   // of a node that is to run VMs
   Microseconds shutdown_timeout = seconds(180);      // that agents give a guest; jobs wait longer
   Microseconds waiting_told_interval = seconds(10);  // between two changes of the reason why one VM waits
@@ -94,6 +96,7 @@ struct AssignVm {
   std::optional<Version> replaces;
   Version vm_version;
   std::vector<BootId> relies_on;  // evidence entries that must exist when it is committed
+  std::optional<Handover> handover;
 };
 // Why a VM that is wanted has no node, for every node to show.
 struct TellWaiting {
@@ -102,10 +105,14 @@ struct TellWaiting {
   std::optional<WaitingRecord> record;  // absent: it does not wait any more
   std::optional<Version> replaces;
 };
+// A wish, only while its job is as it was seen: one that is over may still look open, with the wish of a newer one in
+// view already.
 struct UpdateVm {
   std::string key;
   VmRecord record;
   Version version;
+  std::uint64_t job;
+  Version job_version;
 };
 struct RemoveVm {
   std::string key;
@@ -199,6 +206,7 @@ struct ReadinessAsked {
 struct CoordinatorMemory {
   Sights sights;
   std::map<NodeName, std::optional<Instant>> fell_silent;  // of each other node that was seen alive: since when not
+  std::set<NodeName> in_storm;                             // of those, who vanished together with most others
   std::set<std::string> under_way;
   std::map<NodeName, PowerHistory> power;
   std::map<std::uint64_t, Instant> job_began;  // when it was first seen

@@ -170,14 +170,38 @@ void watch_fence_of_another(Round& round, const NodeRecord& node, PowerHistory& 
   if (is_orphaned(round, history, fence.value)) put_fence(round, node, history, fence.value.phase, {});
 }
 
-// What vanished together with most others is not switched off at once: the network or the store may be sick, and then
-// it comes back. What reads off is not harmed by an off.
-std::optional<std::string> reason_to_wait(const Round& round, const NodeRecord& node, const PowerHistory& history) {
-  if (is_asked_off(round.view(), node) || read_off_twice(round, history)) return std::nullopt;
-  return storm_around(round, node.name);
+bool is_acting(const Round& round, const NodeName& name) {
+  auto fence = round.view().fences.find(name);
+  return fence != round.view().fences.end() && fence->second.value.phase == FencePhase::Acting;
 }
 
-void wait_out_storm(Round& round, const NodeRecord& node, PowerHistory& history, const std::string& reason) {
+// Hosts that are being switched off for the first time, also those that are planned and not seen yet. One that did not
+// go off is tried again without a turn, and one whose BMC is silent has none yet: neither may keep the others waiting.
+std::size_t turns_taken(const Round& round) {
+  static constexpr std::string_view fence_key = "fence/";
+  std::set<NodeName> taken;
+  for (const auto& [name, fence] : round.view().fences) {
+    auto history = round.next.power.find(name);
+    const bool failed = fence.value.attempt > 0 || (history != round.next.power.end() && history->second.failures > 0);
+    if (is_acting(round, name) && !failed && !evidence_about(round.view(), fence.value.victim.boot)) taken.insert(name);
+  }
+  for (const std::string& key : round.next.under_way)
+    if (key.starts_with(fence_key) && !is_acting(round, key.substr(fence_key.size())))
+      taken.insert(key.substr(fence_key.size()));
+  return taken.size();
+}
+
+// What vanished together with most others is not switched off at once: the network or the store may be sick, and then
+// it comes back. Nor are very many at a time. What reads off is not harmed by an off.
+std::optional<std::string> reason_to_wait(const Round& round, const NodeRecord& node, const PowerHistory& history) {
+  if (is_asked_off(round.view(), node) || read_off_twice(round, history)) return std::nullopt;
+  if (auto storm = storm_around(round, node.name)) return storm;
+  const bool begins = history.answers && !is_acting(round, node.name);
+  if (!begins || turns_taken(round) < round.settings.fences_at_once) return std::nullopt;
+  return std::to_string(round.settings.fences_at_once) + " others are being switched off: it waits for its turn";
+}
+
+void wait_out(Round& round, const NodeRecord& node, PowerHistory& history, const std::string& reason) {
   const FenceRecord& fence = round.view().fences.at(node.name).value;
   history.note = reason;
   if (fence.note != reason) put_fence(round, node, history, fence.phase, {});
@@ -214,7 +238,7 @@ void carry_on_fence(Round& round, const NodeRecord& node, PowerHistory& history,
     return stand_back(round, node, history);
   }
   if (!history.attempt_began)
-    if (const auto reason = reason_to_wait(round, node, history)) return wait_out_storm(round, node, history, *reason);
+    if (const auto reason = reason_to_wait(round, node, history)) return wait_out(round, node, history, *reason);
   tell_why_not_yet(round, node, history);
   if (now < history.not_before) return;
   if (fence.phase == FencePhase::Intent) {
@@ -237,22 +261,9 @@ void judge_suspect(Round& round, const NodeRecord& node, PowerHistory& history) 
     plan_read(round, node, history, "its heartbeat is missing");
 }
 
-// Also those that this round or an earlier one has planned and that are not seen yet.
-std::size_t open_fences(const Round& round) {
-  static constexpr std::string_view fence_key = "fence/";
-  std::set<NodeName> open;
-  for (const auto& [name, fence] : round.view().fences)
-    if (fence.value.phase != FencePhase::Confirmed && !evidence_about(round.view(), fence.value.victim.boot))
-      open.insert(name);
-  for (const std::string& key : round.next.under_way)
-    if (key.starts_with(fence_key)) open.insert(key.substr(fence_key.size()));
-  return open.size();
-}
-
 void judge_lost(Round& round, const NodeRecord& node, PowerHistory& history) {
   if (left(round, node)) return judge_suspect(round, node, history);  // acts only when it reads off
   if (in_maintenance(round.view())) return;
-  if (open_fences(round) >= round.settings.fences_at_once) return judge_suspect(round, node, history);
   const auto wait = reason_to_wait(round, node, history);
   if (wait) history.note = *wait;
   put_fence(round, node, history, history.answers && !wait ? FencePhase::Acting : FencePhase::Intent,

@@ -96,7 +96,7 @@ void want(const VmAndJob& it, WantedState wanted, bool off_at_once) {
   record.wanted = wanted;
   record.off_at_once = off_at_once;
   it.round.plan(
-      UpdateVm{"vm/" + record.uuid, record, it.vm.version},
+      UpdateVm{"vm/" + record.uuid, record, it.vm.version, it.job.first, it.job.second.version},
       {wanted == WantedState::Running ? "want " + record.name + " running" : "want " + record.name + " stopped",
        "job " + std::to_string(it.job.first) + " asked by uid " + std::to_string(it.job.second.value.started_by_uid),
        {},
@@ -232,7 +232,7 @@ void move(const VmAndJob& it) {
   if (it.vm.value.home != target) {
     VmRecord record = it.vm.value;
     record.home = target;
-    it.round.plan(UpdateVm{"vm/" + record.uuid, record, it.vm.version},
+    it.round.plan(UpdateVm{"vm/" + record.uuid, record, it.vm.version, it.job.first, it.job.second.version},
                   {"move " + record.name + " to " + record.home, "asked for", {}, {}});
     return;
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <limits>
 #include <tuple>
 
 namespace pvcd::logic {
@@ -20,6 +21,12 @@ Promised promised_on(const Promises& promises, const NodeName& node) {
 
 std::string too_little(std::uint64_t bytes, const char* what, const VmRecord& vm) {
   return gibibytes(bytes) + what + vm.name + " needs " + gibibytes(vm.memory);
+}
+
+// Absurd sizes must not add up to a small one.
+std::uint64_t sum(std::uint64_t one, std::uint64_t other) {
+  return other > std::numeric_limits<std::uint64_t>::max() - one ? std::numeric_limits<std::uint64_t>::max()
+                                                                 : one + other;
 }
 
 std::uint64_t rest(std::uint64_t of, std::uint64_t without) { return of < without ? 0 : of - without; }
@@ -42,11 +49,15 @@ Promises promised_memory(const ClusterView& view) {
     auto run = view.runs.find(uuid);
     const bool runs = run != view.runs.end() && run->second.value.generation == owner.value.generation &&
                       run->second.value.state == VmState::Running;
-    Promised& promised = promises[owner.value.owner.node];
-    promised.total += vm->second.value.memory;
-    if (!runs) promised.not_taken += vm->second.value.memory;
+    promise(promises, owner.value.owner.node, vm->second.value, runs);
   }
   return promises;
+}
+
+void promise(Promises& promises, const NodeName& node, const VmRecord& vm, bool taken) {
+  Promised& promised = promises[node];
+  promised.total = sum(promised.total, vm.memory);
+  if (!taken) promised.not_taken = sum(promised.not_taken, vm.memory);
 }
 
 bool is_pinned(const VmRecord& vm) {
@@ -67,6 +78,9 @@ std::string objection(const ClusterView& view, const VmRecord& vm, const NodeRec
   if (!pin.empty() && pin != node.name) return "does not have the local disks of " + vm.name;
   if (health(view, sights, node.name, now, settings.suspect_after) != Health::Alive) return "not known to be alive";
   if (last_word(sights, node.name) != DaemonState::Run) return "not in state run";
+  if (is_flapping(sights, node.name, now))
+    return "flapping: its heartbeat was away " + std::to_string(hiccups(sights, node.name, now)) + " times within " +
+           std::to_string(flapping_window / seconds(1)) + " s";
   if (view.fences.contains(node.name)) return "being fenced";
   // Its keepalive may live while nothing there would start a VM.
   if (const std::string no = unit_objection(live_of(view, node)->value, settings.needs); !no.empty()) return no;

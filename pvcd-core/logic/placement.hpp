@@ -22,6 +22,7 @@ struct Promised {
 };
 using Promises = std::map<NodeName, Promised>;
 Promises promised_memory(const ClusterView&);
+void promise(Promises&, const NodeName&, const VmRecord&, bool taken);
 
 // Of the reasons why nodes were not taken, the first few and how many more: for people.
 std::string list_of(const std::vector<std::string>& rejected);

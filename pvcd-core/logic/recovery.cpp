@@ -86,6 +86,14 @@ void add_former(std::vector<Writer>& former, Writer newest) {
   former.push_back(std::move(newest));
 }
 
+// For the VM's history: the evidence is copied, because it is dropped when nothing depends on it any more.
+Handover handover_of(const ClusterView& view, const Writer& former) {
+  Handover handover{former.life, former.generation, former.cover, {}};
+  const EvidenceRecord* evidence = evidence_about(view, former.life.boot);
+  if (is_evidence(former) && evidence) handover.evidence = *evidence;
+  return handover;
+}
+
 OwnerRecord next_owner(const Round& round, const NodeName& node, const OwnerRecord* present,
                        std::optional<Writer> former) {
   const NodeRecord& target = round.view().nodes.at(node).value;
@@ -112,11 +120,6 @@ std::string wait_reason(const Round& round, const VmRecord& vm, const std::optio
 
 std::string assign_key(const VmUuid& uuid) { return "assign/" + uuid; }
 
-void promise(Promises& promises, const NodeName& node, const VmRecord& vm) {
-  promises[node].total += vm.memory;
-  promises[node].not_taken += vm.memory;
-}
-
 void assign(Round& round, const VmRecord& vm, Promises& promises) {
   auto seen = round.view().owners.find(vm.uuid);
   const OwnerRecord* present = seen == round.view().owners.end() ? nullptr : &seen->second.value;
@@ -132,10 +135,11 @@ void assign(Round& round, const VmRecord& vm, Promises& promises) {
     round.next.waiting[vm.uuid] = why_not;
     return;
   }
-  promise(promises, placement.node, vm);
+  promise(promises, placement.node, vm, false);
   AssignVm act;
   act.key = assign_key(vm.uuid);
   act.uuid = vm.uuid;
+  if (former) act.handover = handover_of(round.view(), *former);
   act.record = next_owner(round, placement.node, present, former);
   if (seen != round.view().owners.end()) act.replaces = seen->second.version;
   act.vm_version = round.view().vms.at(vm.uuid).version;
@@ -166,7 +170,7 @@ Promises promises_so_far(Round& round) {
   });
   Promises promises = promised_memory(round.view());
   for (const auto& [uuid, assigning] : round.next.assigning)
-    promise(promises, assigning.node, round.view().vms.at(uuid).value);
+    promise(promises, assigning.node, round.view().vms.at(uuid).value, false);
   return promises;
 }
 

@@ -14,6 +14,28 @@ bool went_in_order(const Round& round, const NodeName& name) {
 
 Microseconds between(Instant one, Instant other) { return one > other ? one - other : other - one; }
 
+// Most others are silent since about then.
+bool is_crowd(const Round& round, Instant fell) {
+  std::size_t together = 0, alive = 0;
+  for (const auto& [other, since] : round.next.fell_silent) {
+    if (!since) ++alive;
+    if (since && between(*since, fell) <= round.settings.storm_window) ++together;
+  }
+  return together >= crowd_min && together > alive;
+}
+
+// Until it is back itself: those who vanished together come back one after the other.
+void note_storm(Round& round) {
+  const auto& fell_silent = round.next.fell_silent;
+  std::erase_if(round.next.in_storm, [&](const NodeName& name) { return !fell_silent.contains(name); });
+  for (const auto& [name, since] : fell_silent) {
+    if (!since)
+      round.next.in_storm.erase(name);
+    else if (is_crowd(round, *since))
+      round.next.in_storm.insert(name);
+  }
+}
+
 }  // namespace
 
 void note_who_fell_silent(Round& round) {
@@ -32,23 +54,16 @@ void note_who_fell_silent(Round& round) {
     auto known = fell_silent.find(name);
     if (known != fell_silent.end() && !known->second) known->second = round.in.now;
   }
+  note_storm(round);
 }
 
-// Judged anew each time: it is over as soon as enough of them are back.
 std::optional<std::string> storm_around(const Round& round, const NodeName& name) {
-  auto found = round.next.fell_silent.find(name);
-  if (found == round.next.fell_silent.end() || !found->second) return std::nullopt;
-  const Instant fell = *found->second;
+  if (!round.next.in_storm.contains(name)) return std::nullopt;
+  const Instant fell = *round.next.fell_silent.at(name);
   if (round.in.now - fell >= round.settings.storm_wait) return std::nullopt;
-  std::size_t together = 0, alive = 0;
-  for (const auto& [other, since] : round.next.fell_silent) {
-    if (!since) ++alive;
-    if (since && between(*since, fell) <= round.settings.storm_window) ++together;
-  }
-  if (together < crowd_min || together <= alive) return std::nullopt;
-  return std::to_string(together) + " of " + std::to_string(together + alive) +
-         " other nodes vanished together: the network or the store may be sick; "
-         "until that is clear only what reads off is switched off";
+  return "it vanished together with most other nodes: the network or the store may be sick; until that is clear only "
+         "what "
+         "reads off is switched off";
 }
 
 }  // namespace pvcd::logic

@@ -39,6 +39,10 @@ void add(Changes& to, const AssignVm& act) {
   to.push_back(Check{session_key(act.record.owner.node, act.record.owner.incarnation)});
   for (const BootId& boot : act.relies_on) to.push_back(Check{evidence_key(boot)});
   to.push_back(Put{{Kind::Owner, act.uuid}, act.record, act.replaces});
+  to.push_back(Append{
+      Kind::Link,
+      LinkRecord{LinkKind::Assigned, act.record.generation, act.record.owner, act.record.epoch, {}, act.handover},
+      act.uuid});
 }
 
 void add(Changes& to, const TellWaiting& act) {
@@ -49,7 +53,10 @@ void add(Changes& to, const TellWaiting& act) {
     to.push_back(Remove{key, act.replaces.value_or(any_version)});
 }
 
-void add(Changes& to, const UpdateVm& act) { to.push_back(Put{{Kind::Vm, act.record.uuid}, act.record, act.version}); }
+void add(Changes& to, const UpdateVm& act) {
+  to.push_back(Check{job_key(act.job), act.job_version});
+  to.push_back(Put{{Kind::Vm, act.record.uuid}, act.record, act.version});
+}
 
 void add(Changes& to, const RemoveVm& act) {
   if (act.run_version) to.push_back(Remove{{Kind::Run, act.record.uuid}, *act.run_version});
@@ -96,11 +103,13 @@ std::optional<Changes> transaction_of(const CoordinatorAct& act, const ClusterVi
 Changes transaction_of(const WriteRun& act, const VmUuid& uuid) {
   Changes changes;
   const Key owner{Kind::Owner, uuid};
+  if (act.vm_version) changes.push_back(Check{{Kind::Vm, uuid}, *act.vm_version});
   if (act.owner)
     changes.push_back(Put{owner, *act.owner, act.owner_version.value_or(any_version)});
   else if (act.owner_version)
     changes.push_back(Check{owner, *act.owner_version});
   changes.push_back(Put{{Kind::Run, uuid}, act.record, act.replaces});
+  if (act.link) changes.push_back(Append{Kind::Link, *act.link, uuid});
   return changes;
 }
 

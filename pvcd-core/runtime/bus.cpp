@@ -11,6 +11,12 @@
 
 namespace pvcd::runtime {
 
+namespace {
+
+constexpr int messages_at_once_max = 64;  // whoever floods the bus must not keep the loop from everything else
+
+}  // namespace
+
 std::unique_ptr<sdbus::IConnection> connect_system_bus() {
   try {
     return sdbus::createSystemBusConnection();
@@ -38,10 +44,10 @@ struct Bus::Sources {
     sd_event_source_disable_unref(timer);
   }
 
+  // What is left is taken in the next turn: prepare() finds that the connection waits for nothing.
   void dispatch() {
     try {
-      while (bus.connection_->processPendingRequest()) {
-      }
+      for (int count = 0; count < messages_at_once_max && bus.connection_->processPendingRequest();) ++count;
     } catch (const sdbus::Error& error) {
       end(error.getMessage());
     }

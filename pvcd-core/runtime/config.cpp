@@ -1,5 +1,6 @@
 #include "runtime/config.hpp"
 
+#include <arpa/inet.h>
 #include <sys/stat.h>
 #include <toml++/toml.h>
 #include <unistd.h>
@@ -21,19 +22,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-bool is_node_name(std::string_view name) {
-  const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
-  return !name.empty() && name.size() <= 63 && name.front() != '-' && name.back() != '-' &&
-         std::ranges::all_of(name, allowed);
-}
-
-bool is_uuid(std::string_view text) {
-  if (text.size() != 36) return false;
-  for (std::size_t index = 0; index < text.size(); ++index) {
-    const bool dash = index == 8 || index == 13 || index == 18 || index == 23;
-    if (dash ? text[index] != '-' : std::isxdigit(static_cast<unsigned char>(text[index])) == 0) return false;
-  }
-  return true;
+bool is_address(const std::string& text) {
+  in6_addr binary{};  // the longer of the two
+  return inet_pton(AF_INET, text.c_str(), &binary) == 1 || inet_pton(AF_INET6, text.c_str(), &binary) == 1;
 }
 
 bool is_known_plugin(std::string_view name) {
@@ -46,11 +37,15 @@ std::string form_error(Form form, const std::string& text) {
     case Form::Any:
       return "";
     case Form::NodeName:
-      return is_node_name(text) ? "" : "\"" + text + "\" is no name: use a-z, 0-9 and - inside, at most 63 characters";
+      return names::is_node_name(text)
+                 ? ""
+                 : "\"" + text + "\" is no name: use a-z, 0-9 and - inside, at most 63 characters";
     case Form::PluginName:
       return is_known_plugin(text) ? "" : "there is no plugin \"" + text + "\"";
     case Form::Uuid:
-      return is_uuid(text) ? "" : "\"" + text + "\" is no UUID: write 8-4-4-4-12 hexadecimal digits";
+      return names::is_uuid(text) ? "" : "\"" + text + "\" is no UUID: write 8-4-4-4-12 hexadecimal digits";
+    case Form::Address:
+      return is_address(text) ? "" : "\"" + text + "\" is no IP address: write 192.0.2.11 or 2001:db8::11, no name";
     case Form::SecretFile:
       return text.starts_with("/") ? "" : "\"" + text + "\" is no absolute path";
   }
@@ -255,6 +250,35 @@ void check_session_timings(const fs::path& path, const Table& shared) {
               ": make session_timeout_ms longer, or the servers' tickTime or syncLimit smaller");
 }
 
+// A heartbeat comes every sixth of the session, and has to be seen: whoever is suspect in between always is.
+void check_suspicion(const fs::path& path, const Table& shared) {
+  const std::int64_t least_ms = shared.number("store.session_timeout_ms") / 4;
+  if (shared.number("timings.suspect_after_ms") >= least_ms) return;
+  throw Error(path.string() + ": \"timings.suspect_after_ms\" must be at least a quarter of " +
+              "\"store.session_timeout_ms\", " + std::to_string(least_ms) +
+              " ms: a heartbeat comes every sixth, and every node would be suspect between two of them");
+}
+
+// Of plugins whose requests make bounded calls: the limit of one, and how many in a row may run into it. A request that
+// is taken for a stall costs the process, with all that is under way in it.
+struct CallLimit {
+  std::string_view plugin;
+  std::string_view key;
+  std::int64_t in_a_row;
+};
+constexpr CallLimit call_limits[] = {{"ipmi", "timeout_ms", 2}, {"rbd-locks", "timeout_ms", 1}};
+
+void check_call_limits(const fs::path& path, const std::string& plugin, const Table& own, const Settings& shared) {
+  const std::int64_t own_stall_ms = own.number("stall_limit_ms");
+  const std::int64_t stall_ms = own_stall_ms > 0 ? own_stall_ms : shared.number("timings.plugin_stall_limit_ms");
+  for (const CallLimit& limit : call_limits)
+    if (limit.plugin == plugin && limit.in_a_row * own.number(limit.key) >= stall_ms)
+      throw Error(path.string() + ": \"" + std::string(limit.key) +
+                  "\" is too long: " + std::to_string(limit.in_a_row) + " calls of " +
+                  std::to_string(own.number(limit.key)) + " ms would be taken for a stall, whose limit is " +
+                  std::to_string(stall_ms) + " ms (stall_limit_ms, or [timings] plugin_stall_limit_ms)");
+}
+
 void check_order(const fs::path& path, const Table& shared, const char* less, const char* more) {
   if (shared.number(less) > shared.number(more))
     throw Error(path.string() + ": \"" + less + "\" must not be more than \"" + more + "\"");
@@ -316,6 +340,7 @@ std::unique_ptr<Table> load_shared(const fs::path& config_directory) {
   if (!fs::exists(path)) throw Error(path.string() + ": is missing; pvcd.toml(5) has an example");
   auto table = std::make_unique<Table>(TableReader(path, "pvcd").read());
   check_session_timings(path, *table);
+  check_suspicion(path, *table);
   check_order(path, *table, "timings.retry_min_ms", "timings.retry_max_ms");
   check_order(path, *table, "timings.hook_deadline_ms", "timings.plugin_stall_limit_ms");
   check_coordinators(path, *table);
@@ -324,14 +349,17 @@ std::unique_ptr<Table> load_shared(const fs::path& config_directory) {
   return table;
 }
 
-std::unique_ptr<Table> load_plugin(const fs::path& config_directory, const std::string& plugin) {
-  auto table = std::make_unique<Table>(TableReader(plugin_file(config_directory, plugin), plugin).read());
+std::unique_ptr<Table> load_plugin(const fs::path& config_directory, const std::string& plugin,
+                                   const Settings& shared) {
+  const fs::path path = plugin_file(config_directory, plugin);
+  auto table = std::make_unique<Table>(TableReader(path, plugin).read());
+  check_call_limits(path, plugin, *table, shared);
   check_secrets(plugin, *table);
   return table;
 }
 
 void check_config(const fs::path& config_directory) {
-  load_shared(config_directory);
+  const auto shared = load_shared(config_directory);
   const fs::path directory = config_directory / "plugins.d";
   if (!fs::exists(directory)) return;
   for (const auto& entry : fs::directory_iterator(directory)) {
@@ -339,7 +367,7 @@ void check_config(const fs::path& config_directory) {
     const std::string plugin = entry.path().stem();
     if (!is_known_plugin(plugin))
       throw Error(entry.path().string() + ": there is no plugin \"" + plugin + "\": rename or remove the file");
-    load_plugin(config_directory, plugin);
+    load_plugin(config_directory, plugin, *shared);
   }
 }
 

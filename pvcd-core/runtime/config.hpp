@@ -25,7 +25,7 @@ enum class KeyType { Text, Number, Flag, List };
 enum class Need { Default, Required, Optional };  // Optional: empty when not given
 
 // What a text or list must look like beyond its type.
-enum class Form { Any, NodeName, PluginName, Uuid, SecretFile };
+enum class Form { Any, NodeName, PluginName, Uuid, Address, SecretFile };
 
 using Value = std::variant<std::string, std::int64_t, bool, std::vector<std::string>>;
 
@@ -73,7 +73,8 @@ class Table : public Settings {
 
 // Throws Error. A plugin without a file gets its defaults.
 std::unique_ptr<Table> load_shared(const std::filesystem::path& config_directory);
-std::unique_ptr<Table> load_plugin(const std::filesystem::path& config_directory, const std::string& plugin);
+std::unique_ptr<Table> load_plugin(const std::filesystem::path& config_directory, const std::string& plugin,
+                                   const Settings& shared);
 
 // All files, as --check-config does. Throws the first Error.
 void check_config(const std::filesystem::path& config_directory);

@@ -41,10 +41,13 @@ const Key keys[] = {
          Form::NodeName),
 
     form(text("pvcd", "node", "name", Need::Required, "", "Name of this node, unique in the cluster."), Form::NodeName),
-    list("pvcd", "node", "addresses", Need::Required, {}, "IP addresses of this node, its own ones only."),
-    list("pvcd", "node", "storage_addresses", Need::Required, {},
-         "What Ceph sees clients of this node as; never a floating address."),
-    list("pvcd", "node", "floating_addresses", Need::Optional, {}, "IP addresses that may move between nodes."),
+    form(list("pvcd", "node", "addresses", Need::Required, {}, "IP addresses of this node, its own ones only."),
+         Form::Address),
+    form(list("pvcd", "node", "storage_addresses", Need::Required, {},
+              "IP addresses that Ceph sees clients of this node as; never a floating address."),
+         Form::Address),
+    form(list("pvcd", "node", "floating_addresses", Need::Optional, {}, "IP addresses that may move between nodes."),
+         Form::Address),
     text("pvcd", "node", "system_uuid", Need::Optional, "", "DMI system UUID, where the firmware does not show it.",
          Form::Uuid),
 
@@ -58,7 +61,7 @@ const Key keys[] = {
     text("pvcd", "store", "credentials_file", Need::Required, "", "File with user:password of the store, mode 0600.",
          Form::SecretFile),
 
-    number("pvcd", "timings", "decision_limit_ms", 10000, 1000, 10 * minute_ms, ms,
+    number("pvcd", "timings", "decision_limit_ms", 10000, 3000, 10 * minute_ms, ms,
            "A primary whose last decision is older relinquishes."),
     number("pvcd", "timings", "suspect_after_ms", 2500, 500, 10 * minute_ms, ms,
            "A node whose counter stands still for so long is suspect: evidence is gathered."),
@@ -107,8 +110,7 @@ const Key keys[] = {
     text("fake", "", "script", Need::Optional, "", "Folder with the files that say what the fake plugin answers."),
 };
 
-constexpr std::string_view plugins[] = {"ceph-osd",  "election", "fake",      "ipmi",
-                                        "keepalive", "libvirt",  "rbd-locks", "template"};
+constexpr std::string_view plugins[] = {"election", "fake", "ipmi", "keepalive", "libvirt", "rbd-locks", "template"};
 
 std::string_view name_of(KeyType type) {
   switch (type) {

@@ -1,6 +1,7 @@
 #include "runtime/names.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdlib>
 
 #ifndef PVCD_PLUGIN_DIRECTORY
@@ -35,6 +36,21 @@ std::string directory(const char* variable, const char* fallback) {
 }
 
 }  // namespace
+
+bool is_node_name(std::string_view name) {
+  const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+  return !name.empty() && name.size() <= 63 && name.front() != '-' && name.back() != '-' &&
+         std::ranges::all_of(name, allowed);
+}
+
+bool is_uuid(std::string_view text) {
+  if (text.size() != 36) return false;
+  for (std::size_t index = 0; index < text.size(); ++index) {
+    const bool dash = index == 8 || index == 13 || index == 18 || index == 23;
+    if (dash ? text[index] != '-' : std::isxdigit(static_cast<unsigned char>(text[index])) == 0) return false;
+  }
+  return true;
+}
 
 std::string node_path(std::string_view node) { return path_below("node", node); }
 std::string vm_path(std::string_view uuid) { return path_below("vm", uuid); }

@@ -21,6 +21,9 @@ inline constexpr const char* vm_interface = "org.pvcd1.Vm";
 inline constexpr const char* osd_interface = "org.pvcd1.Osd";
 inline constexpr const char* job_interface = "org.pvcd1.Job";
 
+bool is_node_name(std::string_view);  // a-z, 0-9 and - inside, at most 63 characters
+bool is_uuid(std::string_view);       // 8-4-4-4-12 hexadecimal digits
+
 // A node name has no "_" and a VM is a UUID, so "-" becomes "_" and back without loss.
 std::string node_path(std::string_view node);
 std::string vm_path(std::string_view uuid);

@@ -42,6 +42,7 @@ std::vector<Key> image_keys(const VmRecord& vm) {
 
 Key job_key(std::uint64_t id) { return {Kind::Job, "j" + padded(id)}; }
 Key decision_key(std::uint64_t id) { return {Kind::Decision, "d" + padded(id)}; }
+Key link_key(const VmUuid& vm, std::uint64_t number) { return {Kind::Link, vm + "/l" + padded(number)}; }
 
 std::optional<std::uint64_t> number_of(const std::string& name) {
   const auto before = name.find_last_not_of("0123456789");

@@ -24,6 +24,7 @@ enum class Kind {
   Name,
   Image,  // image_keys
   Owner,
+  Link,  // link_key: a child of the VM's owner entry, which is never removed
   Run,
   Waiting,
   Fence,
@@ -43,12 +44,13 @@ Key session_key(const NodeName&, Incarnation);
 std::vector<Key> image_keys(const VmRecord&);  // of its disks that more than one host can reach
 Key job_key(std::uint64_t id);
 Key decision_key(std::uint64_t id);
+Key link_key(const VmUuid&, std::uint64_t number);
 std::optional<std::uint64_t> number_of(const std::string& name);  // that the store gave it: the digits at its end
 
 // Text: names and images. Nothing: sessions.
 using Record = std::variant<std::monostate, std::string, ClusterRecord, LeaderRecord, NodeRecord, LiveRecord,
                             ReadinessRecord, RoleRecord, VmRecord, OwnerRecord, RunRecord, WaitingRecord, FenceRecord,
-                            EvidenceRecord, JobRecord, DecisionRecord>;
+                            EvidenceRecord, LinkRecord, JobRecord, DecisionRecord>;
 
 struct Check {  // it exists, at this version
   Key key;
@@ -65,6 +67,7 @@ struct Put {
 struct Append {  // named by the store, with the next number of its kind
   Kind kind;
   Record record;
+  std::string parent = {};  // Link: of which VM
 };
 struct Remove {
   Key key;

@@ -187,6 +187,30 @@ struct EvidenceRecord {
   bool operator==(const EvidenceRecord&) const = default;
 };
 
+// One link of the chain that proves that a VM had one writer at a time: who became its owner and on what strength, who
+// started it, who gave it up. Written in the transaction that made it so, and kept when owners and evidence have moved
+// on. Nothing is ever decided from it: it is for those who check afterwards (audit/history.hpp).
+enum class LinkKind { Assigned, Readopted, Started, Released };
+
+// Of Assigned: from whom it was taken, and what proved that this one could not write any more.
+struct Handover {
+  Life from;
+  Generation generation = 0;
+  CoverKind cover = CoverKind::None;
+  std::optional<EvidenceRecord> evidence;  // a copy; absent when the cover is a release, which has its own link
+  bool operator==(const Handover&) const = default;
+};
+
+struct LinkRecord {
+  LinkKind kind = LinkKind::Assigned;
+  Generation generation = 0;
+  Life life;                         // of the owner
+  Epoch epoch = 0;                   // of the primary that assigned this generation
+  std::optional<Process> process;    // Started
+  std::optional<Handover> handover;  // Assigned, from the second time on
+  bool operator==(const LinkRecord&) const = default;
+};
+
 // Intent: written, nothing sent yet; a join cancels it. Acting: off may have been sent; a join of the same boot waits.
 enum class FencePhase { Intent, Acting, Confirmed };
 

@@ -31,6 +31,7 @@ const std::string& directory_of(Kind kind) {
     case Kind::Image:
       return paths::images;
     case Kind::Owner:
+    case Kind::Link:
       return paths::owners;
     case Kind::Run:
       return paths::runs;
@@ -61,7 +62,16 @@ std::string text_of(const Record& record) {
       record);
 }
 
-std::string sequence_prefix(Kind kind) { return kind == Kind::Job ? "j" : "d"; }
+std::string sequence_prefix(const Append& change) {
+  switch (change.kind) {
+    case Kind::Job:
+      return "j";
+    case Kind::Link:
+      return change.parent + "/l";
+    default:
+      return "d";
+  }
+}
 
 // Each change becomes one operation, but for an absence: what is created and removed in one transaction was absent.
 void add(std::vector<Operation>& to, const pvcd::Check& change) {
@@ -79,8 +89,8 @@ void add(std::vector<Operation>& to, const pvcd::Put& change) {
     to.push_back(Create{std::move(path), text_of(change.record), change.key.kind == Kind::Session});
 }
 void add(std::vector<Operation>& to, const pvcd::Append& change) {
-  to.push_back(Create{paths::under(directory_of(change.kind), sequence_prefix(change.kind)), text_of(change.record),
-                      false, true});
+  to.push_back(
+      Create{paths::under(directory_of(change.kind), sequence_prefix(change)), text_of(change.record), false, true});
 }
 void add(std::vector<Operation>& to, const pvcd::Remove& change) {
   to.push_back(Remove{paths::of(change.key), change.version});

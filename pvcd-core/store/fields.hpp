@@ -5,20 +5,10 @@
 // that are only shown, and preferences, so that an entry of an older release can still be read.
 #pragma once
 
-#include <concepts>
-#include <type_traits>
-#include <utility>
-
 #include "sdk/model.hpp"
+#include "store/json.hpp"
 
 namespace pvcd::store {
-
-template <class Enum>
-struct Words;
-
-// A record, const for the encoder.
-template <class Type, class Record>
-concept is = std::same_as<std::remove_const_t<Type>, Record>;
 
 template <>
 struct Words<DaemonState> {
@@ -63,6 +53,13 @@ template <>
 struct Words<EvidenceKind> {
   static constexpr std::pair<EvidenceKind, const char*> list[] = {
       {EvidenceKind::Power, "power"}, {EvidenceKind::LaterBoot, "later_boot"}, {EvidenceKind::Operator, "operator"}};
+};
+template <>
+struct Words<LinkKind> {
+  static constexpr std::pair<LinkKind, const char*> list[] = {{LinkKind::Assigned, "assigned"},
+                                                              {LinkKind::Readopted, "readopted"},
+                                                              {LinkKind::Started, "started"},
+                                                              {LinkKind::Released, "released"}};
 };
 template <>
 struct Words<FencePhase> {
@@ -222,6 +219,24 @@ void visit_fields(Visit& visit, Record& record) requires is<Record, EvidenceReco
   visit.required("observer", record.observer);
   visit.required("epoch", record.epoch);
   visit.optional("facts", record.facts);
+}
+
+template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, Handover> {
+  visit.required("from", record.from);
+  visit.required("generation", record.generation);
+  visit.required("cover", record.cover);
+  visit.optional("evidence", record.evidence);
+}
+
+template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, LinkRecord> {
+  visit.required("kind", record.kind);
+  visit.required("generation", record.generation);
+  visit.required("life", record.life);
+  visit.required("epoch", record.epoch);
+  visit.optional("process", record.process);
+  visit.optional("handover", record.handover);
 }
 
 template <class Visit, class Record>

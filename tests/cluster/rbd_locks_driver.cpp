@@ -45,9 +45,10 @@ class DriverHost final : public Host {
   void report(std::string key, std::string value) override { facts[std::move(key)] = std::move(value); }
   void log(Level, std::string_view message) override { std::cerr << message << '\n'; }
   sd_event* loop() override { return nullptr; }
-  bool holds(const Permit& permit) const override { return pvcd::holds(permit); }
+  bool holds(const Permit& permit) const override { return pvcd::holds(permit) && permit.epoch >= newest_epoch; }
 
   std::map<std::string, std::string> facts;
+  Epoch newest_epoch = 0;
 
  private:
   DriverSettings settings_;
@@ -134,7 +135,8 @@ json after_stop(PreStartHook& hook, const json& request) {
   return {{"outcome", text_of(answer.outcome)}, {"note", answer.note}};
 }
 
-json answer(Plugin& plugin, const DriverHost& host, const json& request) {
+json answer(Plugin& plugin, DriverHost& host, const json& request) {
+  host.newest_epoch = request.value("newest_epoch", Epoch{0});
   auto& hook = dynamic_cast<PreStartHook&>(plugin);
   const std::string call = request.at("call");
   if (call == "before_start") return before_start(hook, request);

@@ -3,6 +3,7 @@
 Each step is a function that raises StepFailed when the cluster did something else. Assertions are made from outside pvcd: guest
 console and disk, /proc, the BMCs' record of what they did, lock lists, a dump of the store.
 """
+import json
 import re
 import time
 import uuid as uuids
@@ -20,6 +21,9 @@ POLKIT_RULE = """polkit.addRule(function(action, subject) {
 });
 """
 IMAGE = "web1"            # in the pool of the lab
+HISTORY = "/root/history.json"
+ROUNDS = "/var/lib/pvcd/decisions"
+WITHOUT_ROUND = re.compile(r"joins as incarnation|the role of primary|^uid \d+ asked")     # nobody's round decides these
 
 
 class StepFailed(Exception):
@@ -49,6 +53,7 @@ class Story:
         self._told: set[str] = set()
         self.evidence: list[str] = []
         self.uuid = ""
+        self.lie = ""           # what the history cannot prove, because step 4 has made it up
 
     # ------------------------------------------------------------------------------------------------------- the steps
 
@@ -106,6 +111,7 @@ class Story:
         lockers, before = self.cluster.ceph.lockers(IMAGE), self.cluster.guests.disk_state(IMAGE)
         require(lockers, "the guest holds no lock: nothing would be proven")
         self.event(f"the records are doctored: web1 stopped and released, while its QEMU lives on {home}; start on {other}")
+        self.lie = f"the release of generation {self.generation()} by {home} "
         self.doctor_records_to_say_stopped()
         self.configure("node_limit", "as", "1", other)
         result, reason = self.any_bus().start(self.uuid, PATIENCE)
@@ -198,6 +204,33 @@ class Story:
         wait_for(f"{name} to run", lambda: self.node(witness, name, "DaemonState") == "run", PATIENCE)
         self.note(f"{name} is back as incarnation {self.node(witness, name, 'Incarnation')}")
         self.require_single_writer()
+
+    def the_history_proves_every_start_but_one(self) -> None:
+        host = self.cluster.host("n1")
+        self.event("the history of all VMs is exported and checked: nobody has released what step 4 says was released")
+        host.write(HISTORY, host.run("pvcd-verify", "--export").stdout)
+        checked = host.run("pvcd-verify", HISTORY, check=False)
+        for line in checked.stdout.splitlines():
+            self.note(line)
+        *broken, _ = checked.stdout.splitlines() or [checked.stderr]
+        require(checked.returncode == 1, f"pvcd-verify ended with {checked.returncode}: {checked.stderr}")
+        require(len(broken) == 1 and self.lie in broken[0], f"not told, or not alone: {self.lie}")
+
+    def every_decision_is_decided_again_as_it_was(self) -> None:
+        self.event("the rounds that the hosts have kept are decided again")
+        kept = []
+        for host in self.cluster.hosts:
+            done = host.run("sh", "-c", f"pvcd-verify --replay {ROUNDS}/*.json", check=False, timeout=PATIENCE)
+            self.note(f"{host.name}: {done.stdout.strip() or done.stderr.strip()}")
+            require(done.returncode == 0, f"{host.name} decides otherwise now: {done.stdout}{done.stderr}")
+            kept += [json.loads(line)["records"] for line in host.run("sh", "-c", f"cat {ROUNDS}/*.json").stdout.splitlines()]
+        replayed = [record for records in kept for record in records]
+        entries = self.cluster.zookeeper.dump_store(f"{STORE}/decisions", timeout=PATIENCE)
+        stored = [json.loads(entry["data"]) for entry in entries.values() if entry.get("data")]
+        decided = [one for one in stored if not WITHOUT_ROUND.search(one["what"]) and not WITHOUT_ROUND.search(one["because"])]
+        lost = [one["what"] for one in decided if one not in replayed]
+        self.note(f"of {len(stored)} decisions in the store {len(decided)} were made by a round, {len(decided) - len(lost)} of them are kept")
+        require(decided and not lost, f"no round is kept for: {lost}")
 
     # ---------------------------------------------------------------------------------------------------------- telling
 
@@ -364,6 +397,8 @@ STEPS = [
     ("5 power cut of all hosts", Story.the_site_loses_power_and_every_vm_runs_once),
     ("6 an unprivileged user", Story.an_unprivileged_user_reads_but_does_not_start),
     ("7 the primary leaves", Story.the_primary_leaves_in_order),
+    ("8 the history", Story.the_history_proves_every_start_but_one),
+    ("9 the decisions", Story.every_decision_is_decided_again_as_it_was),
 ]
 
 

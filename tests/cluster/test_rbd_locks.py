@@ -323,10 +323,11 @@ def test_nothing_is_touched_unless_every_image_may_start(lab, driver, client, im
     assert driver.start(image, own_dead=[dead.instance])["verdict"] == "proceed"
 
 
-def test_no_act_after_the_permit_ended(lab, driver, client, image):
+@pytest.mark.parametrize("ended", [{"permit_ms": 0}, {"newest_epoch": 2}], ids=["in time", "by a newer primary"])
+def test_no_act_after_the_permit_ended(lab, driver, client, image, ended):
     dead = killed(client("n1"))
-    assert driver.start(image, own_dead=[dead.instance], permit_ms=0)["verdict"] == "unknown"
-    assert driver.call("after_stop", image, own_dead=[dead.instance], permit_ms=0)["outcome"] == "unknown"
+    assert driver.start(image, own_dead=[dead.instance], **ended)["verdict"] == "unknown"
+    assert driver.call("after_stop", image, own_dead=[dead.instance], **ended)["outcome"] == "unknown"
     assert_untouched(lab, dead)
     assert driver.call("after_stop", image, own_dead=[dead.instance])["outcome"] == "done"
     assert_fenced_and_free(lab, dead)

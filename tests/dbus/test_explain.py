@@ -2,11 +2,11 @@
 import json
 
 import pytest
-from kazoo.client import KazooClient
 
 from .client import NO_OPTIONS, Refused, vm_path
 from .domains import domain, fresh_uuid
 from .node import NAME
+from .store_client import store_of
 
 RECORDS = ("vms", "names", "owners", "runs", "fences", "evidence", "jobs", "decisions", "nodes", "readiness")
 
@@ -21,14 +21,9 @@ def dry_run(node, event):
 
 def versions(node):
     """Of every record that is not a heartbeat."""
-    client = KazooClient(f"127.0.0.1:{node.zookeeper.port}", auth_data=[("digest", "pvcd:secret")])
-    client.start(timeout=20)
-    try:
-        paths = [f"/pvcd/{node.cluster}/{directory}" for directory in RECORDS]
-        return {f"{path}/{name}": client.get(f"{path}/{name}")[1].mzxid for path in paths for name in client.get_children(path)}
-    finally:
-        client.stop()
-        client.close()
+    with store_of(node) as store:
+        return {path: store.get(path)[1].mzxid for directory in RECORDS
+                for path in (f"/{directory}/{name}" for name in store.get_children(f"/{directory}"))}
 
 
 def test_a_vm_is_explained_by_name_and_uuid_and_by_its_own_method(node, vm):

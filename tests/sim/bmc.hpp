@@ -12,7 +12,7 @@ struct World;
 
 class Bmc {
  public:
-  Bmc(World& world, std::size_t node) : world_(world), node_(node) {}
+  Bmc(World& world, std::size_t node) : wired_to(node), world_(world), node_(node) {}
 
   // Nothing: it does not answer.
   std::optional<PowerState> read();
@@ -20,10 +20,11 @@ class Bmc {
 
   Microseconds latency();
 
-  bool dead = false;   // no power, or no network of its own
-  bool lies = false;   // accepts and does nothing
-  bool slow = false;   // answers late, switches late and perhaps twice
-  bool flaps = false;  // resets again and again: reads off for a moment
+  std::size_t wired_to;  // the host whose BMC answers under this address
+  bool dead = false;     // no power, or no network of its own
+  bool lies = false;     // accepts and does nothing
+  bool slow = false;     // answers late, switches late and perhaps twice
+  bool flaps = false;    // resets again and again: reads off for a moment
 
  private:
   bool is_resetting() const;

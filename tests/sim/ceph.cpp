@@ -28,8 +28,10 @@ void Ceph::falls_silent(std::size_t node) {
       if (instance->node == node && instance->responds()) instance->heard_at = events_.now();
 }
 
-// A frozen or dead client loses its watch after the timeout; one that goes on watches again.
+// A frozen or dead client loses its watch after the timeout; one that goes on watches again. A blocklisted one has lost
+// it as soon as the header's OSD knows.
 bool Ceph::is_watching(Instance& instance) {
+  if (!takes(0, instance.address)) return false;
   if (instance.responds()) instance.heard_at = events_.now();
   return events_.now() < instance.heard_at + watch_timeout;
 }

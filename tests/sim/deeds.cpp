@@ -5,36 +5,30 @@
 namespace pvcd::sim {
 namespace {
 
-// For a while; what it undoes is its own.
-void for_a_while(World& world, const Planned& one, Events::Act begin, Events::Act end) {
-  begin();
-  world.events.after(one.duration, std::move(end));
-}
-
-void cut_power(World& world, const Planned& one, bool with_bmc) {
+Events::Act cut_power(World& world, const Planned& one, bool with_bmc) {
   Node& node = world.node(one.node);
   node.host.power_off();
   if (with_bmc) node.bmc.dead = true;
   const bool comes_back = with_bmc || one.value % 4 != 0 || one.deed == Deed::Reboot;
-  world.events.after(one.duration, [&world, &node, index = one.node, with_bmc, comes_back] {
+  return [&world, &node, index = one.node, with_bmc, comes_back] {
     if (with_bmc) node.bmc.dead = false;
     if (comes_back) world.boot(index);
-  });
+  };
 }
 
 // systemd's watchdog ends a process that stands still for long, mostly.
-void pause(World& world, const Planned& one, Process& process, Events::Act restart) {
-  if (!process.lives()) return;
+Events::Act pause(World& world, const Planned& one, Process& process, Events::Act restart) {
+  if (!process.lives()) return {};
   process.pause();
   const bool killed = one.duration > watchdog_limit && one.value % 5 != 0;
   const std::uint64_t life = process.life();
-  world.events.after(killed ? watchdog_limit : one.duration, [&process, life, killed, restart = std::move(restart)] {
-    if (process.life() != life) return;
-    if (killed)
-      restart();
-    else
-      process.resume();
-  });
+  if (killed)
+    world.events.after(watchdog_limit, [&process, life, restart = std::move(restart)] {
+      if (process.life() == life) restart();
+    });
+  return [&process, life] {
+    if (process.life() == life) process.resume();
+  };
 }
 
 void restart(World& world, std::size_t index, Process& process, Events::Act start) {
@@ -91,52 +85,63 @@ void start_again(World& world, std::size_t index, const BootId& boot) {
   if (!node.keepalive.process.lives()) node.keepalive.start();
 }
 
-void leave(World& world, const Planned& one) {
+Events::Act leave(World& world, const Planned& one) {
   Node& node = world.node(one.node);
-  if (!node.core.process.lives()) return;
+  if (!node.core.process.lives()) return {};
   node.core.stopped = [&node] {
     if (node.keepalive.process.lives()) node.keepalive.leave();
   };
   node.core.stop();
-  world.events.after(one.duration,
-                     [&world, index = one.node, boot = node.host.boot()] { start_again(world, index, boot); });
+  return [&world, index = one.node, boot = node.host.boot()] { start_again(world, index, boot); };
 }
 
-void cut_links(World& world, const Planned& one, const std::vector<std::pair<std::size_t, std::size_t>>& links) {
+Events::Act cut_links(World& world, const std::vector<std::pair<std::size_t, std::size_t>>& links) {
   const auto change = [&world, links](int by) {
     for (const auto& [from, to] : links) world.network.cut(from, to, by);
     world.store.topology_changed();
   };
-  for_a_while(
-      world, one, [change] { change(1); }, [change] { change(-1); });
+  change(1);
+  return [change] { change(-1); };
 }
 
-void isolate(World& world, const Planned& one) {
+Events::Act isolate(World& world, const Planned& one) {
   std::vector<std::pair<std::size_t, std::size_t>> links;
   for (std::size_t other = 0; other < world.nodes.size(); ++other) {
     if (other == one.node) continue;
     links.emplace_back(one.node, other);
     links.emplace_back(other, one.node);
   }
-  cut_links(world, one, links);
-  for (std::size_t other = 0; other < world.nodes.size(); ++other) world.network.cut_bmc(one.node, other, 1);
-  world.events.after(one.duration, [&world, index = one.node] {
-    for (std::size_t other = 0; other < world.nodes.size(); ++other) world.network.cut_bmc(index, other, -1);
-  });
+  const auto cut_bmcs = [&world, index = one.node](int change) {
+    for (std::size_t other = 0; other < world.nodes.size(); ++other) world.network.cut_bmc(index, other, change);
+  };
+  cut_bmcs(1);
+  return [join = cut_links(world, links), cut_bmcs] {
+    join();
+    cut_bmcs(-1);
+  };
 }
 
-void split(World& world, const Planned& one) {
+Events::Act split(World& world, const Planned& one) {
   std::vector<std::pair<std::size_t, std::size_t>> links;
   for (std::size_t a = 0; a < world.nodes.size(); ++a)
     for (std::size_t b = 0; b < world.nodes.size(); ++b)
       if (((one.value >> a) & 1) != ((one.value >> b) & 1)) links.emplace_back(a, b);
-  cut_links(world, one, links);
+  return cut_links(world, links);
 }
 
 template <class Value>
-void set_for_a_while(World& world, const Planned& one, Value& value, Value during, Value after) {
-  for_a_while(
-      world, one, [&value, during] { value = during; }, [&value, after] { value = after; });
+Events::Act set(Value& value, Value during, Value after) {
+  value = during;
+  return [&value, after] { value = after; };
+}
+
+Events::Act misread(World& world, const Planned& one, bool& fault) {
+  fault = true;
+  world.oracle.misreads(one.node, true);
+  return [&world, &fault, node = one.node] {
+    fault = false;
+    world.oracle.misreads(node, false);
+  };
 }
 
 // ------------------------------------------------------------------------------------------------------------ people
@@ -191,9 +196,9 @@ void define_vm(World& world, const Planned& one) {
   world.define(vm);
 }
 
-void maintain(World& world, const Planned& one) {
+Events::Act maintain(World& world) {
   if (Core* core = desk(world)) core->set_maintenance(true);
-  world.events.after(one.duration, [&world] { world.maintenance_ends(); });
+  return [&world] { world.set_maintenance(false); };
 }
 
 // What the cluster is busy with when it is struck.
@@ -212,7 +217,7 @@ const char* phase(const World& world) {
 
 }  // namespace
 
-void do_to(World& world, const Planned& one) {
+Events::Act begin(World& world, const Planned& one) {
   Node& node = world.node(one.node);
   const std::string in_phase = phase(world);
   world.tally.count(name_of(one.deed));
@@ -220,7 +225,7 @@ void do_to(World& world, const Planned& one) {
   world.tally.count(in_phase + "/" + name_of(one.deed));
   world.trace([&] { return "-- " + describe(one); });
   const auto paused = [&](Process& process, void (*restarted)(World&, std::size_t)) {
-    pause(world, one, process, [&world, index = one.node, restarted] { restarted(world, index); });
+    return pause(world, one, process, [&world, index = one.node, restarted] { restarted(world, index); });
   };
   switch (one.deed) {
     case Deed::PowerCut:
@@ -229,8 +234,8 @@ void do_to(World& world, const Planned& one) {
     case Deed::PowerCutBmc:
       return cut_power(world, one, true);
     case Deed::FreezeHost:
-      return for_a_while(
-          world, one, [&node] { node.host.freeze(); }, [&node] { node.host.thaw(); });
+      node.host.freeze();
+      return [&node] { node.host.thaw(); };
     case Deed::PauseCore:
       return paused(node.core.process, restart_core);
     case Deed::PauseKeepalive:
@@ -246,78 +251,75 @@ void do_to(World& world, const Planned& one) {
       return pause(world, one, node.fencer.worker.process,
                    [&world, &node, index = one.node] { restart_worker(world, index, node.fencer.worker); });
     case Deed::KillCore:
-      return restart_core(world, one.node);
+      return restart_core(world, one.node), Events::Act();
     case Deed::KillKeepalive:
-      return restart_keepalive(world, one.node);
+      return restart_keepalive(world, one.node), Events::Act();
     case Deed::KillElector:
-      return restart_elector(world, one.node);
+      return restart_elector(world, one.node), Events::Act();
     case Deed::KillHypervisor:
-      return restart_hypervisor(world, one.node);
+      return restart_hypervisor(world, one.node), Events::Act();
     case Deed::KillGuard:
-      return restart_worker(world, one.node, node.guard.worker);
+      return restart_worker(world, one.node, node.guard.worker), Events::Act();
     case Deed::KillFencer:
-      return restart_worker(world, one.node, node.fencer.worker);
+      return restart_worker(world, one.node, node.fencer.worker), Events::Act();
     case Deed::KillQemu:
-      return kill_qemu(world, one);
+      return kill_qemu(world, one), Events::Act();
     case Deed::Leave:
       return leave(world, one);
     case Deed::Isolate:
       return isolate(world, one);
     case Deed::OneWay:
-      return cut_links(world, one, {{one.node, one.other}});
+      return cut_links(world, {{one.node, one.other}});
     case Deed::Split:
       return split(world, one);
     case Deed::CutCeph:
       world.ceph.falls_silent(one.node);
       world.network.cut_ceph(one.node, 1);
-      return world.events.after(one.duration, [&world, index = one.node] { world.network.cut_ceph(index, -1); });
+      return [&world, index = one.node] { world.network.cut_ceph(index, -1); };
     case Deed::MapLag:
-      return set_for_a_while(world, one, world.ceph.map_lag_max, seconds(8), milliseconds(200));
+      return set(world.ceph.map_lag_max, seconds(8), milliseconds(200));
     case Deed::StoreSlow:
-      return set_for_a_while(world, one, world.store.extra_latency, milliseconds(100 + one.value % 1400),
-                             Microseconds{0});
+      return set(world.store.extra_latency, milliseconds(100 + one.value % 1400), Microseconds{0});
     case Deed::LoseLeader:
-      return world.store.lose_leader();
+      return world.store.lose_leader(), Events::Act();
     case Deed::StaleView:
-      return set_for_a_while(world, one, node.core.observer.lag, milliseconds(200 + one.value % 4000), milliseconds(5));
+      return set(node.core.observer.lag, milliseconds(200 + one.value % 4000), milliseconds(5));
     case Deed::BmcDead:
-      return set_for_a_while(world, one, node.bmc.dead, true, false);
+      return set(node.bmc.dead, true, false);
     case Deed::BmcSlow:
-      world.oracle.misreads(one.node, world.events.now() + one.duration);
-      return set_for_a_while(world, one, node.bmc.slow, true, false);
+      return misread(world, one, node.bmc.slow);
     case Deed::BmcLies:
-      return set_for_a_while(world, one, node.bmc.lies, true, false);
+      return set(node.bmc.lies, true, false);
     case Deed::BmcFlaps:
-      world.oracle.misreads(one.node, world.events.now() + one.duration);
-      return set_for_a_while(world, one, node.bmc.flaps, true, false);
+      return misread(world, one, node.bmc.flaps);
     case Deed::BmcCut:
       world.network.cut_bmc(one.other, one.node, 1);
-      return world.events.after(one.duration, [&world, one] { world.network.cut_bmc(one.other, one.node, -1); });
+      return [&world, one] { world.network.cut_bmc(one.other, one.node, -1); };
     case Deed::LibvirtHangs:
-      return set_for_a_while(world, one, node.hypervisor.libvirtd_hangs, true, false);
+      return set(node.hypervisor.libvirtd_hangs, true, false);
     case Deed::Unreadable:
       return make_unreadable(world, one);
     case Deed::CrashLoop:
-      return crash_again_and_again(world, one);
+      return crash_again_and_again(world, one), Events::Act();
     case Deed::HangRole:
-      return hang_with_election(world, one);
+      return hang_with_election(world);
     case Deed::Switch:
-      return cut_links(world, one, links_of_a_switch(world, one));
+      return cut_links(world, links_of_a_switch(world, one));
     case Deed::Strangers:
-      return let_strangers_in(world, one);
+      return let_strangers_in(world, one), Events::Act();
     case Deed::ConfirmWrongly:
-      return confirm_wrongly(world, one);
+      return confirm_wrongly(world, one), Events::Act();
     case Deed::ConfirmOff:
-      return confirm_off(world, one);
+      return confirm_off(world, one), Events::Act();
     case Deed::VmDefine:
-      return define_vm(world, one);
+      return define_vm(world, one), Events::Act();
     case Deed::NodeFence:
     case Deed::VerifyFence:
     case Deed::BecomePrimary:
     case Deed::StepDown:
-      return ask_about_node(world, one, name_of(one.deed));
+      return ask_about_node(world, one, name_of(one.deed)), Events::Act();
     case Deed::Maintenance:
-      return maintain(world, one);
+      return maintain(world);
     case Deed::VmStart:
     case Deed::VmShutdown:
     case Deed::VmStop:
@@ -325,8 +327,13 @@ void do_to(World& world, const Planned& one) {
     case Deed::VmRestart:
     case Deed::VmMove:
     case Deed::VmUndefine:
-      return ask_about_vm(world, one, name_of(one.deed));
+      return ask_about_vm(world, one, name_of(one.deed)), Events::Act();
   }
+  return {};
+}
+
+void do_to(World& world, const Planned& one) {
+  if (Events::Act end = begin(world, one)) world.events.after(one.duration, std::move(end));
 }
 
 }  // namespace pvcd::sim

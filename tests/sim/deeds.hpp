@@ -1,4 +1,4 @@
-// Does to the world what a schedule says, and undoes it in time.
+// What a schedule or a story says is done to the world, and undone.
 #pragma once
 
 #include "schedule.hpp"
@@ -7,5 +7,8 @@
 namespace pvcd::sim {
 
 void do_to(World&, const Planned&);
+
+// Only does it, and returns how it is undone: nothing if it is over at once.
+Events::Act begin(World&, const Planned&);
 
 }  // namespace pvcd::sim

@@ -53,6 +53,12 @@ CommitCode Entries::at_version(const Key& key, Version version) const {
   return version == any_version || entry->version == version ? CommitCode::Ok : CommitCode::BadVersion;
 }
 
+Key Entries::next_link(const VmUuid& vm) const {
+  std::uint64_t number = 0;
+  while (find(link_key(vm, number))) ++number;
+  return link_key(vm, number);
+}
+
 CommitCode Entries::put(const Put& put, std::uint64_t session, std::vector<Changed>& changed) {
   const bool ephemeral = put.key.kind == Kind::Session;
   if (put.replaces) {
@@ -74,8 +80,7 @@ CommitCode Entries::apply_one(const Change& change, std::uint64_t session, std::
                         [&](const Put& one) { return put(one, session, changed); },
                         [&](const Append& append) {
                           if (append.kind == Kind::Decision) return CommitCode::Ok;  // nothing here reads them
-                          Key key = job_key(next_number_[append.kind]++);
-                          key.kind = append.kind;
+                          const Key key = append.kind == Kind::Link ? next_link(append.parent) : job_key(next_job_++);
                           set(key, std::make_shared<Entry>(Entry{append.record, 0, 0}), changed);
                           return CommitCode::Ok;
                         },

@@ -34,12 +34,14 @@ void Host::power_on() {
   proof_file.clear();
   session_file = 0;
   world_.trace([&] { return name_ + " boots: " + boot_; });
+  world_.chronicle.note("boot of " + name_);
   world_.store.topology_changed();
 }
 
 void Host::power_off() {
   if (!on_) return;
   world_.trace([&] { return name_ + " is off"; });
+  world_.chronicle.note("end of " + name_);
   world_.ceph.falls_silent(index_);
   on_ = false;
   for (Process* process : processes_) {
@@ -93,6 +95,7 @@ QemuPointer Host::create(const VmRecord& vm, Generation generation) {
   }
   qemus_.push_back(qemu);
   world_.oracle.created(qemu);
+  world_.chronicle.note("create " + vm_name(vm.uuid) + " on " + name_);
   return qemu;
 }
 
@@ -103,6 +106,7 @@ void Host::resume_cpus(const QemuPointer& qemu) {
     return "the CPUs of " + qemu->uuid + " run on " + name_ + ", generation " + std::to_string(qemu->generation);
   });
   world_.oracle.started(*qemu);
+  world_.chronicle.note(vm_name(qemu->uuid) + " runs on " + name_);
   write_again(qemu);
 }
 
@@ -132,6 +136,7 @@ void Host::leave_writes_behind(const Qemu& qemu) {
 void Host::end(const QemuPointer& qemu, End how) {
   if (!qemu->lives) return;
   world_.trace([&] { return "QEMU " + std::to_string(qemu->process.pid) + " of " + qemu->uuid + " ends on " + name_; });
+  world_.chronicle.note(vm_name(qemu->uuid) + " ends on " + name_);
   if (how == End::Killed) {
     world_.ceph.falls_silent(index_);
     leave_writes_behind(*qemu);

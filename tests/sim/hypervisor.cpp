@@ -55,6 +55,7 @@ void Hypervisor::probe(const ProbeRequest& request, const Reply<DomainProbe>& re
 void Hypervisor::create(const CreateRequest& request, const Reply<CreateAnswer>& reply) {
   if (!living(request.uuid).empty()) return reply({Outcome::Refused, std::nullopt, "it lives here already"});
   if (!holds(request.permit)) return reply({Outcome::Refused, std::nullopt, "the right to act has ended"});
+  if (refuses_to_create) return reply({Outcome::Refused, std::nullopt, "libvirt cannot create it"});
   if (libvirtd_hangs)
     return worker.process.after(create_limit, [reply] {
       reply({Outcome::Unknown, std::nullopt, "libvirt did not answer in time"});
@@ -69,7 +70,8 @@ void Hypervisor::create(const CreateRequest& request, const Reply<CreateAnswer>&
     world_.oracle.acted(node_, "creates " + request.uuid);
     const QemuPointer qemu = host().create(world_.definitions.at(request.uuid), request.generation);
     world_.domain_changed(node_, request.uuid);
-    if (world_.random.chance(2)) return reply({Outcome::Unknown, std::nullopt, "the connection to libvirt was lost"});
+    if (answers_are_lost || world_.mishap(2))
+      return reply({Outcome::Unknown, std::nullopt, "the connection to libvirt was lost"});
     reply({Outcome::Done, qemu->process, {}});
   });
 }
@@ -86,7 +88,7 @@ void Hypervisor::resume(const DomainRequest& request, const Reply<Answer>& reply
     world_.oracle.acted(node_, "resumes " + request.uuid);
     host().resume_cpus(qemu);
     world_.domain_changed(node_, request.uuid);
-    if (world_.random.chance(2)) return reply({Outcome::Unknown, "the connection to libvirt was lost"});
+    if (answers_are_lost || world_.mishap(2)) return reply({Outcome::Unknown, "the connection to libvirt was lost"});
     reply({Outcome::Done, {}});
   });
 }
@@ -109,7 +111,7 @@ void Hypervisor::shutdown(const DomainRequest& request, const Reply<Answer>& rep
   if (!qemu || !holds(request.permit)) return reply({Outcome::Refused, "it is gone or the right to act has ended"});
   if (libvirtd_hangs)
     return worker.process.after(change_limit, [reply] { reply({Outcome::Unknown, "libvirt did not answer in time"}); });
-  if (qemu->runs && world_.random.chance(85))
+  if (qemu->runs && !guests_do_not_listen && (world_.calm || world_.random.chance(85)))
     world_.events.after(world_.random.between(milliseconds(500), seconds(8)), [this, qemu] {
       if (qemu->lives && host().runs()) host().end(qemu, Host::End::Orderly);
     });
@@ -124,6 +126,7 @@ void Hypervisor::destroy(const DomainRequest& request, const Reply<Answer>& repl
     const QemuPointer qemu = find(request.uuid, request.process);
     if (!qemu) return reply({Outcome::Done, {}});
     if (!holds(request.permit)) return reply({Outcome::Unknown, "the right to act ended while libvirt was asked"});
+    if (cannot_kill) return reply({Outcome::Unknown, "it was killed and does not end"});
     world_.oracle.destroys(*qemu);
     const bool orderly = !libvirtd_hangs && world_.random.chance(60);
     host().end(qemu, orderly ? Host::End::Orderly : Host::End::Killed);

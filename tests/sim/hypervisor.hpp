@@ -28,6 +28,10 @@ class Hypervisor {
 
   Worker worker;
   bool libvirtd_hangs = false;
+  bool refuses_to_create = false;  // a start fails at once
+  bool guests_do_not_listen = false;
+  bool answers_are_lost = false;  // to create and to resume, which were done
+  bool cannot_kill = false;       // QEMU is stuck in the kernel
 
  private:
   Host& host() const;

@@ -9,6 +9,7 @@ namespace {
 constexpr Microseconds wait_retry = seconds(1);
 constexpr Microseconds refuse_retry = seconds(60);
 constexpr Microseconds reading_max = milliseconds(300);  // of all that a join depends on, one after the other
+constexpr Microseconds last_word_look = milliseconds(50);
 
 template <class Record>
 std::optional<keepalive::Found<Record>> found(const EntryPointer& entry) {
@@ -36,17 +37,25 @@ void Keepalive::start() {
 
 void Keepalive::kill() { process.end(); }
 
-// The last word is told with a heartbeat; then the session is closed.
+// Only a heartbeat that is sent from now on carries the last word; when it was told, the session is closed.
 void Keepalive::leave() {
   const Host& host = world_.node(node_).host;
   last_word_ = host.qemus().empty() ? DaemonState::Stop : DaemonState::Left;
-  beat();
-  process.after(seconds(1), [this] {
-    lose();
-    if (world_.store.serves(node_)) world_.store.close_session(client_.session);
-    world_.node(node_).host.session_file = 0;
-    process.end();
-  });
+  last_word_at_ = host.clock();
+  last_word_told_ = false;
+  say_last_word(host.clock() + session_timeout);
+}
+
+void Keepalive::say_last_word(Instant deadline) {
+  Host& host = world_.node(node_).host;
+  if (!last_word_told_ && beating_ && host.clock() < deadline) {
+    beat();
+    return process.after(last_word_look, [this, deadline] { say_last_word(deadline); });
+  }
+  lose();
+  if (world_.store.serves(node_)) world_.store.close_session(client_.session);
+  host.session_file = 0;
+  process.end();
 }
 
 void Keepalive::hear_core(bool shuts_down) {
@@ -233,6 +242,7 @@ void Keepalive::answered(const CommitOutcome& outcome, Instant sent_at) {
   if (outcome.expired) return expired();
   Host& host = world_.node(node_).host;
   if (outcome.code == CommitCode::Ok) {
+    last_word_told_ = last_word_ && sent_at >= last_word_at_;
     if (!last_word_) host.proof_file = encode_proof({{host.name(), host.boot(), incarnation_}, sent_at});
   } else if (outcome.code == CommitCode::NoEntry) {
     world_.trace([&] { return "incarnation " + std::to_string(incarnation_) + " of " + host.name() + " was buried"; });

@@ -44,6 +44,7 @@ class Keepalive {
   void beat();
   void hear_plugins();
   void answered(const CommitOutcome&, Instant sent_at);
+  void say_last_word(Instant deadline);
   LiveRecord snapshot() const;
   NodeRecord own_record() const;
 
@@ -58,6 +59,8 @@ class Keepalive {
   bool attempting_ = false;
   DaemonState daemon_state_ = DaemonState::Init;
   std::optional<DaemonState> last_word_;
+  Instant last_word_at_ = 0;
+  bool last_word_told_ = false;
   std::optional<Instant> core_heard_;
   std::map<std::string, Instant> plugins_heard_;
 };

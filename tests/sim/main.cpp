@@ -13,6 +13,7 @@
 
 #include "report.hpp"
 #include "shrink.hpp"
+#include "stories.hpp"
 
 using namespace pvcd;
 using namespace pvcd::sim;
@@ -30,26 +31,30 @@ struct Options {
   std::size_t nodes = 0;
   unsigned jobs = 1;
   bool one_seed = false;
+  bool seeds_given = false;
   bool stop_at_first = false;
   bool exhaustive = false;
   bool told = true;  // the stories of failures, which have to be shrunk first
   std::string junit;
   std::string json;
   std::string commit = "unknown";
+  std::string stories;  // a folder: told instead of seeds
+  std::string story;    // one of them
 };
 
 int usage() {
   std::fputs(
       "usage: pvcd-sim [--seeds N] [--seed S] [--nodes N] [--jobs N] [--json FILE] [--junit FILE]\n"
       "                [--commit TEXT] [--stop-at-first] [--untold] [--exhaustive]\n"
+      "       pvcd-sim --stories FOLDER [--story NAME] [--seeds N] [--seed S] [--junit FILE]\n"
       "  --exhaustive: every state of small worlds, too\n"
-      "  --seed S alone runs that one and tells its whole story; with --seeds it is the first of N\n",
+      "  --seed S alone runs that one and tells everything about it; with --seeds it is the first of N\n",
       stderr);
   return 2;
 }
 
 bool parse(int argc, char** argv, Options& options) {
-  bool seed_given = false, seeds_given = false;
+  bool seed_given = false;
   for (int i = 1; i < argc; ++i) {
     const std::string key = argv[i];
     if (key == "--exhaustive") {
@@ -65,7 +70,7 @@ bool parse(int argc, char** argv, Options& options) {
     const std::uint64_t number = std::strtoull(value.c_str(), nullptr, 10);
     if (key == "--seeds") {
       options.seeds = number;
-      seeds_given = true;
+      options.seeds_given = true;
     } else if (key == "--seed") {
       options.first_seed = number;
       seed_given = true;
@@ -77,13 +82,17 @@ bool parse(int argc, char** argv, Options& options) {
       options.json = value;
     } else if (key == "--junit") {
       options.junit = value;
+    } else if (key == "--stories") {
+      options.stories = value;
+    } else if (key == "--story") {
+      options.story = value;
     } else if (key == "--commit") {
       options.commit = value;
     } else {
       return false;
     }
   }
-  options.one_seed = seed_given && !seeds_given;
+  options.one_seed = seed_given && !options.seeds_given;
   if (options.one_seed) options.seeds = 1;
   return options.nodes == 0 || (options.nodes >= 3 && options.nodes <= 9);
 }
@@ -197,11 +206,23 @@ int tell_one(const Options& options) {
   return run(plan, false).violation ? 1 : 0;
 }
 
+int tell_stories(const Options& options) {
+  StoryOptions stories;
+  stories.folder = options.stories;
+  stories.only = options.story;
+  stories.first_seed = options.first_seed;
+  if (options.seeds_given || options.one_seed) stories.tellings = options.seeds;
+  stories.traced = options.one_seed;
+  stories.junit = options.junit;
+  return run_stories(stories);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   Options options;
   if (!parse(argc, argv, options)) return usage();
+  if (!options.stories.empty()) return tell_stories(options);
   if (options.one_seed) return tell_one(options);
   Report report = run_all(options);
   if (options.exhaustive) report.explored = explore_small_worlds();

@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
-SOURCES = ("pvcd-core/sdk", "pvcd-core/logic", "tests/sim")
-LINKED = ("pvcd-core/sdk/libpvcd-sdk.a.p", "pvcd-core/logic/libpvcd-logic.a.p", "tests/sim/pvcd-sim.p")
+SOURCES = ("pvcd-core/sdk", "pvcd-core/logic", "pvcd-core/audit", "tests/sim")
+LINKED = ("pvcd-core/sdk/libpvcd-sdk.a.p", "pvcd-core/logic/libpvcd-logic.a.p", "pvcd-core/audit/libpvcd-audit.a.p",
+          "tests/sim/pvcd-sim.p")
 RUN_LIMIT_S = 300
 COMPILES_AT_ONCE = 2
 QUICK = ("-O1", "-g0", "-D_GLIBCXX_ASSERTIONS", "-w")   # what counts is how soon it is found

@@ -116,6 +116,7 @@ void show(const Key& key, const EntryPointer& entry, Shown& shown) {
     }
     case Kind::Name:
     case Kind::Image:
+    case Kind::Link:
     case Kind::Decision:
       return;
   }

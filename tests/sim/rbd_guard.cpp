@@ -159,22 +159,24 @@ bool RbdGuard::reaches_ceph() const { return world_.network.reaches_ceph(node_);
 // Blocklisted first, then unlocked; the right to act is looked at before each act.
 void RbdGuard::break_next(std::vector<Break> rest, const Permit& permit, Events::Act all_broken, Events::Act too_late) {
   if (rest.empty()) return all_broken();
-  worker.process.after(world_.random.between(milliseconds(20), milliseconds(700)),
-                       [this, rest = std::move(rest), permit, all_broken, too_late]() mutable {
-                         if (!holds(permit) || !reaches_ceph()) return too_late();
-                         const Break one = rest.front();
-                         rest.erase(rest.begin());
-                         world_.oracle.breaks(node_, one.image, one.address);
-                         world_.ceph.blocklist(one.address);
-                         if (!one.lock) return break_next(std::move(rest), permit, all_broken, too_late);
-                         worker.process.after(world_.random.between(milliseconds(5), milliseconds(300)),
-                                              [this, one, rest, permit, all_broken, too_late] {
-                                                if (!holds(permit) || !reaches_ceph()) return too_late();
-                                                world_.oracle.breaks(node_, one.image, one.address);
-                                                world_.ceph.break_lock(one.image, one.address);
-                                                break_next(rest, permit, all_broken, too_late);
-                                              });
-                       });
+  worker.process.after(
+      world_.random.between(milliseconds(20), milliseconds(700)),
+      [this, rest = std::move(rest), permit, all_broken, too_late]() mutable {
+        if (!holds(permit) || !reaches_ceph()) return too_late();
+        const Break one = rest.front();
+        rest.erase(rest.begin());
+        world_.oracle.breaks(node_, one.image, one.address);
+        world_.chronicle.note("break " + vm_of_image(one.image) + " by " + world_.node(node_).host.name());
+        world_.ceph.blocklist(one.address);
+        if (!one.lock) return break_next(std::move(rest), permit, all_broken, too_late);
+        worker.process.after(world_.random.between(milliseconds(5), milliseconds(300)),
+                             [this, one, rest, permit, all_broken, too_late] {
+                               if (!holds(permit) || !reaches_ceph()) return too_late();
+                               world_.oracle.breaks(node_, one.image, one.address);
+                               world_.ceph.break_lock(one.image, one.address);
+                               break_next(rest, permit, all_broken, too_late);
+                             });
+      });
 }
 
 void RbdGuard::before_start(const VmStart& start, const Reply<HookVerdict>& reply) {

@@ -52,6 +52,8 @@ void power_on_some(World& world) {
   for (std::size_t i = 0; i < world.nodes.size() && !world.store.has_majority(); ++i) world.boot(i);
 }
 
+}  // namespace
+
 void settle(World& world, Instant healed_at) {
   Instant now = healed_at;
   std::string open = "nothing was looked at";
@@ -62,9 +64,8 @@ void settle(World& world, Instant healed_at) {
     open = still_open(world);
   }
   if (!open.empty()) world.oracle.fail("S10", open);
+  if (const std::string unproven = unproven_start(world); !unproven.empty()) world.oracle.fail("history", unproven);
 }
-
-}  // namespace
 
 Plan make_plan(std::uint64_t seed, std::size_t nodes_wanted) {
   Random random(seed * 2 + 1);

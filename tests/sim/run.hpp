@@ -23,4 +23,7 @@ Plan make_plan(std::uint64_t seed, std::size_t nodes_wanted);  // 0: from the se
 
 RunOutcome run(const Plan&, bool tell);
 
+// Faults have stopped: with time, and the power that it takes, every VM comes to what is wanted of it (S10).
+void settle(World&, Instant healed_at);
+
 }  // namespace pvcd::sim

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "audit/history.hpp"
+
 namespace pvcd::sim {
 namespace {
 
@@ -125,6 +127,20 @@ std::string still_open(const World& world) {
     if (!open.empty()) return open;
   }
   return primary(world) ? std::string() : "there is no primary";
+}
+
+std::string unproven_start(const World& world) {
+  std::map<VmUuid, audit::VmHistory> histories;
+  for (const auto& [key, entry] : world.store.entries()) {
+    if (key.kind != Kind::Link) continue;
+    const VmUuid uuid = key.name.substr(0, key.name.find('/'));
+    audit::VmHistory& history = histories[uuid];
+    history.uuid = uuid;
+    history.links.push_back({*number_of(key.name), std::get<LinkRecord>(entry->record), {}});
+  }
+  for (const auto& [uuid, history] : histories)
+    if (const auto found = audit::check(history); !found.broken.empty()) return found.broken.front();
+  return {};
 }
 
 }  // namespace pvcd::sim

@@ -11,4 +11,7 @@ namespace pvcd::sim {
 // What is still open; empty: nothing.
 std::string still_open(const World&);
 
+// The first start that the history in the store does not prove; empty: it proves all.
+std::string unproven_start(const World&);
+
 }  // namespace pvcd::sim

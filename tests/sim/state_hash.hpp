@@ -123,6 +123,7 @@ PVCD_HASHED(ClusterRecord, a, b, c)
 
 // For people; nothing is decided from it.
 inline void add(StateHash&, const DecisionRecord&) {}
+inline void add(StateHash&, const LinkRecord&) {}
 inline void add(StateHash& hash, const Entry& entry) { hash(entry.record, entry.version, entry.session); }
 inline void add(StateHash& hash, const EntryPointer& entry) {
   hash.number(entry != nullptr);

@@ -7,6 +7,7 @@ namespace {
 
 constexpr unsigned retransmissions = 8;
 constexpr Microseconds retransmission_interval = milliseconds(250);
+constexpr Microseconds idle_limit = seconds(4);  // 2/3 of the session timeout
 
 }  // namespace
 
@@ -81,6 +82,11 @@ Microseconds Store::travel() {
 }
 
 void Store::ask(Client& client, std::function<Deliver()> at_server, Events::Act unknown) {
+  // Pings tell a client that is idle what a request tells one that is not.
+  const bool idle = events_.now() >= client.asked_at + idle_limit;
+  if (client.server && idle && !(is_serving(*client.server) && network_.both_ways(client.node, *client.server)))
+    client.server.reset();
+  client.asked_at = events_.now();
   if (!client.server) client.server = connect(client.node);
   auto request = std::make_shared<Request>(
       Request{client, client.process.life(), client.server.value_or(0), std::move(at_server)});

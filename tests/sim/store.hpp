@@ -34,6 +34,7 @@ struct Client {
   Microseconds patience;  // with one request
   std::optional<std::size_t> server = {};
   std::uint64_t session = 0;
+  Instant asked_at = 0;  // the last time
 };
 
 class Store {

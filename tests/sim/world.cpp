@@ -29,12 +29,14 @@ World::World(std::uint64_t seed, std::size_t count, bool told)
       store(events, random, network, coordinator_count(count)),
       ceph(events, random),
       oracle(*this),
+      chronicle(events),
       tracing(told) {
   for (std::size_t i = 0; i < coordinator_count(count); ++i) coordinators.push_back("n" + std::to_string(i + 1));
   for (std::size_t i = 0; i < count; ++i) nodes.push_back(std::make_unique<Node>(*this, i));
-  store.is_up = [this](std::size_t server) { return node(server).host.runs(); };
+  store.is_up = [this](std::size_t server) { return node(server).host.runs() && !store_out; };
   store.on_change = [this](const Author& author, const Key& key, const Entry* before, const Entry* after) {
     oracle.changed(author, key, before, after);
+    chronicle.changed(node(author.node).host.name(), key, before, after);
   };
   store.on_commit = [this](bool heartbeat) {
     for (const auto& each : nodes) each->core.store_changed(heartbeat);
@@ -110,11 +112,11 @@ void World::define(const VmRecord& vm) {
   store.commit_now(changes, {0, Part::Person, 0});
 }
 
-void World::maintenance_ends() {
+void World::set_maintenance(bool on) {
   const EntryPointer entry = store.find({Kind::Cluster, {}});
   if (!entry) return;
   ClusterRecord cluster = std::get<ClusterRecord>(entry->record);
-  cluster.maintenance = false;
+  cluster.maintenance = on;
   store.commit_now({Put{{Kind::Cluster, {}}, cluster, any_version}}, {0, Part::Person, 0});
 }
 

@@ -7,6 +7,7 @@
 
 #include "bmc.hpp"
 #include "ceph.hpp"
+#include "chronicle.hpp"
 #include "core.hpp"
 #include "elector.hpp"
 #include "events.hpp"
@@ -48,7 +49,8 @@ struct World {
   void domain_changed(std::size_t node, const VmUuid&);
   void needs_reboot(std::size_t node);
   void define(const VmRecord&);
-  void maintenance_ends();  // somebody sees to it
+  void set_maintenance(bool);  // somebody sees to it
+  bool mishap(std::uint64_t percent) { return !calm && random.chance(percent); }
 
   template <class Text>
   void trace(Text text) {
@@ -61,10 +63,13 @@ struct World {
   Store store;
   Ceph ceph;
   Oracle oracle;
+  Chronicle chronicle;
   Tally tally;
   std::vector<NodeName> coordinators;
   std::vector<std::unique_ptr<Node>> nodes;
   std::map<VmUuid, VmRecord> definitions;  // what libvirt would read from the XML
+  bool store_out = false;                  // for everybody
+  bool calm = false;                       // nothing goes wrong that nobody asked for
   bool tracing;
   std::vector<std::string> story;
 

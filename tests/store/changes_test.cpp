@@ -22,6 +22,7 @@ TEST_CASE("each kind of entry has its place") {
   CHECK(paths::of({Kind::Owner, "u"}) == "/owners/u");
   CHECK(paths::of(live_key("n1", 7)) == "/live/n1.7");
   CHECK(paths::of(session_key("n1", 7)) == "/live/n1.7/session");
+  CHECK(paths::of(link_key("u", 3)) == "/owners/u/l0000000003");
   CHECK(paths::of(job_key(42)) == "/jobs/j0000000042");
   CHECK(paths::of(job_key(12345678901)) == "/jobs/j12345678901");
 }
@@ -38,11 +39,13 @@ TEST_CASE("a put creates or replaces; only sessions are ephemeral") {
 }
 
 TEST_CASE("appended entries are numbered by the store") {
-  const auto operations = operations_of({Append{Kind::Decision, DecisionRecord{}}, Append{Kind::Job, JobRecord{}}});
-  REQUIRE(operations.size() == 2);
+  const auto operations = operations_of({Append{Kind::Decision, DecisionRecord{}}, Append{Kind::Job, JobRecord{}},
+                                         Append{Kind::Link, LinkRecord{}, "u"}});
+  REQUIRE(operations.size() == 3);
   CHECK(std::get<Create>(operations[0]).sequential);
   CHECK(path_of(operations[0]) == "/decisions/d");
   CHECK(path_of(operations[1]) == "/jobs/j");
+  CHECK(path_of(operations[2]) == "/owners/u/l");
 }
 
 TEST_CASE("a transaction fails at a change, also behind an absence that is two operations") {

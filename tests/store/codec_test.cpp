@@ -28,7 +28,7 @@ ClusterRecord example() {
 }
 template <>
 NodeRecord example() {
-  return {"n1", "machine", "uuid", "boot-1", 7, {"10.0.0.1"}, {"10.1.0.1", "fd00::1"}, {"10.0.0.9"}, 8, 1ull << 63};
+  return {"n1", "machine", "uuid", "boot-1", 7, {"10.0.0.1"}, {"10.1.0.1", "fd00::1"}, {"10.0.0.9"}, 8, 1ull << 62};
 }
 template <>
 LiveRecord example() {
@@ -89,6 +89,11 @@ FenceRecord example() {
   return {life, FencePhase::Acting, "n2", 3, 4, "no heartbeat", "timed out"};
 }
 template <>
+LinkRecord example() {
+  return {
+      LinkKind::Started, 9, life, 3, Process{12, 34}, Handover{life, 8, CoverKind::Power, example<EvidenceRecord>()}};
+}
+template <>
 JobRecord example() {
   return {1,         "vm-start", "uuid",          {{"node", "n1"}}, "n1", 1000, JobState::Running, JobResult::Refused,
           "because", 6,          1700000000000000};
@@ -105,6 +110,7 @@ const std::set<std::string> optional_keys = {"floating_addresses",
                                              "profile",
                                              "autostart",
                                              "process",
+                                             "handover",
                                              "reason",
                                              "facts",
                                              "arguments",
@@ -145,7 +151,7 @@ bool mentions(const std::string& text, const std::string& part) { return text.fi
 
 #define RECORDS                                                                                                       \
   ClusterRecord, NodeRecord, LiveRecord, ReadinessRecord, LeaderRecord, RoleRecord, VmRecord, OwnerRecord, RunRecord, \
-      WaitingRecord, EvidenceRecord, FenceRecord, JobRecord, DecisionRecord
+      WaitingRecord, EvidenceRecord, FenceRecord, LinkRecord, JobRecord, DecisionRecord
 
 TEMPLATE_TEST_CASE("A record survives its text form", "", RECORDS) {
   auto record = example<TestType>();
@@ -157,7 +163,8 @@ TEMPLATE_TEST_CASE("A record survives its text form", "", RECORDS) {
   CHECK(std::get<TestType>(empty) == TestType{});
 }
 
-TEMPLATE_TEST_CASE("Every field has a key", "", RECORDS, Process, ClientInstance, Life, UnitReport, Disk, Writer) {
+TEMPLATE_TEST_CASE("Every field has a key", "", RECORDS, Process, ClientInstance, Life, UnitReport, Disk, Writer,
+                   Handover) {
   Counter counter;
   visit_fields(counter, std::as_const(*std::make_unique<TestType>()));
   CHECK(counter.keys == field_count<TestType>());
@@ -175,7 +182,7 @@ TEMPLATE_TEST_CASE("A key that is missing or of another type is named", "", RECO
          {json(nullptr), json("?"), json(-1.5), json(true), json::array({1}), json::object({{"a", 1}})}) {
       bool same_type = other.type() == value.type() && !value.is_array() && !value.is_object();
       bool free_text = same_type && value.is_string();
-      bool none = other.is_null() && key == "process";  // what may be absent may be null
+      bool none = other.is_null() && (key == "process" || key == "handover");  // what may be absent may be null
       auto changed = whole;
       changed[key] = other;
       auto told = problem<TestType>(changed.dump());
@@ -204,8 +211,10 @@ TEST_CASE("Numbers keep their range") {
   CHECK(problem<LeaderRecord>(R"({"epoch":1.0,"node":"n1","incarnation":1})") == "key 'epoch' must be a whole number");
   CHECK(problem<LeaderRecord>(R"({"epoch":18446744073709551616,"node":"n1","incarnation":1})") ==
         "key 'epoch' must be a whole number");
-  auto largest = decode<LeaderRecord>(R"({"epoch":18446744073709551615,"node":"n1","incarnation":1})");
-  CHECK(std::get<LeaderRecord>(largest).epoch == 18446744073709551615ull);
+  CHECK(problem<LeaderRecord>(R"({"epoch":9223372036854775808,"node":"n1","incarnation":1})") ==
+        "key 'epoch' is out of range");
+  auto largest = decode<LeaderRecord>(R"({"epoch":9223372036854775807,"node":"n1","incarnation":1})");
+  CHECK(std::get<LeaderRecord>(largest).epoch == 9223372036854775807ull);
   auto vm = json::parse(encode(example<VmRecord>()));
   vm["vcpus"] = 1ull << 32;
   CHECK(problem<VmRecord>(vm.dump()) == "key 'vcpus' is out of range");

@@ -110,6 +110,22 @@ TEST_CASE("A transaction happens whole or not at all, and names the operation to
   CHECK(backend->get(*client, "/owners/a").code == ReadCode::NoEntry);
 }
 
+TEST_CASE("The numbers of appended entries have no gaps: a missing one tells of a missing entry") {
+  auto backend = make_backend();
+  auto client = backend->connected();
+  const Create link{"/owners/vm/l", "", false, true};
+  const auto append = [&] { return backend->commit(*client, {Set{"/owners/vm", "again"}, link}).created; };
+  const auto is = [](const std::string& path) { return std::vector<std::string>{path}; };
+  const auto first = backend->commit(*client, {Create{"/owners/vm", ""}, link});
+  CHECK(first.created == std::vector<std::string>{"/owners/vm", "/owners/vm/l0000000000"});
+  CHECK(append() == is("/owners/vm/l0000000001"));
+  CHECK(backend->commit(*client, {link, store::Check{"/vms/missing"}}).code == CommitCode::NoEntry);
+  CHECK(backend->commit(*client, {store::Check{"/vms/missing"}, link}).code == CommitCode::NoEntry);
+  CHECK(append() == is("/owners/vm/l0000000002"));
+  REQUIRE(backend->commit(*client, {store::Remove{"/owners/vm/l0000000000"}}).code == CommitCode::Ok);
+  CHECK(append() == is("/owners/vm/l0000000003"));
+}
+
 TEST_CASE("An older primary's write is refused once the epoch has moved") {
   auto backend = make_backend();
   auto older = backend->connected();

@@ -294,6 +294,15 @@ TEST_CASE("a QEMU that comes late to a boot that was declared dead is destroyed 
   CHECK(it.plans<DestroyDomain>());
 }
 
+TEST_CASE(
+    "a boot that was declared dead destroys what runs here while libvirt is away: probe and destroy go without it") {
+  RunningVm it;
+  it.domains_ready = false;
+  it.world.prove("n2");
+  it.round().found(DomainState::Unknown);
+  CHECK(it.plans<DestroyDomain>());
+}
+
 TEST_CASE("a guest that shuts down while this boot is declared dead is not waited for") {
   RunningVm it;
   it.world.vm(web).wanted = WantedState::Stopped;

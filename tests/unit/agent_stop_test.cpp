@@ -1,5 +1,6 @@
 // How a node stops a VM, what it leaves behind when it releases it, and how it helps others with what it left.
 
+#include "logic/transactions.hpp"
 #include "vm_agent.hpp"
 
 using namespace pvcd;
@@ -32,6 +33,24 @@ TEST_CASE("a stop asks the guest, waits, breaks what is left and releases") {
   CHECK(it.plans<WriteRun>()->owner->generation == 3);
   it.written().gone();
   CHECK(it.idle());
+}
+
+TEST_CASE("a release is written only while the wish that it obeys is as it was seen: it may be over") {
+  RunningVm it;
+  it.world.vm(web).wanted = WantedState::Stopped;
+  it.world.view.vms.at(web).version = 7;
+  it.round().found(DomainState::Running).act_done();
+  it.domains[web] = DomainState::Gone;
+  it.round().gone().act_done();
+  REQUIRE(it.plans<WriteRun>());
+  const Changes changes = transaction_of(*it.plans<WriteRun>(), web);
+  CHECK(std::any_of(changes.begin(), changes.end(), [](const Change& change) {
+    const auto* check = std::get_if<Check>(&change);
+    return check && check->key == Key{Kind::Vm, web} && check->version == 7;
+  }));
+  it.world.vm(web).wanted = WantedState::Running;
+  it.refused_by_store().gone();
+  CHECK(it.plans<RunHook>());  // at once, when it is seen
 }
 
 TEST_CASE("a guest that does not shut down in time is destroyed, whatever the answer to the request was") {

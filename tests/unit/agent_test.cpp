@@ -373,6 +373,19 @@ TEST_CASE("when the record of the start is refused by the store, the CPUs do not
   CHECK(it.plans<DestroyDomain>());
 }
 
+TEST_CASE("of a QEMU whose start could not be recorded, what it leaves in Ceph is known for this node's own") {
+  Owner it;
+  it.gone().proceed().created().identified().refused_by_store();
+  it.wait(seconds(1)).found(DomainState::Paused).act_done().gone();
+  REQUIRE(it.plans<RunHook>());
+  CHECK(it.plans<RunHook>()->request.own_dead == std::vector{instance});
+  it.proceed().created();
+  it.answer(Identified{Outcome::Unknown, {}, "Ceph does not answer"}).written().wait(seconds(4));
+  it.found(DomainState::Paused).act_done().gone();
+  REQUIRE(it.plans<RunHook>());
+  CHECK(it.plans<RunHook>()->request.own_dead.empty());  // that one is broken, and of the newer one nothing is known
+}
+
 TEST_CASE("a resume without an answer is looked at: running is recorded, paused is started anew") {
   Owner it;
   it.gone().proceed().created().identified().written();

@@ -48,10 +48,14 @@ class Etc {
     return "valid";
   }
 
+  std::unique_ptr<runtime::Table> load(const std::string& plugin) const {
+    return runtime::load_plugin(path, plugin, *runtime::load_shared(path));
+  }
+
   std::string plugin_error(const std::string& plugin, const std::string& text) const {
     write(fs::path("plugins.d") / (plugin + ".toml"), text);
     try {
-      runtime::load_plugin(path, plugin);
+      load(plugin);
     } catch (const Error& error) {
       return error.what();
     }
@@ -82,7 +86,7 @@ TEST_CASE("a minimal file gets the defaults") {
 
 TEST_CASE("a plugin without a file gets its defaults") {
   const Etc etc;
-  const auto settings = runtime::load_plugin(etc.path, "rbd-locks");
+  const auto settings = etc.load("rbd-locks");
   CHECK(settings->number("timeout_ms") == 5000);
   CHECK(settings->number("interval_ms") == 1000);
   CHECK_THROWS_AS(settings->number("no_such_key"), Error);
@@ -111,6 +115,13 @@ TEST_CASE("what is wrong is named with file, line and key") {
   CHECK_THAT(etc.shared_error("[cluster\n"), Contains(file + ":1: not TOML"));
   CHECK_THAT(etc.shared_error("cluster = 3\n"), Contains("must be a table: [cluster]"));
   CHECK(etc.shared_error(etc.shared()) == "valid");
+}
+
+TEST_CASE("every plugin that a configuration may name exists") {
+  for (const std::string_view plugin : runtime::known_plugins()) {
+    INFO(plugin);
+    CHECK(fs::is_directory(fs::path(PVCD_SOURCE_DIRECTORY) / "plugins" / plugin));
+  }
 }
 
 TEST_CASE("a missing pvcd.toml is an error, and says so") {
@@ -148,6 +159,43 @@ TEST_CASE("values that contradict each other are refused") {
   CHECK(etc.shared_error(etc.shared("floating_addresses = [\"10.0.1.9\"]\n")) == "valid");
 }
 
+TEST_CASE("a heartbeat that comes in time makes nobody suspect") {
+  const Etc etc;
+  const std::string long_session = "session_timeout_ms = 60000\n";
+  CHECK_THAT(etc.shared_error(etc.shared("", long_session)),
+             Catch::Contains("timings.suspect_after_ms") && Catch::Contains("15000 ms"));
+  CHECK(etc.shared_error(etc.shared("", long_session, "[timings]\nsuspect_after_ms = 15000\n")) == "valid");
+  CHECK(etc.shared_error(etc.shared("", "", "[timings]\nsuspect_after_ms = 1500\n")) == "valid");
+  CHECK_THAT(etc.shared_error(etc.shared("", "", "[timings]\nsuspect_after_ms = 1499\n")),
+             Catch::Contains("timings.suspect_after_ms"));
+  CHECK_THAT(etc.shared_error(etc.shared("", "", "[timings]\ndecision_limit_ms = 1000\n")),
+             Catch::Contains("timings.decision_limit_ms"));
+}
+
+TEST_CASE("no call may last so long that its plugin is taken for stalled") {
+  const Etc etc;
+  CHECK(etc.plugin_error("ipmi", "timeout_ms = 7499\n") == "valid");
+  CHECK_THAT(etc.plugin_error("ipmi", "timeout_ms = 7500\n"), Catch::Contains("ipmi.toml") &&
+                                                                  Catch::Contains("\"timeout_ms\" is too long") &&
+                                                                  Catch::Contains("15000 ms"));
+  CHECK(etc.plugin_error("ipmi", "timeout_ms = 7500\nstall_limit_ms = 20000\n") == "valid");
+  CHECK(etc.plugin_error("rbd-locks", "timeout_ms = 14000\n") == "valid");
+  CHECK_THAT(etc.plugin_error("rbd-locks", "timeout_ms = 15000\n"), Catch::Contains("is too long"));
+  etc.write("pvcd.toml", etc.shared("", "", "[timings]\nplugin_stall_limit_ms = 10000\n"));
+  CHECK_THAT(etc.plugin_error("ipmi", ""), Catch::Contains("ipmi.toml"));
+  CHECK_THROWS_WITH(runtime::check_config(etc.path), Catch::Contains("ipmi.toml"));
+}
+
+TEST_CASE("an address is an address: what Ceph lists is compared with it") {
+  const Etc etc;
+  const auto with = [&](const std::string& address) {
+    return etc.shared_error(replaced(etc.shared(), "\"10.0.1.1\"", "\"" + address + "\""));
+  };
+  for (const char* wrong : {"n1-storage", "10.0.1.1/24", "10.0.1", "[fd00::1]", "", "10.0.1.1:0"})
+    CHECK_THAT(with(wrong), Catch::Contains("node.storage_addresses") && Catch::Contains("is no IP address"));
+  for (const char* good : {"10.0.1.7", "fd00::1"}) CHECK(with(good) == "valid");
+}
+
 TEST_CASE("tables of one kind are read each by itself") {
   const Etc etc;
   etc.write("bmc.secret", "hush\n", 0600);
@@ -155,7 +203,7 @@ TEST_CASE("tables of one kind are read each by itself") {
   const std::string n1 = "[bmc.n1]\naddress = \"10.9.0.1\"\nusername = \"admin\"\n" + password;
   const std::string n2 = "[bmc.n2]\naddress = \"10.9.0.2\"\nusername = \"root\"\nport = 9001\n" + password;
   REQUIRE(etc.plugin_error("ipmi", "cipher_suite = 3\n" + n1 + n2) == "valid");
-  const auto settings = runtime::load_plugin(etc.path, "ipmi");
+  const auto settings = etc.load("ipmi");
   CHECK(settings->number("cipher_suite") == 3);
   CHECK(settings->tables("bmc") == std::vector<std::string>{"n1", "n2"});
   CHECK(settings->tables("none").empty());

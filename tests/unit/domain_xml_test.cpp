@@ -131,6 +131,15 @@ TEST_CASE("TPM state, shared folders and memory files are local items") {
         "/dev/tpm0");
 }
 
+TEST_CASE("a device of the host is a local item: the same place in another host holds another one (rule 12)") {
+  const Domain read =
+      good(devices("<hostdev mode='subsystem' type='pci'><source><address bus='1'/></source></hostdev>"
+                   "<hostdev mode='subsystem' type='scsi'><source protocol='iscsi' name='iqn/0'/></hostdev>"));
+  const std::vector<Disk> expected = {{"hostdev0", DiskKind::Local, "pci device 0"},
+                                      {"hostdev1", DiskKind::Local, "scsi device 1"}};
+  CHECK(read.disks == expected);
+}
+
 TEST_CASE("each refusal names its element") {
   CHECK(names(wrong("<domain>"), "not XML, at byte"));
   CHECK(names(wrong(""), "not XML"));
@@ -156,6 +165,9 @@ TEST_CASE("each refusal names its element") {
   CHECK(names(wrong(domain("<vcpu/>")), "<vcpu>"));
   CHECK(names(wrong(devices("<graphics type='vnc' passwd='x'/>")), "passwd"));
   CHECK(names(wrong(domain("<qemu:commandline/>")), "<qemu:commandline>"));
+  CHECK(names(wrong(domain("<commandline xmlns='http://libvirt.org/schemas/domain/qemu/1.0'/>")), "<commandline>"));
+  CHECK(names(wrong(domain("<qemu:override/>")), "<qemu:override>"));
+  CHECK(good(domain("<qemu:deprecation behavior='crash'/>")).name == "web1");
 }
 
 TEST_CASE("each wrong disk is named") {

@@ -11,28 +11,84 @@ using Case = FencingCase;
 // ------------------------------------------------------------------------------------------------------ brake and
 // permission
 
-TEST_CASE("the storm brake holds within one round and over rounds; the others have their turn later") {
+namespace {
+
+// n4 to n7 are lost, each with a VM; two may be switched off at a time. The store takes every fence.
+struct Turns {
   World world;
   Coordinator n1{world};
-  n1.settings.fences_at_once = 2;
-  for (int i = 4; i <= 7; ++i) {
-    const NodeName name = "n" + std::to_string(i);
-    world.join(name).own("aaaaaaaa-0000-0000-0000-00000000000" + std::to_string(i), name);
-    world.lose(name);
+  std::vector<NodeName> lost = {"n4", "n5", "n6", "n7"};
+
+  Turns() {
+    n1.settings.fences_at_once = 2;
+    for (const NodeName& name : lost) {
+      world.join(name).own("aaaaaaaa-0000-0000-0000-00000000000" + name.substr(1), name);
+      world.lose(name);
+    }
   }
-  n1.round();
-  CHECK(n1.all<PutFence>().size() == 2);
-  CHECK(n1.plans("fence/n4"));
-  CHECK(n1.plans("fence/n5"));
-  n1.round();
-  CHECK(n1.all<PutFence>().empty());  // under way
-  for (const NodeName name : {"n4", "n5"}) world.fence(name, FencePhase::Intent);
-  n1.refresh().round();
-  CHECK(n1.all<PutFence>().empty());  // open
-  world.fence("n4", FencePhase::Confirmed);
-  world.prove("n5", EvidenceKind::Operator);  // its fence is open, but it needs no more turn
-  n1.refresh().round();
-  CHECK(n1.all<PutFence>().size() == 2);
+  // Their BMCs say so, the others go on.
+  Turns& round(const std::map<NodeName, PowerState>& power = {}) {
+    n1.refresh().wait(milliseconds(250));
+    world.beat_all_but("");
+    for (const auto& [name, state] : power) n1.read(name, state);
+    n1.round();
+    for (const PutFence& put : n1.all<PutFence>())
+      world.view.fences[put.record.victim.node] = {put.record, put.replaces.value_or(60) + 1};
+    return *this;
+  }
+  std::set<NodeName> acting() const {
+    std::set<NodeName> names;
+    for (const auto& [name, fence] : world.view.fences)
+      if (fence.value.phase == FencePhase::Acting) names.insert(name);
+    return names;
+  }
+};
+
+const std::map<NodeName, PowerState> all_on = {
+    {"n4", PowerState::On}, {"n5", PowerState::On}, {"n6", PowerState::On}, {"n7", PowerState::On}};
+using Names = std::set<NodeName>;
+
+}  // namespace
+
+TEST_CASE("the storm brake holds within one round and over rounds; the others have their turn later") {
+  Turns it;
+  it.round();
+  CHECK(it.world.view.fences.size() == 4);
+  CHECK(it.acting().empty());
+  it.round(all_on);
+  CHECK(it.acting() == Names{"n4", "n5"});
+  it.round(all_on).round(all_on);
+  CHECK(it.acting() == Names{"n4", "n5"});
+  CHECK(it.world.view.fences.at("n7").value.note == "2 others are being switched off: it waits for its turn");
+  it.world.fence("n4", FencePhase::Confirmed);
+  it.world.prove("n5", EvidenceKind::Operator);  // its fence is open, but it needs no more turn
+  it.round(all_on);
+  CHECK(it.acting() == Names{"n5", "n6", "n7"});
+}
+
+TEST_CASE(
+    "a fence that comes no further has no turn: a rack that lost its BMCs, too, keeps no other host waiting (S10)") {
+  Turns it;
+  it.round();
+  SECTION("the BMCs are silent") {
+    for (int i = 0; i < 3; ++i) it.round({{"n4", PowerState::Unknown}, {"n5", PowerState::Unknown}});
+    CHECK(it.acting().empty());
+    it.round({{"n6", PowerState::On}, {"n7", PowerState::On}});
+    CHECK(it.acting() == Names{"n6", "n7"});
+  }
+  SECTION("they accept the off, and the hosts stay on: seen by this primary, and by the next one") {
+    it.round(all_on);
+    REQUIRE(it.acting() == Names{"n4", "n5"});
+    it.round(all_on);
+    const bool same_primary = GENERATE(true, false);
+    for (const NodeName name : {"n4", "n5"}) it.n1.off_answer(name, Outcome::Done);
+    it.round(all_on);
+    it.n1.wait(seconds(31));
+    it.round(all_on);
+    if (!same_primary) it.n1.memory.power.clear();
+    it.round(all_on).round(all_on);
+    CHECK(it.acting() == Names{"n4", "n5", "n6", "n7"});
+  }
 }
 
 TEST_CASE(

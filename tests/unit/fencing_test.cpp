@@ -55,6 +55,30 @@ TEST_CASE("the power of a suspect is read again and again, an interval apart") {
   CHECK(it.reads());
 }
 
+TEST_CASE("a host that has left is read only now and then once it has read on for long") {
+  Case it;
+  it.world.says("n2", DaemonState::Left);
+  it.n1.round();
+  it.world.lose("n2");
+  const auto interval = [&] {
+    Microseconds waited = 0;
+    for (it.n1.read("n2", PowerState::On).round(); !it.reads(); it.n1.round()) {
+      it.n1.wait(milliseconds(250));
+      it.world.beat_all_but("n2");
+      waited += milliseconds(250);
+    }
+    return waited;
+  };
+  it.silence(seconds(3));
+  REQUIRE(it.reads());
+  CHECK(interval() == milliseconds(250));
+  it.n1.wait(seconds(61));
+  CHECK(interval() == seconds(5));
+  CHECK(interval() == seconds(5));
+  it.n1.read("n2", PowerState::Off).round().wait(milliseconds(250)).round();
+  CHECK(it.reads());  // something has happened
+}
+
 TEST_CASE("a BMC that gives no answer is read less often, at least every two seconds; one that answers as before") {
   Case it;
   it.silence(seconds(3));

@@ -71,6 +71,32 @@ TEST_CASE("a store that is behind is named with both values, by the next process
   CHECK(HighWater(it.file).check(it.view).empty());
 }
 
+TEST_CASE("a store that has lost the owner of a VM is behind: pvcd removes none, not even with its VM (rule 15)") {
+  Case it;
+  it.view.owners["web"] = {OwnerRecord{3, {}, {}, false, 7, {}}, 1};
+  HighWater(it.file).check(it.view);
+  SECTION("restored from before the VM was there") {
+    it.view.owners.clear();
+    CHECK(HighWater(it.file).check(it.view) == "the store has VM web at generation 0, this node has seen 3");
+  }
+  SECTION("restored from before the VM moved") {
+    it.view.owners.at("web").value.generation = 2;
+    CHECK(HighWater(it.file).check(it.view) == "the store has VM web at generation 2, this node has seen 3");
+  }
+  SECTION("one that cannot be read is not lost, and is remembered meanwhile") {
+    it.view.owners.clear();
+    it.view.broken["/owners/web"] = "not a JSON text";
+    it.view.leader->value.epoch = 8;
+    CHECK(HighWater(it.file).check(it.view).empty());
+    it.view.broken.clear();
+    CHECK_FALSE(HighWater(it.file).check(it.view).empty());
+  }
+  SECTION("the twin goes on") {
+    it.view.owners.at("web").value.generation = 4;
+    CHECK(HighWater(it.file).check(it.view).empty());
+  }
+}
+
 TEST_CASE("a file that cannot be used is named, with what is wrong and what to do") {
   const auto [text, wrong] = GENERATE(table<std::string, std::string>({
       {"", "parse error"},

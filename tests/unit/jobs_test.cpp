@@ -1,6 +1,7 @@
 // Requests of people about VMs: what each does next, and with which result it ends.
 
 #include "job_case.hpp"
+#include "logic/transactions.hpp"
 
 using namespace pvcd;
 using namespace pvcd::logic;
@@ -474,4 +475,19 @@ TEST_CASE("a newer wish about the same VM ends the older job, so that they do no
     return;
   }
   CHECK(it.result() == JobResult::None);
+}
+
+TEST_CASE("a wish is put only while its job is as it was seen: one that is over may still look open") {
+  Running it;
+  it.world.job(1, "vm-stop", web, {}, JobState::Running);
+  it.world.view.jobs.at(1).version = 7;
+  it.step();
+  const auto* update = it.n1.with_key<UpdateVm>("vm/" + web);
+  REQUIRE(update);
+  const auto changes = transaction_of(CoordinatorAct{*update}, it.world.view);
+  REQUIRE(changes.has_value());
+  CHECK(std::any_of(changes->begin(), changes->end(), [](const Change& change) {
+    const auto* check = std::get_if<Check>(&change);
+    return check && check->key == job_key(1) && check->version == 7;
+  }));
 }

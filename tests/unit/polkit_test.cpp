@@ -7,63 +7,22 @@
 
 #include <catch2/catch.hpp>
 #include <csignal>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "private_bus.hpp"
 #include "runtime/clock.hpp"
 
 using namespace pvcd;
 using runtime::Authorization;
 using runtime::AuthorizationAnswer;
-namespace fs = std::filesystem;
 
 namespace {
 
 constexpr Microseconds limit = seconds(20);
 constexpr uid_t nobody = 65534;
-
-// A dbus-daemon that lets everybody do everything.
-class PrivateBus {
- public:
-  PrivateBus() {
-    std::string pattern = (fs::temp_directory_path() / "pvcd-polkit-XXXXXX").string();
-    directory_ = mkdtemp(pattern.data());
-    fs::permissions(directory_, fs::perms::all);
-    const std::string address = "unix:path=" + (directory_ / "bus").string();
-    std::ofstream(directory_ / "bus.conf") << "<busconfig><type>custom</type><listen>" << address
-                                           << "</listen><auth>EXTERNAL</auth><policy context=\"default\">"
-                                           << "<allow user=\"*\"/><allow own=\"*\"/><allow send_destination=\"*\" "
-                                              "eavesdrop=\"true\"/><allow eavesdrop=\"true\"/>"
-                                           << "</policy></busconfig>\n";
-    int ready[2];
-    if (pipe(ready) != 0) throw std::runtime_error("pipe");
-    pid_ = fork();
-    if (pid_ == 0) {
-      const std::string config = "--config-file=" + (directory_ / "bus.conf").string();
-      const std::string print = "--print-address=" + std::to_string(ready[1]);
-      execlp("dbus-daemon", "dbus-daemon", "--nofork", config.c_str(), print.c_str(), nullptr);
-      _exit(127);
-    }
-    close(ready[1]);
-    char byte = 0;
-    const bool up = read(ready[0], &byte, 1) == 1;
-    close(ready[0]);
-    if (!up) throw std::runtime_error("dbus-daemon does not start");
-    setenv("DBUS_SYSTEM_BUS_ADDRESS", address.c_str(), 1);
-  }
-  ~PrivateBus() {
-    kill(pid_, SIGTERM);
-    waitpid(pid_, nullptr, 0);
-    fs::remove_all(directory_);
-  }
-
- private:
-  fs::path directory_;
-  pid_t pid_ = -1;
-};
 
 // A process of an ordinary user on the bus.
 class Stranger {
@@ -108,21 +67,28 @@ class FakePolkit {
         object_(sdbus::createObject(bus_.connection(), "/org/freedesktop/PolicyKit1/Authority")) {
     object_->registerMethod("CheckAuthorization")
         .onInterface("org.freedesktop.PolicyKit1.Authority")
-        .implementedAs([this](const Subject& subject, const std::string& action,
+        .implementedAs([this](sdbus::Result<Decision>&& result, const Subject& subject, const std::string& action,
                               const std::map<std::string, std::string>& details, std::uint32_t flags,
                               const std::string&) {
           asked = std::get<0>(subject) + " " + std::get<1>(subject).at("name").get<std::string>() + " " + action + " " +
                   (details.contains("vm") ? details.at("vm") : "") + " " + std::to_string(flags);
-          if (broken) throw sdbus::Error("org.freedesktop.PolicyKit1.Error.Failed", "broken");
-          return Decision{allow, false, {}};
+          if (broken) return result.returnError(sdbus::Error("org.freedesktop.PolicyKit1.Error.Failed", "broken"));
+          waiting.push_back(std::move(result));
+          if (!slow) answer_all();
         });
     object_->finishRegistration();
     runtime::request_name(bus_.connection(), "org.freedesktop.PolicyKit1");
   }
 
+  void answer_all() {
+    for (const auto& result : std::exchange(waiting, {})) result.returnResults(Decision{allow, false, {}});
+  }
+
   bool allow = false;
   bool broken = false;
+  bool slow = false;  // until answer_all()
   std::string asked;
+  std::vector<sdbus::Result<Decision>> waiting;
 
  private:
   runtime::Bus bus_;
@@ -130,7 +96,7 @@ class FakePolkit {
 };
 
 struct Bench {
-  PrivateBus daemon;
+  test::PrivateBus daemon;
   runtime::Loop loop;
   runtime::Bus bus{loop, runtime::connect_system_bus(), [](const std::string&) {}};
   runtime::Polkit polkit{bus};
@@ -168,6 +134,35 @@ TEST_CASE("polkit decides about an ordinary caller") {
   answer = bench.check(stranger.name);
   CHECK(answer.authorization == Authorization::Unavailable);
   CHECK_THAT(answer.note, Catch::Contains("broken"));
+}
+
+TEST_CASE("a user may let so many requests wait for a password; what comes after them is answered again") {
+  Bench bench;
+  const Stranger stranger;
+  FakePolkit polkit(bench.loop);
+  polkit.allow = polkit.slow = true;
+  std::vector<AuthorizationAnswer> answers;
+  constexpr std::size_t too_many = 20, at_most = 16;
+  for (std::size_t i = 0; i < too_many; ++i)
+    bench.polkit.check(stranger.name, "org.pvcd1.vm-control", {}, true,
+                       [&](const AuthorizationAnswer& answer) { answers.push_back(answer); });
+  const Instant deadline = runtime::boottime_us() + limit;
+  const runtime::Timer look = bench.loop.every(milliseconds(10), [] {});
+  const auto until = [&](auto condition) {
+    while (!condition() && runtime::boottime_us() < deadline) bench.loop.turn();
+    REQUIRE(condition());
+  };
+  until([&] { return answers.size() + polkit.waiting.size() == too_many; });
+  CHECK(polkit.waiting.size() == at_most);
+  for (const AuthorizationAnswer& answer : answers) {
+    CHECK(answer.authorization == Authorization::Denied);
+    CHECK_THAT(answer.note, Catch::Contains("wait for polkit already"));
+  }
+  polkit.answer_all();
+  until([&] { return answers.size() == too_many; });
+  CHECK(answers.back().authorization == Authorization::Allowed);
+  polkit.slow = false;
+  CHECK(bench.check(stranger.name).authorization == Authorization::Allowed);
 }
 
 TEST_CASE("without polkit an ordinary caller is not allowed, root is") {

@@ -15,8 +15,8 @@
 #include "sdk/roles.hpp"
 
 using namespace pvcd;
-using host::Handover;
 using host::Phase;
+using host::Submission;
 using host::Worker;
 
 namespace {
@@ -78,7 +78,7 @@ class Bench {
     worker = std::make_unique<Worker>(loop, std::make_unique<Scripted>(std::move(behaviour)), options, events);
   }
 
-  Handover submit(std::function<std::string()> work, Worker::Done done, const std::string& lane = "") {
+  Submission submit(std::function<std::string()> work, Worker::Done done, const std::string& lane = "") {
     return worker->submit({lane.empty() ? "a call" : "a call of " + lane, lane, std::move(work)}, std::move(done));
   }
   template <class Condition>
@@ -117,7 +117,7 @@ TEST_CASE("start, requests, ticks and stop come on one thread that is not ours")
   REQUIRE(bench.submit(work, [&](std::optional<std::string> answer) {
     got = std::move(answer);
     answered_on = std::this_thread::get_id();
-  }) == Handover::Taken);
+  }) == Submission::Taken);
   REQUIRE(bench.until([&] { return got.has_value(); }));
   CHECK(*got == "answer");
   CHECK(answered_on == std::this_thread::get_id());
@@ -146,11 +146,11 @@ TEST_CASE("the queue is bounded; the main thread sees the hanging call's age and
   std::size_t answers = 0;
   const auto count = [&](const std::optional<std::string>& answer) { answers += answer ? 1 : 0; };
   const Instant before = runtime::boottime_us();
-  REQUIRE(bench.submit([&] { return door.pass(), std::string("1"); }, count) == Handover::Taken);
+  REQUIRE(bench.submit([&] { return door.pass(), std::string("1"); }, count) == Submission::Taken);
   REQUIRE(bench.until([&] { return door.reached(); }));
   for (std::size_t index = 0; index < Worker::queue_limit; ++index)
-    REQUIRE(bench.submit([] { return std::string("2"); }, count) == Handover::Taken);
-  CHECK(bench.submit([] { return std::string("3"); }, count) == Handover::QueueFull);
+    REQUIRE(bench.submit([] { return std::string("2"); }, count) == Submission::Taken);
+  CHECK(bench.submit([] { return std::string("3"); }, count) == Submission::QueueFull);
   CHECK(bench.worker->queue_length() == Worker::queue_limit);
 
   const Instant since = bench.worker->busy().since;
@@ -162,7 +162,7 @@ TEST_CASE("the queue is bounded; the main thread sees the hanging call's age and
   door.open();
   CHECK(bench.until([&] { return answers == Worker::queue_limit + 1; }));
   CHECK(bench.until([&] { return bench.worker->busy().since > since; }));
-  CHECK(bench.submit([] { return std::string("4"); }, count) == Handover::Taken);
+  CHECK(bench.submit([] { return std::string("4"); }, count) == Submission::Taken);
   CHECK(bench.until([&] { return answers == Worker::queue_limit + 2; }));
 }
 
@@ -179,11 +179,11 @@ TEST_CASE("stop refuses what waits, after the call under way") {
   REQUIRE(bench.reached(Phase::Running));
   std::vector<std::string> answers;
   const auto note = [&](const std::optional<std::string>& answer) { answers.push_back(answer.value_or("refused")); };
-  REQUIRE(bench.submit([&] { return door.pass(), std::string("first"); }, note) == Handover::Taken);
+  REQUIRE(bench.submit([&] { return door.pass(), std::string("first"); }, note) == Submission::Taken);
   REQUIRE(bench.until([&] { return door.reached(); }));
-  REQUIRE(bench.submit([] { return std::string("second"); }, note) == Handover::Taken);
+  REQUIRE(bench.submit([] { return std::string("second"); }, note) == Submission::Taken);
   bench.worker->stop();
-  CHECK(bench.submit([] { return std::string("third"); }, note) == Handover::Stopping);
+  CHECK(bench.submit([] { return std::string("third"); }, note) == Submission::Stopping);
   door.open();
   REQUIRE(bench.reached(Phase::Stopped));
   CHECK(answers == std::vector<std::string>{"first", "refused"});
@@ -254,13 +254,13 @@ TEST_CASE("a lane that hangs delays only itself: the others go on, in parallel, 
   std::vector<std::string> answers;
   const auto note = [&](const std::optional<std::string>& answer) { answers.push_back(answer.value_or("refused")); };
   const Instant before = runtime::boottime_us();
-  REQUIRE(bench.submit([&] { return door.pass(), std::string("n1"); }, note, "n1") == Handover::Taken);
+  REQUIRE(bench.submit([&] { return door.pass(), std::string("n1"); }, note, "n1") == Submission::Taken);
   REQUIRE(bench.until([&] { return door.reached(); }));
-  REQUIRE(bench.submit([] { return std::string("n1 again"); }, note, "n1") == Handover::Taken);
-  REQUIRE(bench.submit([&] { return other.pass(), std::string("n2"); }, note, "n2") == Handover::Taken);
+  REQUIRE(bench.submit([] { return std::string("n1 again"); }, note, "n1") == Submission::Taken);
+  REQUIRE(bench.submit([&] { return other.pass(), std::string("n2"); }, note, "n2") == Submission::Taken);
   REQUIRE(bench.until([&] { return other.reached(); }));  // both are under way
-  REQUIRE(bench.submit([] { return std::string("n3"); }, note, "n3") == Handover::Taken);
-  REQUIRE(bench.submit([] { return std::string("own"); }, note) == Handover::Taken);
+  REQUIRE(bench.submit([] { return std::string("n3"); }, note, "n3") == Submission::Taken);
+  REQUIRE(bench.submit([] { return std::string("own"); }, note) == Submission::Taken);
   REQUIRE(bench.until([&] { return answers.size() == 2; }));
   CHECK(std::set<std::string>(answers.begin(), answers.end()) == std::set<std::string>{"n3", "own"});
   CHECK(bench.worker->queue_length() == 1);
@@ -287,7 +287,7 @@ TEST_CASE("lanes are bounded, in threads and in what waits; all that was taken i
   std::size_t taken = 0;
   const auto work = [&] { return ++at_once, door.pass(), std::string(); };
   const auto count = [&](const std::optional<std::string>&) { ++answers; };
-  while (bench.submit(work, count, "n" + std::to_string(taken)) == Handover::Taken) {
+  while (bench.submit(work, count, "n" + std::to_string(taken)) == Submission::Taken) {
     if (++taken > 10 * host::Lanes::threads_max) break;
     bench.until([&] { return at_once == static_cast<int>(std::min(taken, host::Lanes::threads_max)); });
   }
@@ -313,8 +313,8 @@ TEST_CASE("no lane is called before start has ended or after stop has begun") {
     wrong = wrong || stopped;
     return "done";
   };
-  REQUIRE(bench.submit(work, note, "n1") == Handover::Taken);
-  REQUIRE(bench.submit(work, note, "n1") == Handover::Taken);
+  REQUIRE(bench.submit(work, note, "n1") == Submission::Taken);
+  REQUIRE(bench.submit(work, note, "n1") == Submission::Taken);
   REQUIRE(bench.until([&] { return starting.reached(); }));
   CHECK_FALSE(calling.reached());
   starting.open();
@@ -322,7 +322,7 @@ TEST_CASE("no lane is called before start has ended or after stop has begun") {
   bench.worker->stop();
   const auto nothing = [] { return std::string(); };
   const auto ignore = [](const std::optional<std::string>&) {};
-  REQUIRE(bench.until([&] { return bench.submit(nothing, ignore, "n2") == Handover::Stopping; }));
+  REQUIRE(bench.until([&] { return bench.submit(nothing, ignore, "n2") == Submission::Stopping; }));
   CHECK(bench.worker->phase() == Phase::Running);  // a stop that hangs in a call is a stall
   calling.open();
   REQUIRE(bench.reached(Phase::Stopped));

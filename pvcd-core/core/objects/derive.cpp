@@ -114,6 +114,16 @@ CoordinatorState coordinator_state(const ClusterView& view, const NodeName& node
   return said == CoordinatorState::Relinquish ? said : CoordinatorState::Secondary;
 }
 
+// Whoever wrote the job: what is shown is a path.
+std::string object_path(const JobRecord& job) {
+  const logic::JobType* type = logic::find_job_type(job.type);
+  if (type && type->target == logic::Target::Vm && runtime::names::is_uuid(job.object))
+    return runtime::names::vm_path(job.object);
+  if (type && type->target == logic::Target::Node && runtime::names::is_node_name(job.object))
+    return runtime::names::node_path(job.object);
+  return runtime::names::root_path;
+}
+
 }  // namespace
 
 void Sightings::look(const ClusterView& view, Instant now) {
@@ -235,10 +245,7 @@ JobProperties derive_job(const ClusterView& view, std::uint64_t id, const JobRec
   shown.result = job.result;
   shown.message = job.message;
   shown.started_on = job.started_on;
-  const logic::JobType* type = logic::find_job_type(job.type);
-  shown.object_path = runtime::names::root_path;
-  if (type && type->target == logic::Target::Vm) shown.object_path = runtime::names::vm_path(job.object);
-  if (type && type->target == logic::Target::Node) shown.object_path = runtime::names::node_path(job.object);
+  shown.object_path = object_path(job);
   auto vm = view.vms.find(job.object);
   if (job.state == JobState::Running && vm != view.vms.end())
     shown.message = logic::what_is_missing(view, vm->second.value, needs);

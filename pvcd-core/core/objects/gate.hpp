@@ -38,7 +38,7 @@ class Gate {
 
   // The same for a handler that answers by `result`.
   template <class Result>
-  void pass(const Call& call, Result&& result, std::string_view job_type,
+  void pass(const Call& call, Result result, std::string_view job_type,
             std::type_identity_t<std::function<void(const Caller&, std::shared_ptr<Result>)>> allowed) {
     auto shared = std::make_shared<Result>(std::move(result));
     ask(

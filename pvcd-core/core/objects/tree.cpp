@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/cluster_vms.hpp"
 #include "core/objects/job_object.hpp"
 #include "core/objects/manager_object.hpp"
 #include "core/objects/node_object.hpp"
@@ -22,6 +23,15 @@ constexpr Microseconds expiry_interval = seconds(1);
 
 bool is_broken(const logic::ClusterView& view, const std::string& directory, const std::string& name) {
   return view.broken.contains(store::paths::under(directory, name));
+}
+
+// Of a VM whose record cannot be read its UUID is known, and what is wrong with it.
+VmRecord record_of(const logic::ClusterView& view, const VmUuid& uuid) {
+  auto seen = view.vms.find(uuid);
+  if (seen != view.vms.end()) return seen->second.value;
+  VmRecord unreadable;
+  unreadable.uuid = unreadable.name = uuid;
+  return unreadable;
 }
 
 }  // namespace
@@ -78,8 +88,9 @@ void Tree::update_nodes() {
 
 void Tree::update_vms() {
   const logic::ClusterView& view = cluster_.view();
-  for (const auto& [uuid, vm] : view.vms) {
-    VmProperties shown = derive_vm(view, vm.value, place_.needs);
+  for (const VmUuid& uuid : cluster_vms(view)) {
+    if (!names::is_uuid(uuid)) continue;  // of an entry that is not ours
+    VmProperties shown = derive_vm(view, record_of(view, uuid), place_.needs);
     auto& object = vms_[uuid];
     object ? object->update(std::move(shown))
            : void(object = std::make_unique<VmObject>(connection_, desk_, std::move(shown)));

@@ -1,0 +1,112 @@
+#include "core/plans.hpp"
+
+#include "logic/transactions.hpp"
+#include "store/paths.hpp"
+
+namespace pvcd::core {
+namespace {
+
+struct Basis {
+  Key key;
+  std::optional<Version> version;  // that the change insists on
+};
+
+Basis basis_of(const Change& change) {
+  return std::visit(
+      []<class One>(const One& one) -> Basis {
+        if constexpr (std::is_same_v<One, Put>)
+          return {one.key, one.replaces};
+        else if constexpr (std::is_same_v<One, Append>)
+          return {{one.kind, {}}, std::nullopt};
+        else if constexpr (std::is_same_v<One, Absent>)
+          return {one.key, std::nullopt};
+        else
+          return {one.key, one.version};
+      },
+      change);
+}
+
+std::vector<std::string> inputs_of(const Changes& changes) {
+  std::vector<std::string> inputs;
+  for (const Change& change : changes)
+    if (const Basis basis = basis_of(change); basis.version && *basis.version != any_version)
+      inputs.push_back(store::paths::of(basis.key) + "@" + std::to_string(*basis.version));
+  return inputs;
+}
+
+// "vm/<uuid>" or "node/<name>", as Explain names them.
+std::string object_of(const Changes& changes) {
+  for (const Change& change : changes) {
+    const Key key = basis_of(change).key;
+    switch (key.kind) {
+      case Kind::Vm:
+      case Kind::Owner:
+      case Kind::Run:
+        return "vm/" + key.name;
+      case Kind::Node:
+      case Kind::Fence:
+      case Kind::Readiness:
+      case Kind::Role:
+        return "node/" + key.name;
+      default:
+        break;
+    }
+  }
+  return {};
+}
+
+// What it is about and the versions that it was made on are told by the changes.
+DecisionRecord record_of(const logic::Decision& decision, const logic::ClusterView& view, const Decider& decider,
+                         const Changes& changes) {
+  DecisionRecord record;
+  record.what = decision.what;
+  record.because = decision.because;
+  record.evidence = decision.evidence;
+  record.rejected = decision.rejected;
+  record.object = object_of(changes);
+  record.inputs = inputs_of(changes);
+  record.epoch = view.leader ? view.leader->value.epoch : 0;
+  record.node = decider.node;
+  record.time = decider.time;
+  return record;
+}
+
+// Book-keeping that changes nothing a person asks about later.
+bool is_worth_a_record(const logic::CoordinatorAct& act) {
+  return !std::holds_alternative<logic::UpdateJob>(act) && !std::holds_alternative<logic::RemoveJob>(act) &&
+         !std::holds_alternative<logic::TellWaiting>(act);
+}
+
+std::optional<Changes> changes_of(const logic::AgentAction& action, const Decider& decider) {
+  if (const auto* write = std::get_if<logic::WriteRun>(&action.act)) return logic::transaction_of(*write, action.uuid);
+  if (const auto* ask = std::get_if<logic::AskRelease>(&action.act)) return logic::transaction_of(*ask, decider.node);
+  if (const auto* finish = std::get_if<logic::FinishJob>(&action.act)) return logic::transaction_of(*finish);
+  return std::nullopt;
+}
+
+Carried carried(std::optional<Changes> changes, const logic::Decision& why, bool stored, const logic::ClusterView& view,
+                const Decider& decider) {
+  Carried result;
+  result.record = record_of(why, view, decider, changes.value_or(Changes()));
+  result.changes = std::move(changes);
+  result.stored = stored;
+  if (stored) result.changes->push_back(Append{Kind::Decision, *result.record});
+  return result;
+}
+
+}  // namespace
+
+Carried carried(const logic::CoordinatorAction& action, const logic::ClusterView& view, const Decider& decider) {
+  auto changes = logic::transaction_of(action.act, view);
+  if (!changes && !std::holds_alternative<logic::PowerOff>(action.act)) return {};
+  const bool stored = changes && is_worth_a_record(action.act);
+  return carried(std::move(changes), action.why, stored, view, decider);
+}
+
+Carried carried(const logic::AgentAction& action, const logic::ClusterView& view, const Decider& decider) {
+  auto changes = changes_of(action, decider);
+  const bool stored = changes.has_value();
+  return carried(std::move(changes), action.why, stored, view, decider);
+}
+
+}  // namespace pvcd::core
