@@ -46,9 +46,9 @@ const OwnerRecord* owner(const World& world, const std::string& vm) {
 std::string missing(const World& world, const std::string& vm) {
   const auto* record = find<VmRecord>(world, Kind::Vm, vm_uuid(vm));
   if (!record) return {};
-  Observer observer;
-  observer.restart(world.store);
-  return logic::what_is_missing(observer.view(), *record, coordinator_settings(world.coordinators).needs);
+  Shown shown;
+  for (const auto& [key, entry] : world.store.entries()) show(key, entry, shown);
+  return logic::what_is_missing(shown.view, *record, coordinator_settings(world.coordinators).needs);
 }
 
 std::string unless(bool holds, const std::string& otherwise) { return holds ? std::string() : otherwise; }
