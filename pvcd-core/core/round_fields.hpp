@@ -76,8 +76,8 @@ PVCD_MEMBERS(logic::PowerHistory, victim, began, live_version, live_counter, fir
              not_before, note, facts)
 PVCD_MEMBERS(logic::ReadinessAsked, boot, at, failures)
 PVCD_MEMBERS(logic::CoordinatorMemory::Promise, node, generation, limit)
-PVCD_MEMBERS(logic::CoordinatorMemory, sights, fell_silent, in_storm, under_way, power, job_began, readiness_asked, job_finished,
-             waiting, waiting_told, assigning)
+PVCD_MEMBERS(logic::CoordinatorMemory, sights, fell_silent, in_storm, under_way, power, job_began, readiness_asked,
+             job_finished, waiting, waiting_told, assigning)
 PVCD_MEMBERS(logic::PowerRead, node, reading, asked_at)
 PVCD_MEMBERS(logic::PowerActed, victim, answer, asked_at, at)
 PVCD_MEMBERS(logic::Done, key, ok, note)

@@ -135,6 +135,15 @@ Events::Act set(Value& value, Value during, Value after) {
   return [&value, after] { value = after; };
 }
 
+Events::Act misread(World& world, const Planned& one, bool& fault) {
+  fault = true;
+  world.oracle.misreads(one.node, true);
+  return [&world, &fault, node = one.node] {
+    fault = false;
+    world.oracle.misreads(node, false);
+  };
+}
+
 // ------------------------------------------------------------------------------------------------------------ people
 
 // A node that a person can reach and that reaches the store.
@@ -278,24 +287,22 @@ Events::Act begin(World& world, const Planned& one) {
     case Deed::BmcDead:
       return set(node.bmc.dead, true, false);
     case Deed::BmcSlow:
-      world.oracle.misreads(one.node, world.events.now() + one.duration);
-      return set(node.bmc.slow, true, false);
+      return misread(world, one, node.bmc.slow);
     case Deed::BmcLies:
       return set(node.bmc.lies, true, false);
     case Deed::BmcFlaps:
-      world.oracle.misreads(one.node, world.events.now() + one.duration);
-      return set(node.bmc.flaps, true, false);
+      return misread(world, one, node.bmc.flaps);
     case Deed::BmcCut:
       world.network.cut_bmc(one.other, one.node, 1);
       return [&world, one] { world.network.cut_bmc(one.other, one.node, -1); };
     case Deed::LibvirtHangs:
       return set(node.hypervisor.libvirtd_hangs, true, false);
     case Deed::Unreadable:
-      return make_unreadable(world, one), Events::Act();
+      return make_unreadable(world, one);
     case Deed::CrashLoop:
       return crash_again_and_again(world, one), Events::Act();
     case Deed::HangRole:
-      return hang_with_election(world, one), Events::Act();
+      return hang_with_election(world);
     case Deed::Switch:
       return cut_links(world, links_of_a_switch(world, one));
     case Deed::Strangers:

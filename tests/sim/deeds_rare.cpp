@@ -33,14 +33,14 @@ keepalive::OwnFacts facts_of(const NodeName& name, const std::string& machine, c
 
 }  // namespace
 
-void make_unreadable(World& world, const Planned& one) {
+Events::Act make_unreadable(World& world, const Planned& one) {
   std::vector<Key> keys;
   for (const auto& [key, entry] : world.store.entries())
     if (may_be_broken(key.kind)) keys.push_back(key);
-  if (keys.empty()) return;
+  if (keys.empty()) return {};
   const Key key = keys[one.value % keys.size()];
   world.store.set_readable(key, false);
-  world.events.after(one.duration, [&world, key] { world.store.set_readable(key, true); });
+  return [&world, key] { world.store.set_readable(key, true); };
 }
 
 void crash_again_and_again(World& world, const Planned& one) {
@@ -50,17 +50,20 @@ void crash_again_and_again(World& world, const Planned& one) {
   crash(world, vm->first, world.events.now() + one.duration);
 }
 
-void hang_with_election(World& world, const Planned& one) {
+Events::Act hang_with_election(World& world) {
   const auto* leader = find<LeaderRecord>(world.store.records(), Kind::Leader);
-  if (!leader || leader->node.empty()) return;
+  if (!leader || leader->node.empty()) return {};
   Node& node = world.node(world.index_of(leader->node));
+  std::vector<std::pair<Process*, std::uint64_t>> hung;
   for (Process* process : {&node.core.process, &node.elector.worker.process}) {
     if (!process->lives()) continue;
     process->pause();
-    world.events.after(one.duration, [process, life = process->life()] {
-      if (process->life() == life) process->resume();
-    });
+    hung.emplace_back(process, process->life());
   }
+  return [hung] {
+    for (const auto& [process, life] : hung)
+      if (process->life() == life) process->resume();
+  };
 }
 
 void let_strangers_in(World& world, const Planned& one) {

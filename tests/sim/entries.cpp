@@ -53,6 +53,12 @@ CommitCode Entries::at_version(const Key& key, Version version) const {
   return version == any_version || entry->version == version ? CommitCode::Ok : CommitCode::BadVersion;
 }
 
+Key Entries::next_link(const VmUuid& vm) const {
+  std::uint64_t number = 0;
+  while (find(link_key(vm, number))) ++number;
+  return link_key(vm, number);
+}
+
 CommitCode Entries::put(const Put& put, std::uint64_t session, std::vector<Changed>& changed) {
   const bool ephemeral = put.key.kind == Kind::Session;
   if (put.replaces) {
@@ -67,14 +73,6 @@ CommitCode Entries::put(const Put& put, std::uint64_t session, std::vector<Chang
   return CommitCode::Ok;
 }
 
-// Links are numbered for each VM.
-Key Entries::next_key(const Append& append) {
-  if (append.kind == Kind::Link) return link_key(append.parent, next_link_[append.parent]++);
-  Key key = job_key(next_number_[append.kind]++);
-  key.kind = append.kind;
-  return key;
-}
-
 CommitCode Entries::apply_one(const Change& change, std::uint64_t session, std::vector<Changed>& changed) {
   return std::visit(Overloaded{
                         [&](const Check& check) { return at_version(check.key, check.version); },
@@ -82,7 +80,8 @@ CommitCode Entries::apply_one(const Change& change, std::uint64_t session, std::
                         [&](const Put& one) { return put(one, session, changed); },
                         [&](const Append& append) {
                           if (append.kind == Kind::Decision) return CommitCode::Ok;  // nothing here reads them
-                          set(next_key(append), std::make_shared<Entry>(Entry{append.record, 0, 0}), changed);
+                          const Key key = append.kind == Kind::Link ? next_link(append.parent) : job_key(next_job_++);
+                          set(key, std::make_shared<Entry>(Entry{append.record, 0, 0}), changed);
                           return CommitCode::Ok;
                         },
                         [&](const Remove& remove) {

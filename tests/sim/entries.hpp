@@ -36,15 +36,14 @@ class Entries {
   const std::map<Key, EntryPointer>& all() const { return entries_; }
 
  private:
-  Key next_key(const Append&);
   CommitCode apply_one(const Change&, std::uint64_t session, std::vector<Changed>&);
   CommitCode put(const Put&, std::uint64_t session, std::vector<Changed>&);
+  Key next_link(const VmUuid&) const;
   CommitCode at_version(const Key&, Version) const;
   void set(const Key&, EntryPointer, std::vector<Changed>&);
 
   std::map<Key, EntryPointer> entries_;
-  std::map<Kind, std::uint64_t> next_number_;
-  std::map<VmUuid, std::uint64_t> next_link_;
+  std::uint64_t next_job_ = 0;
 };
 
 template <class Value>

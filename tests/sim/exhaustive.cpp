@@ -11,7 +11,7 @@
 namespace pvcd::sim {
 namespace {
 
-constexpr std::uint64_t states_max = 500'000;
+constexpr std::uint64_t states_max = 1'000'000;
 constexpr std::uint64_t well_every = 64;  // from one state in so many, everything is repaired
 
 struct Size {
@@ -23,8 +23,8 @@ struct Size {
 // ticks, deaths, boots, freezes, late, lost answers, silent BMCs, crashes, wishes
 const std::vector<Size>& sizes() {
   static const std::vector<Size> all = {
-      {2, 1, {4, 1, 1, 1, 1, 0, 0, 0, 0}}, {2, 1, {4, 1, 1, 0, 0, 0, 1, 1, 1}}, {2, 2, {4, 1, 1, 1, 0, 1, 0, 0, 0}},
-      {3, 1, {4, 1, 1, 1, 0, 0, 0, 0, 0}}, {3, 1, {3, 1, 0, 1, 1, 0, 0, 0, 0}}, {3, 2, {4, 1, 0, 1, 0, 0, 0, 0, 0}},
+      {2, 1, {3, 1, 1, 1, 1, 0, 0, 0, 0}}, {2, 1, {3, 1, 0, 0, 0, 0, 1, 1, 1}}, {2, 2, {3, 1, 1, 1, 0, 1, 0, 0, 0}},
+      {3, 1, {3, 1, 0, 1, 0, 0, 0, 0, 0}}, {3, 1, {2, 0, 0, 1, 1, 1, 0, 0, 0}}, {3, 2, {3, 1, 0, 0, 1, 0, 0, 0, 0}},
   };
   return all;
 }
@@ -69,9 +69,9 @@ class Exploration {
     if (world.broken()) return tell(*world.broken());
     if (result_.states % well_every != 0) return;
     SmallWorld repaired = world;
-    const bool well = repaired.gets_well();
+    const std::string unwell = repaired.repair();
     if (repaired.broken()) return tell(*repaired.broken());
-    if (!well) tell({"S10", "everything is repaired, and a VM does not run"});
+    if (!unwell.empty()) tell({"S10", "everything is repaired, and " + unwell});
   }
 
   void tell(const Broken& broken) {

@@ -63,7 +63,7 @@ void Hypervisor::create(const CreateRequest& request, const Reply<CreateAnswer>&
   if (creating_.contains(request.uuid)) return reply({Outcome::Refused, std::nullopt, "libvirt creates it already"});
   worker.process.after(world_.random.between(milliseconds(100), milliseconds(900)), [this, request, reply] {
     if (!holds(request.permit)) return reply({Outcome::Refused, std::nullopt, "the right to act ended"});
-    if (world_.random.chance(2)) {
+    if (world_.mishap(2)) {
       create_late(request);
       return reply({Outcome::Unknown, std::nullopt, "the connection to libvirt was lost"});
     }

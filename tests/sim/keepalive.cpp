@@ -8,8 +8,8 @@ namespace {
 
 constexpr Microseconds wait_retry = seconds(1);
 constexpr Microseconds refuse_retry = seconds(60);
-constexpr Microseconds last_word_look = milliseconds(50);
 constexpr Microseconds reading_max = milliseconds(300);  // of all that a join depends on, one after the other
+constexpr Microseconds last_word_look = milliseconds(50);
 
 template <class Record>
 std::optional<keepalive::Found<Record>> found(const EntryPointer& entry) {

@@ -4,8 +4,8 @@
     mutants.py BUILD [--seeds N] [--json FILE] [--junit FILE] [PATCH...]
 
 A patch begins with a comment that names the real bug. What the build compiled is not touched: only the files that a patch
-changes (with a header, all) are compiled again and linked with the rest. Without PATCH: all of tests/sim/mutants. Prints by which seed each
-was found; exit status 1 if one was not.
+changes (with a header, all) are compiled again and linked with the rest. Without PATCH: all of tests/sim/mutants. Prints by which seed
+each was found, or that a small world found it; exit status 1 if nothing did.
 """
 import argparse
 import json
@@ -34,7 +34,8 @@ class Mutant:
     patch: Path
     bug: str = ""
     program: Path | None = None
-    seed: int | None = None
+    seed: int | None = None     # none: found in a small world, or not at all
+    rule: str = ""              # that it breaks
     trouble: str = ""
     seconds: float = 0
 
@@ -44,7 +45,14 @@ class Mutant:
 
     @property
     def found(self):
-        return self.seed is not None
+        return bool(self.rule)
+
+    @property
+    def verdict(self):
+        if not self.found:
+            return "NOT FOUND"
+        place = "a small world" if self.seed is None else f"seed {self.seed}"
+        return f"{place} ({self.rule}), {self.seconds:.1f} s"
 
 
 def bug_of(patch):
@@ -122,6 +130,13 @@ def made(build, mutant):
     return mutant
 
 
+def broken_in_small_worlds(mutant):
+    said = subprocess.run([mutant.program, "--seeds", "1", "--exhaustive"], capture_output=True, text=True,
+                          timeout=RUN_LIMIT_S).stdout
+    found = re.search(r"^small world violates (\S+):", said, re.MULTILINE)
+    return found[1] if found else ""
+
+
 def hunt(mutant, seeds):
     if not mutant.program:
         return
@@ -133,9 +148,11 @@ def hunt(mutant, seeds):
         mutant.trouble = f"not done within {RUN_LIMIT_S} s"
         return
     found = re.search(r"^seed (\d+) violates (\S+)$", said, re.MULTILINE)
-    mutant.seconds = time.monotonic() - begin
     if found:
-        mutant.seed, mutant.trouble = int(found[1]), found[2]
+        mutant.seed, mutant.rule = int(found[1]), found[2]
+    else:
+        mutant.rule = broken_in_small_worlds(mutant)
+    mutant.seconds = time.monotonic() - begin
 
 
 def write_json(file, mutants):
@@ -167,8 +184,7 @@ def main():
     with ThreadPoolExecutor(COMPILES_AT_ONCE) as pool:
         for mutant in pool.map(lambda each: made(build, each), mutants):
             hunt(mutant, options.seeds)
-            verdict = f"seed {mutant.seed} ({mutant.trouble}), {mutant.seconds:.1f} s" if mutant.found else "NOT FOUND"
-            print(f"{mutant.name:32} {verdict}", flush=True)
+            print(f"{mutant.name:32} {mutant.verdict}", flush=True)
             if not mutant.found:
                 print(f"    {mutant.trouble or mutant.bug}")
     if options.json:

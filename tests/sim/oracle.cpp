@@ -80,7 +80,7 @@ void Oracle::not_cut_off(const Qemu& qemu, const Instance& instance) {
 // its instances are on record before.
 void Oracle::started(const Qemu& qemu) {
   constexpr Microseconds window = seconds(25);
-  constexpr std::uint64_t starts_max = 9;
+  constexpr std::uint64_t starts_max = 7;
   world_.tally.count("starts");
   count("starts of " + qemu.uuid, window, starts_max);
   for (const QemuPointer& other : qemus_) {

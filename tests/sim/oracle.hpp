@@ -39,7 +39,7 @@ class Oracle : private Truth {
   void acted(std::size_t node, const std::string& what);
   void sends_off(std::size_t node, const Life& victim);
   void asked_off(const NodeName& node) { asked_off_.push_back(node); }
-  void misreads(std::size_t node, Instant until);  // what is read of its BMC may be of the past, or wrong
+  void misreads(std::size_t node, bool);  // what is read of its BMC may be of the past, or wrong
   void sends_heartbeat(std::size_t node, std::uint64_t counter);
 
   // what is committed

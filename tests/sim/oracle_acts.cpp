@@ -1,5 +1,6 @@
 // Who acts, on what strength, and what is decided on what was seen.
 #include <algorithm>
+#include <limits>
 
 #include "oracle.hpp"
 #include "world.hpp"
@@ -82,9 +83,9 @@ void Oracle::sends_heartbeat(std::size_t node, std::uint64_t counter) {
   health_[world_.node(node).host.name()].sent[counter] = world_.events.now();
 }
 
-void Oracle::misreads(std::size_t node, Instant until) {
-  Health& one = health_[world_.node(node).host.name()];
-  one.misread_until = std::max(one.misread_until, until + healthy_for_sure);
+void Oracle::misreads(std::size_t node, bool may) {
+  health_[world_.node(node).host.name()].misread_until =
+      may ? std::numeric_limits<Instant>::max() : world_.events.now() + healthy_for_sure;
 }
 
 // S5: the store has taken a heartbeat that was sent less than D ago.

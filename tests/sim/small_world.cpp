@@ -53,7 +53,7 @@ SmallWorld::SmallWorld(std::size_t nodes, std::size_t vms, const Budget& budget)
     commit({}, {Put{{Kind::Vm, vm.uuid}, vm, std::nullopt}});
     vms_.push_back(vm.uuid);
   }
-  gets_well();
+  repair();
   budget_ = budget;
 }
 
@@ -349,6 +349,11 @@ void SmallWorld::carry_out(std::size_t index, const Pending& pending, const logi
   std::visit(act, action.act);
 }
 
+void SmallWorld::unlock(const std::string& image, const std::string& address) {
+  const auto lock = locks_.find(image);
+  if (lock != locks_.end() && lock->second == address) locks_.erase(lock);
+}
+
 // S6: a dead instance of this node, or of a boot that is over.
 void SmallWorld::break_lock(std::size_t index, const std::string& image, const std::string& address) {
   for (std::size_t i = 0; i < nodes_.size(); ++i)
@@ -356,7 +361,7 @@ void SmallWorld::break_lock(std::size_t index, const std::string& image, const s
       if (qemu.address == address)
         fail("S6", name_of_node(index) + " breaks " + address + ", which lives on " + name_of_node(i));
   blocklisted_.insert(address);
-  if (locks_[image] == address) locks_.erase(image);
+  unlock(image, address);
 }
 
 // Follows rbd_guard.cpp, without the waiting.
@@ -420,8 +425,7 @@ void SmallWorld::end(std::size_t index, const pvcd::Process& process, bool order
   auto& qemus = nodes_[index].qemus;
   auto qemu = std::find_if(qemus.begin(), qemus.end(), [&](const Qemu& one) { return one.process == process; });
   if (qemu == qemus.end()) return;
-  const std::string image = image_of(qemu->uuid);
-  if (orderly && locks_[image] == qemu->address) locks_.erase(image);
+  if (orderly) unlock(image_of(qemu->uuid), qemu->address);
   qemus.erase(qemu);
 }
 
@@ -492,19 +496,22 @@ void SmallWorld::ask_to_move(const VmUuid& uuid) {
 
 // ------------------------------------------------------------------------------------------------------------ S10
 
-bool SmallWorld::is_well() const {
-  return std::all_of(vms_.begin(), vms_.end(), [&](const VmUuid& uuid) {
+std::string SmallWorld::unwell() const {
+  for (const VmUuid& uuid : vms_) {
     const auto* owner = find<OwnerRecord>(entries_, Kind::Owner, uuid);
     const auto* run = find<RunRecord>(entries_, Kind::Run, uuid);
-    if (!owner || owner->released || !run || run->state != VmState::Running || !run->reason.empty()) return false;
+    const auto* waiting = find<WaitingRecord>(entries_, Kind::Waiting, uuid);
+    if (!owner || owner->released) return uuid + " has no owner" + (waiting ? ": " + waiting->reason : "");
     const auto& qemus = nodes_[index_of(owner->owner.node)].qemus;
-    return std::any_of(qemus.begin(), qemus.end(),
-                       [&](const Qemu& qemu) { return qemu.process == run->process && qemu.runs; });
-  });
+    const bool runs = std::any_of(qemus.begin(), qemus.end(),
+                                  [&](const Qemu& qemu) { return run && qemu.process == run->process && qemu.runs; });
+    if (!runs || run->state != VmState::Running || !run->reason.empty())
+      return uuid + " does not run on " + owner->owner.node + (run ? ": " + run->reason : "");
+  }
+  return {};
 }
 
-// Everything works again: does every VM run in the end?
-bool SmallWorld::gets_well() {
+std::string SmallWorld::repair() {
   constexpr int ticks_max = 30, steps_per_tick = 4;
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     if (!nodes_[i].on) boot(i);
@@ -517,9 +524,9 @@ bool SmallWorld::gets_well() {
       for (std::size_t i = 0; i < nodes_.size(); ++i)
         if (nodes_[i].on) step(i, Haste::AtOnce);
     tick();
-    if (ticks > 1 && is_well()) return true;
+    if (ticks > 1 && unwell().empty()) return {};
   }
-  return false;
+  return unwell();
 }
 
 }  // namespace pvcd::sim

@@ -39,8 +39,8 @@ class SmallWorld : private Truth {
   std::vector<Move> moves() const;
   std::pair<std::uint64_t, std::uint64_t> hash() const;
 
-  // Everything works again: does every VM run in the end? (S10)
-  bool gets_well();
+  // Everything works again. What does not run in the end all the same (S10); empty: nothing.
+  std::string repair();
 
   const std::optional<Broken>& broken() const { return broken_; }
 
@@ -109,13 +109,14 @@ class SmallWorld : private Truth {
   void carry_out(std::size_t node, const Pending&, const logic::AgentAction&, Haste);
   bool power_off(std::size_t node, const logic::PowerOff&);
   HookVerdict ask_guard(std::size_t node, const VmStart&);
+  void unlock(const std::string& image, const std::string& address);
   void break_lock(std::size_t node, const std::string& image, const std::string& address);
   CreateAnswer create(std::size_t node, const CreateRequest&, bool may);
   Answer resume(std::size_t node, const DomainRequest&, bool may);
   void end(std::size_t node, const pvcd::Process&, bool orderly);
   CommitCode commit(const Author&, const Changes&, std::uint64_t session = 0);
   void ask_to_move(const VmUuid&);
-  bool is_well() const;
+  std::string unwell() const;
 
   logic::CoordinatorSettings coordinator_settings_;
   logic::AgentSettings agent_settings_;

@@ -124,6 +124,7 @@ PVCD_HASHED(ClusterRecord, a, b, c)
 // For people and for the audit; nothing is decided from them.
 inline void add(StateHash&, const LinkRecord&) {}
 inline void add(StateHash&, const DecisionRecord&) {}
+inline void add(StateHash&, const LinkRecord&) {}
 inline void add(StateHash& hash, const Entry& entry) { hash(entry.record, entry.version, entry.session); }
 inline void add(StateHash& hash, const EntryPointer& entry) {
   hash.number(entry != nullptr);
