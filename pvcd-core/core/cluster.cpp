@@ -1,5 +1,6 @@
 #include "core/cluster.hpp"
 
+#include <map>
 #include <utility>
 
 #include "runtime/journal.hpp"
@@ -96,11 +97,25 @@ struct Cluster::State {
     return logic::Seen<Record>{std::move(record), entry.version};
   }
 
+  // A heartbeat changes one entry of thousands, and decoding them is most of the work: what has not changed stays.
   template <class Record, class Map>
   void read_all(const std::string& directory, const store::Mirror& mirror, Map& into) {
-    into.clear();
-    for (const auto& [name, entry] : mirror.entries())
-      if (auto seen = read<Record>(paths::under(directory, name), entry)) into.emplace(name, std::move(*seen));
+    auto& known = read_from[directory];
+    const auto is_gone = [&](const auto& one) { return !mirror.entries().contains(one.first); };
+    std::erase_if(known, is_gone);
+    std::erase_if(into, is_gone);
+    for (const auto& [name, entry] : mirror.entries()) {
+      if (auto same = known.find(name); same != known.end() && same->second == entry.data) {
+        into.at(name).version = entry.version;
+        continue;
+      }
+      auto seen = read<Record>(paths::under(directory, name), entry);
+      known.erase(name);
+      into.erase(name);
+      if (!seen) continue;
+      into.emplace(name, std::move(*seen));
+      known.emplace(name, entry.data);
+    }
   }
 
   void read_live() {
@@ -150,6 +165,7 @@ struct Cluster::State {
   store::MirroredEntry cluster, leader;
   store::Mirror nodes, live, readiness, roles, vms, owners, runs, waiting, fences, evidence, jobs;
   logic::ClusterView view;
+  std::map<std::string, std::map<std::string, std::string>> read_from;  // by directory and name, what view has
   bool rebuild_pending = false;
   std::vector<std::function<void()>> listeners;
 };

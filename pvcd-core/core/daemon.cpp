@@ -51,7 +51,7 @@ struct Daemon::State {
         opened(store::open_zookeeper(loop.get(), store::zookeeper_options(shared))),
         cluster(*opened, loop),
         requests(cluster, self.name()),
-        explanations(cluster, coordinator_settings(shared), runtime::boottime_us),
+        explanations(cluster, self.name(), coordinator_settings(shared), runtime::boottime_us),
         polkit(bus),
         plugins(bus, milliseconds(static_cast<std::uint64_t>(shared.number("timings.hook_deadline_ms")))),
         kept_rounds(names::state_directory() + "/decisions"),

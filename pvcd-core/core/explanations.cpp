@@ -72,15 +72,21 @@ struct Explanations::Search {
   }
 };
 
-Explanations::Explanations(Cluster& cluster, logic::CoordinatorSettings settings, std::function<Instant()> clock)
+Explanations::Explanations(Cluster& cluster, NodeName self, logic::CoordinatorSettings settings,
+                           std::function<Instant()> clock)
     : cluster_(cluster),
+      self_(std::move(self)),
       settings_(std::move(settings)),
       clock_(std::move(clock)),
       alive_(std::make_shared<std::monostate>()) {}
 Explanations::~Explanations() = default;
 
 void Explanations::look() {
-  if (cluster_.view().complete) sights_ = logic::look(cluster_.view(), sights_, clock_());
+  if (!cluster_.view().complete) return;
+  const Instant now = clock_();
+  logic::Sights seen = logic::look(cluster_.view(), sights_, now);
+  logic::note_hiccups(seen, sights_, self_, now, settings_.suspect_after);
+  sights_ = std::move(seen);
 }
 
 void Explanations::explain(const std::string& what, Reply<std::string> reply) {

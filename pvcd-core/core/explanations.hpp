@@ -20,7 +20,7 @@ class Explanations {
   static constexpr std::size_t asked_max = 8;  // at the same time
 
   // The cluster outlives it; replies that come after its end are dropped.
-  Explanations(Cluster&, logic::CoordinatorSettings, std::function<Instant()> clock);
+  Explanations(Cluster&, NodeName self, logic::CoordinatorSettings, std::function<Instant()> clock);
   ~Explanations();
 
   void look();  // after each change of the view: how long a heartbeat has been silent is known from looking
@@ -39,6 +39,7 @@ class Explanations {
   void with_decisions_about(const std::string& object, std::vector<std::string> said, Reply<std::string>);
 
   Cluster& cluster_;
+  NodeName self_;
   logic::CoordinatorSettings settings_;
   std::function<Instant()> clock_;
   logic::Sights sights_;

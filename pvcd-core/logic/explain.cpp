@@ -69,6 +69,15 @@ void tell_liveness(const Situation& at, const NodeName& name, Sentences& said) {
   said.push_back(name + ": it never joined, or its entry cannot be read.");
 }
 
+void tell_hiccups(const Situation& at, const NodeName& name, Sentences& said) {
+  const std::size_t count = hiccups(at.sights, name, at.now);
+  if (count == 0) return;
+  const std::string times = count == 1 ? "once" : std::to_string(count) + " times";
+  said.push_back(
+      "Its heartbeat was away " + times + " within the last " + std::to_string(flapping_window / seconds(1)) + " s" +
+      (is_flapping(at.sights, name, at.now) ? ": it is flapping, and no VM is placed on it until it is stable." : "."));
+}
+
 void tell_fence(const Situation& at, const NodeName& name, Sentences& said) {
   auto found = at.view.fences.find(name);
   if (found == at.view.fences.end()) return;
@@ -163,6 +172,7 @@ std::vector<std::string> explain_node(const Situation& at, const NodeName& name)
   const NodeRecord& node = at.view.nodes.at(name).value;
   Sentences said;
   tell_liveness(at, name, said);
+  tell_hiccups(at, name, said);
   said.push_back("It is in boot " + node.boot + ", incarnation " + std::to_string(node.incarnation) + ".");
   if (const LeaderRecord* leader = primary_of(at.view); leader && leader->node == name)
     said.push_back("It is the primary, at epoch " + std::to_string(leader->epoch) + ".");

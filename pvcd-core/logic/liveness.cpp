@@ -1,5 +1,7 @@
 #include "logic/liveness.hpp"
 
+#include <algorithm>
+
 namespace pvcd::logic {
 namespace {
 
@@ -8,14 +10,33 @@ const Live* live_in_boot(const ClusterView& view, const NodeName& name, const Bo
   return node == view.nodes.end() || node->second.value.boot != boot ? nullptr : live_of(view, node->second.value);
 }
 
+// How long its heartbeat had been silent when it came back in this look; nothing: it did not come back, or it had left
+// in order.
+std::optional<Microseconds> silence_that_ended(const Sights& now_seen, const Sights& before, const NodeName& name,
+                                               Instant now, Microseconds suspect_after) {
+  auto then = before.find(name);
+  if (then == before.end() || !then->second.met || now_seen.at(name).first_seen != now) return std::nullopt;
+  if (then->second.last_word == DaemonState::Left || then->second.last_word == DaemonState::Stop) return std::nullopt;
+  const Microseconds silent = silence(before, name, now);
+  return silent > suspect_after ? std::optional(silent) : std::nullopt;
+}
+
+void add_hiccup(Sight& sight, Instant now) {
+  sight.hiccups.push_back(now);
+  if (sight.hiccups.size() > flapping_hiccups) sight.hiccups.erase(sight.hiccups.begin());
+}
+
 }  // namespace
 
 Sights look(const ClusterView& view, const Sights& before, Instant now) {
   Sights sights;
   for (const auto& [name, node] : view.nodes) {
-    Sight sight{node.value.incarnation, 0, now, false, DaemonState::Unknown};
+    Sight sight{node.value.incarnation, 0, now, false, DaemonState::Unknown, {}};
     auto known = before.find(name);
-    if (known != before.end() && known->second.incarnation == sight.incarnation) sight = known->second;
+    if (known != before.end() && known->second.incarnation == sight.incarnation)
+      sight = known->second;
+    else if (known != before.end())
+      sight.hiccups = known->second.hiccups;
     if (const Live* live = live_of(view, node.value)) {
       if (live->value.counter != sight.counter) sight.first_seen = now;
       sight.counter = live->value.counter;
@@ -25,6 +46,32 @@ Sights look(const ClusterView& view, const Sights& before, Instant now) {
     sights[name] = sight;
   }
   return sights;
+}
+
+void note_hiccups(Sights& sights, const Sights& before, const NodeName& observer, Instant now,
+                  Microseconds suspect_after) {
+  auto own = sights.find(observer);
+  if (own == sights.end()) return;
+  if (silence_that_ended(sights, before, observer, now, suspect_after)) add_hiccup(own->second, now);
+  const bool silent_itself = silence(sights, observer, now) > suspect_after;
+  for (auto& [name, sight] : sights) {
+    const auto silent = silence_that_ended(sights, before, name, now, suspect_after);
+    if (!silent || name == observer || silent_itself) continue;
+    const auto& own_hiccups = own->second.hiccups;
+    if (own_hiccups.empty() || own_hiccups.back() + *silent < now) add_hiccup(sight, now);
+  }
+}
+
+std::size_t hiccups(const Sights& sights, const NodeName& name, Instant now) {
+  auto found = sights.find(name);
+  if (found == sights.end()) return 0;
+  const auto& all = found->second.hiccups;
+  return static_cast<std::size_t>(
+      std::count_if(all.begin(), all.end(), [now](Instant one) { return one + flapping_window > now; }));
+}
+
+bool is_flapping(const Sights& sights, const NodeName& name, Instant now) {
+  return hiccups(sights, name, now) >= flapping_hiccups;
 }
 
 Microseconds silence(const Sights& sights, const NodeName& node, Instant now) {

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "logic/view.hpp"
 
@@ -25,11 +26,23 @@ struct Sight {
   Instant first_seen = 0;
   bool met = false;                              // its entry was there once
   DaemonState last_word = DaemonState::Unknown;  // outlives the entry: a claim removes that of the former primary
+  std::vector<Instant> hiccups;                  // when its heartbeat came back after a silence; the newest few
   bool operator==(const Sight&) const = default;
 };
 using Sights = std::map<NodeName, Sight>;
 
 Sights look(const ClusterView&, const Sights& before, Instant now);
+
+// One hiccup is a note. A node that has so many of them in so short a time is flapping: it may be alive, but it is no
+// place for a VM until it has been stable for a while.
+inline constexpr std::size_t flapping_hiccups = 3;
+inline constexpr Microseconds flapping_window = seconds(60);
+
+// Compares a look with the one before it. What was silent while the observer's own heartbeat was, too, tells of the
+// store or of the observer, and is none of the node's hiccups.
+void note_hiccups(Sights&, const Sights& before, const NodeName& observer, Instant now, Microseconds suspect_after);
+std::size_t hiccups(const Sights&, const NodeName&, Instant now);  // within the window
+bool is_flapping(const Sights&, const NodeName&, Instant now);
 
 Microseconds silence(const Sights&, const NodeName&, Instant now);
 Health health(const ClusterView&, const Sights&, const NodeName&, Instant now, Microseconds suspect_after);

@@ -78,6 +78,9 @@ std::string objection(const ClusterView& view, const VmRecord& vm, const NodeRec
   if (!pin.empty() && pin != node.name) return "does not have the local disks of " + vm.name;
   if (health(view, sights, node.name, now, settings.suspect_after) != Health::Alive) return "not known to be alive";
   if (last_word(sights, node.name) != DaemonState::Run) return "not in state run";
+  if (is_flapping(sights, node.name, now))
+    return "flapping: its heartbeat was away " + std::to_string(hiccups(sights, node.name, now)) + " times within " +
+           std::to_string(flapping_window / seconds(1)) + " s";
   if (view.fences.contains(node.name)) return "being fenced";
   // Its keepalive may live while nothing there would start a VM.
   if (const std::string no = unit_objection(live_of(view, node)->value, settings.needs); !no.empty()) return no;

@@ -1,6 +1,7 @@
 #include "logic/rehearsal.hpp"
 
 #include <algorithm>
+#include <set>
 #include <string_view>
 
 namespace pvcd::logic {
@@ -8,6 +9,9 @@ namespace {
 
 // Each round that assigns anything assigns at least one VM: more rounds than this would be a circle.
 constexpr std::size_t rounds_spare = 2;
+
+// Anybody may ask: room for the names of more than a thousand nodes.
+constexpr std::size_t event_bytes_max = 100'000;
 
 std::vector<NodeName> split(std::string_view names) {
   std::vector<NodeName> list;
@@ -124,6 +128,8 @@ std::variant<Event, std::string> parse_event(const std::string& text, const Clus
     if (!text.starts_with(words)) return std::nullopt;
     return std::string_view(text).substr(words.size());
   };
+  if (text.size() > event_bytes_max)
+    return "an event of " + std::to_string(text.size()) + " bytes is none; " + std::string(usage);
   Event event{Event::Kind::Fail, {}};
   if (text == "power-loss all") return Event{Event::Kind::PowerLoss, {}};
   if (auto names = after_words("fail nodes "))
@@ -135,6 +141,8 @@ std::variant<Event, std::string> parse_event(const std::string& text, const Clus
   if (event.nodes.empty()) return "'" + text + "' is no event; " + std::string(usage);
   for (const NodeName& name : event.nodes)
     if (!view.nodes.contains(name)) return "no node '" + name + "' ever joined; " + std::string(usage);
+  if (std::set<NodeName>(event.nodes.begin(), event.nodes.end()).size() != event.nodes.size())
+    return "a node is named twice; " + std::string(usage);
   return event;
 }
 

@@ -110,8 +110,7 @@ const Key keys[] = {
     text("fake", "", "script", Need::Optional, "", "Folder with the files that say what the fake plugin answers."),
 };
 
-constexpr std::string_view plugins[] = {"ceph-osd",  "election", "fake",      "ipmi",
-                                        "keepalive", "libvirt",  "rbd-locks", "template"};
+constexpr std::string_view plugins[] = {"election", "fake", "ipmi", "keepalive", "libvirt", "rbd-locks", "template"};
 
 std::string_view name_of(KeyType type) {
   switch (type) {

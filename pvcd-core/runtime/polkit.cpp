@@ -10,6 +10,8 @@ constexpr Microseconds uid_timeout = seconds(5);
 constexpr Microseconds decision_timeout = seconds(10);
 constexpr Microseconds password_timeout = seconds(120);  // somebody types
 constexpr std::uint32_t allow_user_interaction = 1;
+// Each keeps what was asked for in memory, and somebody who is asked for a password may let all of them wait.
+constexpr std::size_t questions_of_a_user_max = 16;
 
 using Details = std::map<std::string, std::string>;
 using Subject = sdbus::Struct<std::string, std::map<std::string, sdbus::Variant>>;
@@ -32,12 +34,17 @@ struct Polkit::State {
 
   void ask(const std::string& sender, const std::string& action, const Details& details, bool interactive,
            std::uint32_t uid, Answered answered) {
+    if (open_questions[uid] >= questions_of_a_user_max)
+      return answered({Authorization::Denied, uid,
+                       std::to_string(questions_of_a_user_max) + " requests of this user wait for polkit already"});
+    ++open_questions[uid];
     authority->callMethodAsync("CheckAuthorization")
         .onInterface("org.freedesktop.PolicyKit1.Authority")
         .withTimeout(interactive ? password_timeout : decision_timeout)
         .withArguments(subject_of(sender), action, details, interactive ? allow_user_interaction : 0U, std::string())
         .uponReplyInvoke(
-            [uid, action, answered = std::move(answered)](const sdbus::Error* error, const Decision& decision) {
+            [this, uid, action, answered = std::move(answered)](const sdbus::Error* error, const Decision& decision) {
+              if (--open_questions[uid] == 0) open_questions.erase(uid);
               if (error != nullptr)
                 return answered({Authorization::Unavailable, uid, "polkit does not answer: " + error->getMessage()});
               if (!std::get<0>(decision))
@@ -48,6 +55,7 @@ struct Polkit::State {
 
   std::unique_ptr<sdbus::IProxy> bus;
   std::unique_ptr<sdbus::IProxy> authority;
+  std::map<std::uint32_t, std::size_t> open_questions;  // by uid
 };
 
 Polkit::Polkit(Bus& bus) : state_(std::make_unique<State>(bus.connection())) {}

@@ -80,3 +80,21 @@ def test_nobody_but_root_owns_a_name(node, name):
     status, text = as_nobody(node, "call", "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "RequestName", "su",
                              name, "0")
     assert status != 0 and "denied" in text.lower()
+
+
+TOO_BIG = """
+import sys, dbus, dbus.bus
+manager = dbus.Interface(dbus.bus.BusConnection(sys.argv[1]).get_object("org.pvcd1", "/org/pvcd1"), "org.pvcd1.Manager")
+try:
+    manager.DefineVm("x" * int(sys.argv[2]), dbus.Dictionary({}, signature="sv"))
+except dbus.DBusException as error:
+    print(error.get_dbus_name())
+"""
+
+
+@pytest.mark.parametrize("size,error", [(768 * 1024 + 1, "InvalidArgument"), (768 * 1024, "Unavailable")])
+def test_an_xml_that_is_too_big_is_not_kept_until_polkit_has_answered(node, size, error):
+    """Its twin is: here there is no polkit."""
+    done = subprocess.run([sys.executable, "-c", TOO_BIG, node.bus.address, str(size)], user=NOBODY, group=NOBODY, extra_groups=[],
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.strip() == f"org.pvcd1.Error.{error}", done.stderr

@@ -117,6 +117,13 @@ TEST_CASE("what is wrong is named with file, line and key") {
   CHECK(etc.shared_error(etc.shared()) == "valid");
 }
 
+TEST_CASE("every plugin that a configuration may name exists") {
+  for (const std::string_view plugin : runtime::known_plugins()) {
+    INFO(plugin);
+    CHECK(fs::is_directory(fs::path(PVCD_SOURCE_DIRECTORY) / "plugins" / plugin));
+  }
+}
+
 TEST_CASE("a missing pvcd.toml is an error, and says so") {
   const Etc etc;
   fs::remove(etc.path / "pvcd.toml");

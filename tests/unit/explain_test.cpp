@@ -139,3 +139,15 @@ TEST_CASE("silence is told for what it is") {
   CHECK(Told::says(explain_node(told.at(seconds(3)), "n2"),
                    "n2 is suspect: its session exists, but its heartbeat has not moved for 3.0 s"));
 }
+
+TEST_CASE("hiccups are told, and flapping is told as what it is") {
+  Told told;
+  const auto says = [&](const std::string& part) {
+    told.sights["n2"].hiccups.push_back(told.now);
+    return Told::says(explain_node({told.world.view, told.sights, told.now, settings}, "n2"), part);
+  };
+  CHECK_FALSE(told.node_says("n2", "heartbeat was away"));
+  CHECK(says("Its heartbeat was away once within the last 60 s."));
+  CHECK(says("Its heartbeat was away 2 times within the last 60 s."));
+  CHECK(says("3 times within the last 60 s: it is flapping, and no VM is placed on it until it is stable."));
+}

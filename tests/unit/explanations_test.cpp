@@ -33,7 +33,7 @@ struct Case : test::StoreCase {
     }));
   }
 
-  Explanations explanations{cluster, {}, runtime::boottime_us};
+  Explanations explanations{cluster, "n1", {}, runtime::boottime_us};
   std::vector<Told> told;
 };
 

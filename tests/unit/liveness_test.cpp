@@ -111,3 +111,100 @@ TEST_CASE("evidence is about exactly one boot") {
   CHECK(evidence_about(world.view, "boot-n2-1")->kind == EvidenceKind::Operator);
   CHECK(evidence_about(world.view, "boot-n2-2") == nullptr);
 }
+
+namespace {
+
+// What n1 sees, in steps of 100 ms: everybody beats but who is away.
+struct Watched {
+  World world;
+  Sights sights = look(world.view, {}, seconds(1));
+  Instant now = seconds(1);
+
+  void pass(Microseconds time, const std::vector<NodeName>& away = {}) {
+    for (const Instant end = now + time; now < end;) {
+      now += milliseconds(100);
+      for (const auto& [name, node] : world.view.nodes)
+        if (std::find(away.begin(), away.end(), name) == away.end()) world.beat(name);
+      Sights next = look(world.view, sights, now);
+      note_hiccups(next, sights, "n1", now, suspect_after);
+      sights = std::move(next);
+    }
+  }
+  void hiccup(const std::vector<NodeName>& away = {"n2"}) {
+    pass(seconds(3), away);
+    pass(seconds(1));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("three hiccups within a minute are flapping, two are a note, and a minute of peace ends it") {
+  Watched it;
+  it.hiccup();
+  it.hiccup();
+  CHECK(hiccups(it.sights, "n2", it.now) == 2);
+  CHECK_FALSE(is_flapping(it.sights, "n2", it.now));
+  it.hiccup();
+  CHECK(is_flapping(it.sights, "n2", it.now));
+  CHECK_FALSE(is_flapping(it.sights, "n3", it.now));
+  it.pass(flapping_window - seconds(10));
+  CHECK(is_flapping(it.sights, "n2", it.now));
+  it.pass(seconds(3));  // the first of the three is out of the window
+  CHECK_FALSE(is_flapping(it.sights, "n2", it.now));
+  it.pass(seconds(10));
+  CHECK(hiccups(it.sights, "n2", it.now) == 0);
+}
+
+TEST_CASE("hiccups that are far apart are no flapping") {
+  Watched it;
+  for (int i = 0; i < 10; ++i) {
+    it.hiccup();
+    it.pass(seconds(27));
+    CHECK_FALSE(is_flapping(it.sights, "n2", it.now));
+  }
+}
+
+TEST_CASE("a silence up to the bound is no hiccup") {
+  Watched it;
+  for (int i = 0; i < 5; ++i) {
+    it.pass(suspect_after - milliseconds(100), {"n2"});
+    it.pass(seconds(1));
+  }
+  CHECK(hiccups(it.sights, "n2", it.now) == 0);
+}
+
+TEST_CASE("a silence while the observer's own heartbeat was silent is nobody's hiccup but its own") {
+  Watched it;
+  for (int i = 0; i < 3; ++i) it.hiccup({"n1", "n2", "n3"});
+  CHECK(hiccups(it.sights, "n2", it.now) == 0);
+  CHECK(hiccups(it.sights, "n1", it.now) == 3);
+  SECTION("whoever comes back first") {
+    it.pass(seconds(3), {"n1", "n2", "n3"});
+    SECTION("the node") { it.pass(milliseconds(500), {"n1", "n3"}); }
+    SECTION("the observer") { it.pass(milliseconds(500), {"n2", "n3"}); }
+    it.pass(seconds(1));
+    CHECK(hiccups(it.sights, "n2", it.now) == 0);
+    CHECK(hiccups(it.sights, "n3", it.now) == 0);
+  }
+}
+
+TEST_CASE(
+    "a new incarnation after a silence is one hiccup, and keeps those of the one before; who has left in order has "
+    "none") {
+  Watched it;
+  it.hiccup();
+  SECTION("lost") {
+    it.pass(seconds(5), {"n2"});
+    it.world.join("n2", 2, 2);
+    it.pass(seconds(1));
+    CHECK(hiccups(it.sights, "n2", it.now) == 2);
+  }
+  SECTION("left") {
+    it.world.says("n2", DaemonState::Left);
+    it.pass(seconds(1));
+    it.pass(seconds(5), {"n2"});
+    it.world.join("n2", 2, 2);
+    it.pass(seconds(1));
+    CHECK(hiccups(it.sights, "n2", it.now) == 1);
+  }
+}

@@ -253,3 +253,22 @@ TEST_CASE("a VM with a disk that only one host has is pinned (rule 12)") {
     }
   }
 }
+
+TEST_CASE("no VM is placed on a node that flaps, however much room it has; two hiccups do no harm") {
+  Case it;
+  const VmRecord vm = it.world.vm(web);
+  Sights sights = look(it.world.view, {}, it.now);
+  const auto objection_to_n2 = [&] {
+    return objection(it.world.view, vm, it.world.node("n2"), promised_memory(it.world.view), sights, it.now,
+                     it.settings);
+  };
+  sights["n2"].hiccups = {it.now - seconds(2), it.now - seconds(1)};
+  CHECK(objection_to_n2().empty());
+  sights["n2"].hiccups.push_back(it.now);
+  CHECK(objection_to_n2() == "flapping: its heartbeat was away 3 times within 60 s");
+  it.world.vm(web).home = "n2";
+  const Placement placement =
+      place(it.world.view, it.world.vm(web), promised_memory(it.world.view), sights, it.now, it.settings);
+  CHECK(placement.node != "n2");
+  CHECK_FALSE(placement.node.empty());
+}

@@ -9,6 +9,8 @@
 #include <csignal>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "private_bus.hpp"
 #include "runtime/clock.hpp"
@@ -65,21 +67,28 @@ class FakePolkit {
         object_(sdbus::createObject(bus_.connection(), "/org/freedesktop/PolicyKit1/Authority")) {
     object_->registerMethod("CheckAuthorization")
         .onInterface("org.freedesktop.PolicyKit1.Authority")
-        .implementedAs([this](const Subject& subject, const std::string& action,
+        .implementedAs([this](sdbus::Result<Decision>&& result, const Subject& subject, const std::string& action,
                               const std::map<std::string, std::string>& details, std::uint32_t flags,
                               const std::string&) {
           asked = std::get<0>(subject) + " " + std::get<1>(subject).at("name").get<std::string>() + " " + action + " " +
                   (details.contains("vm") ? details.at("vm") : "") + " " + std::to_string(flags);
-          if (broken) throw sdbus::Error("org.freedesktop.PolicyKit1.Error.Failed", "broken");
-          return Decision{allow, false, {}};
+          if (broken) return result.returnError(sdbus::Error("org.freedesktop.PolicyKit1.Error.Failed", "broken"));
+          waiting.push_back(std::move(result));
+          if (!slow) answer_all();
         });
     object_->finishRegistration();
     runtime::request_name(bus_.connection(), "org.freedesktop.PolicyKit1");
   }
 
+  void answer_all() {
+    for (const auto& result : std::exchange(waiting, {})) result.returnResults(Decision{allow, false, {}});
+  }
+
   bool allow = false;
   bool broken = false;
+  bool slow = false;  // until answer_all()
   std::string asked;
+  std::vector<sdbus::Result<Decision>> waiting;
 
  private:
   runtime::Bus bus_;
@@ -125,6 +134,35 @@ TEST_CASE("polkit decides about an ordinary caller") {
   answer = bench.check(stranger.name);
   CHECK(answer.authorization == Authorization::Unavailable);
   CHECK_THAT(answer.note, Catch::Contains("broken"));
+}
+
+TEST_CASE("a user may let so many requests wait for a password; what comes after them is answered again") {
+  Bench bench;
+  const Stranger stranger;
+  FakePolkit polkit(bench.loop);
+  polkit.allow = polkit.slow = true;
+  std::vector<AuthorizationAnswer> answers;
+  constexpr std::size_t too_many = 20, at_most = 16;
+  for (std::size_t i = 0; i < too_many; ++i)
+    bench.polkit.check(stranger.name, "org.pvcd1.vm-control", {}, true,
+                       [&](const AuthorizationAnswer& answer) { answers.push_back(answer); });
+  const Instant deadline = runtime::boottime_us() + limit;
+  const runtime::Timer look = bench.loop.every(milliseconds(10), [] {});
+  const auto until = [&](auto condition) {
+    while (!condition() && runtime::boottime_us() < deadline) bench.loop.turn();
+    REQUIRE(condition());
+  };
+  until([&] { return answers.size() + polkit.waiting.size() == too_many; });
+  CHECK(polkit.waiting.size() == at_most);
+  for (const AuthorizationAnswer& answer : answers) {
+    CHECK(answer.authorization == Authorization::Denied);
+    CHECK_THAT(answer.note, Catch::Contains("wait for polkit already"));
+  }
+  polkit.answer_all();
+  until([&] { return answers.size() == too_many; });
+  CHECK(answers.back().authorization == Authorization::Allowed);
+  polkit.slow = false;
+  CHECK(bench.check(stranger.name).authorization == Authorization::Allowed);
 }
 
 TEST_CASE("without polkit an ordinary caller is not allowed, root is") {

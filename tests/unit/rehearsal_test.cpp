@@ -47,6 +47,17 @@ TEST_CASE("what is no event is refused with what would be one") {
   CHECK(std::get<Event>(parse_event("fail nodes n1,n2", world.view)).nodes == std::vector<NodeName>{"n1", "n2"});
 }
 
+TEST_CASE("an event that names a node again and again is refused: anybody may ask, and each name costs a sentence") {
+  World world;
+  std::string text = "fail nodes n1,n1";
+  CHECK(std::get<std::string>(parse_event(text, world.view)).find("twice") != std::string::npos);
+  while (text.size() < 1'000'000) text += ",n1";
+  const auto parsed = parse_event(text, world.view);
+  REQUIRE(std::holds_alternative<std::string>(parsed));
+  CHECK(std::get<std::string>(parsed).find("bytes") != std::string::npos);
+  CHECK(std::get<std::string>(parsed).size() < 1000);  // it is not repeated
+}
+
 TEST_CASE("a failed node's VMs go elsewhere, the important one first") {
   World world;
   world.own(web, "n3");

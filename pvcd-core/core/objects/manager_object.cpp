@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/domain_xml.hpp"
+
 namespace pvcd::core {
 
 namespace names = runtime::names;
@@ -50,6 +52,10 @@ sdbus::ObjectPath ManagerObject::GetVm(const std::string& name_or_uuid) {
 }
 
 void ManagerObject::DefineVm(PathResult&& result, std::string xml, Options options) {
+  // Before anybody is asked whether it may be: it is kept until then.
+  if (xml.size() > domain_xml_bytes_max)
+    throw bus_error({ErrorKind::InvalidArgument,
+                     "xml: it has " + std::to_string(xml.size()) + " bytes, more than the cluster store takes"});
   OptionReader reader(options);
   const VmSettings settings = take_vm_settings(reader);
   const std::string home = reader.take<std::string>("home_node").value_or("");
