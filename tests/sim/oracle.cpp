@@ -42,9 +42,21 @@ void Oracle::created(const QemuPointer& qemu) {
   for (const auto& instance : qemu->instances) writers_[instance->address] = qemu;
 }
 
+// What is not on record could never be proven dead after its host (design, section 6).
+void Oracle::on_record(const Qemu& qemu) {
+  const EntryPointer entry = world_.store.find({Kind::Run, qemu.uuid});
+  const auto* run = record<RunRecord>(entry.get());
+  for (const auto& instance : qemu.instances) {
+    const ClientInstance one{instance->image, instance->address};
+    if (!run || std::find(run->instances.begin(), run->instances.end(), one) == run->instances.end())
+      return fail("start", name(qemu) + " runs, and its instance on " + instance->image + " is not on record");
+  }
+}
+
 // S1: the CPUs of two QEMUs with one image may run at once only if all but one are cut off from it.
 void Oracle::started(const Qemu& qemu) {
   world_.tally.count("starts");
+  on_record(qemu);
   for (const QemuPointer& other : qemus_) {
     if (other->number == qemu.number || !other->lives || !other->runs) continue;
     for (const auto& theirs : other->instances)

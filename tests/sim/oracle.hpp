@@ -46,6 +46,7 @@ class Oracle {
     std::optional<Instant> healthy_since;  // session there, heartbeats without a gap
   };
 
+  void on_record(const Qemu&);
   bool lives(const BootId&, const NodeName&) const;
   Health& health(const std::string& live_name);
   void node_changed(const Entry* before, const Entry* after);
