@@ -70,7 +70,7 @@ PVCD_MEMBERS(logic::CoordinatorSettings, coordinators, suspect_after, off_confir
              calm_read_interval, silent_read_wait, fence_deadline, retry_min, retry_max, readiness_interval,
              finished_job_shown, fences_at_once, needs, shutdown_timeout, waiting_told_interval, waiting_told_at_once,
              storm_window, storm_wait)
-PVCD_MEMBERS(logic::Sight, incarnation, counter, first_seen, met, last_word, hiccups)
+PVCD_MEMBERS(logic::Sight, incarnation, counter, first_seen, met, last_word, came_back, hiccups)
 PVCD_MEMBERS(logic::PowerHistory, victim, began, live_version, live_counter, first_off, latest_off, off_accepted,
              attempt_began, read_at, next_read, answers, silent_reads, fence_version, fence_changed, failures,
              not_before, note, facts)
