@@ -122,7 +122,6 @@ PVCD_HASHED(JobRecord, a, b, c, d, e, f, g, h, i, j, k)
 PVCD_HASHED(ClusterRecord, a, b, c)
 
 // For people and for the audit; nothing is decided from them.
-inline void add(StateHash&, const LinkRecord&) {}
 inline void add(StateHash&, const DecisionRecord&) {}
 inline void add(StateHash&, const LinkRecord&) {}
 inline void add(StateHash& hash, const Entry& entry) { hash(entry.record, entry.version, entry.session); }
@@ -134,7 +133,7 @@ inline void add(StateHash& hash, const EntryPointer& entry) {
 PVCD_HASHED(logic::OwnWrite, a, b, c)
 PVCD_HASHED(logic::VmMemory, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z)
 PVCD_HASHED(logic::AgentMemory, a)
-PVCD_HASHED(logic::Sight, a, b, c, d, e, f)
+PVCD_HASHED(logic::Sight, a, b, c, d, e, f, g)
 PVCD_HASHED(logic::PowerHistory, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r)
 PVCD_HASHED(logic::ReadinessAsked, a, b, c)
 PVCD_HASHED(logic::CoordinatorMemory::Promise, a, b, c)
