@@ -139,7 +139,7 @@ bool Oracle::vanished_with_others(std::size_t node, const NodeName& victim) cons
     const Instant apart = std::max(one.beat_at, fell) - std::min(one.beat_at, fell);
     if (now >= one.beat_at + silent_for_sure && apart < session_timeout - seconds(2)) ++together;
   }
-  return together >= 2 && together > alive;
+  return together >= 2 && together > alive + 1;
 }
 
 // --------------------------------------------------------------------------------------------------------- decisions

@@ -512,7 +512,7 @@ std::string SmallWorld::unwell() const {
 }
 
 std::string SmallWorld::repair() {
-  constexpr int ticks_max = 30, steps_per_tick = 4;
+  constexpr int ticks_max = 120, steps_per_tick = 4;  // longer than a node is taken for flapping
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     if (!nodes_[i].on) boot(i);
     nodes_[i].frozen = false;
