@@ -29,6 +29,23 @@ std::uint64_t sum(std::uint64_t one, std::uint64_t other) {
                                                                  : one + other;
 }
 
+// Of VMs whose owner cannot be read: where they ran last, or else on any node.
+Promises promised_to_who_knows_where(const ClusterView& view) {
+  static const std::string owners = "/owners/";
+  Promises promises;
+  for (auto broken = view.broken.lower_bound(owners); broken != view.broken.end() && broken->first.starts_with(owners);
+       ++broken) {
+    const VmUuid uuid = broken->first.substr(owners.size());
+    const auto vm = view.vms.find(uuid);
+    if (vm == view.vms.end()) continue;
+    const auto run = view.runs.find(uuid);
+    for (const auto& [name, node] : view.nodes)
+      if (run == view.runs.end() || run->second.value.life.node == name)
+        promise(promises, name, vm->second.value, false);
+  }
+  return promises;
+}
+
 std::uint64_t rest(std::uint64_t of, std::uint64_t without) { return of < without ? 0 : of - without; }
 
 }  // namespace
@@ -42,10 +59,14 @@ std::string list_of(const std::vector<std::string>& rejected) {
 }
 
 Promises promised_memory(const ClusterView& view) {
-  Promises promises;
+  Promises promises = promised_to_who_knows_where(view);
   for (const auto& [uuid, owner] : view.owners) {
+    if (owner.value.released || evidence_about(view, owner.value.owner.boot)) continue;
     auto vm = view.vms.find(uuid);
-    if (vm == view.vms.end() || owner.value.released || evidence_about(view, owner.value.owner.boot)) continue;
+    if (vm == view.vms.end()) {
+      if (view.broken.contains("/vms/" + uuid)) promises[owner.value.owner.node].unknown = true;
+      continue;
+    }
     auto run = view.runs.find(uuid);
     const bool runs = run != view.runs.end() && run->second.value.generation == owner.value.generation &&
                       run->second.value.state == VmState::Running;
@@ -85,6 +106,7 @@ std::string objection(const ClusterView& view, const VmRecord& vm, const NodeRec
   // Its keepalive may live while nothing there would start a VM.
   if (const std::string no = unit_objection(live_of(view, node)->value, settings.needs); !no.empty()) return no;
   const Promised promised = promised_on(promises, node.name);
+  if (promised.unknown) return "owns a VM whose record cannot be read, and may need its memory";
   const std::uint64_t unpromised = rest(node.memory_total, promised.total);
   if (unpromised < vm.memory) return too_little(unpromised, " not promised to others, ", vm);
   const std::uint64_t free = rest(live_of(view, node)->value.memory_free, promised.not_taken);

@@ -19,6 +19,7 @@ struct Placement {
 struct Promised {
   std::uint64_t total = 0;      // to every VM assigned to it, running or not
   std::uint64_t not_taken = 0;  // to those that do not run yet: still counted in its free memory
+  bool unknown = false;         // to one whose record cannot be read: nobody knows how much
 };
 using Promises = std::map<NodeName, Promised>;
 Promises promised_memory(const ClusterView&);

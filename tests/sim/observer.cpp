@@ -149,7 +149,7 @@ bool Observer::catch_up(const Store& store, Random& random, Instant now, bool se
     if (notices) shown_.view.complete = false;
     return notices;
   }
-  cut_ = false;
+  if (std::exchange(cut_, false)) served_since_ = now;
   if (!shown_.view.complete && !read_at_) read_at_ = now + random.below(read_anew_max);
   const bool reconnected = read_at_ && now >= *read_at_;
   const Microseconds behind = reconnected ? 0 : lag;

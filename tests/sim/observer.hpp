@@ -28,6 +28,7 @@ class Observer {
   bool catch_up(const Store&, Random&, Instant now, bool serves);
 
   const logic::ClusterView& view() const { return shown_.view; }
+  Instant served_since() const { return served_since_; }  // who was cut off learns late who fell silent when
   Microseconds lag = milliseconds(5);
 
  private:
@@ -45,6 +46,7 @@ class Observer {
   std::size_t position_ = 0;
   std::vector<Held> held_;
   Instant cut_since_ = 0;
+  Instant served_since_ = 0;
   Microseconds notices_after_ = 0;
   bool cut_ = false;
   std::optional<Instant> read_at_;  // when everything will have been read anew

@@ -132,6 +132,7 @@ bool Oracle::vanished_with_others(std::size_t node, const NodeName& victim) cons
   const Instant fell = health_.at(victim).beat_at;
   const Core& core = world_.node(node).core;
   if (now > fell + braked || core.started_at() + met_before > now || core.observer.lag > lag_max) return false;
+  if (core.observer.served_since() + session_timeout > fell) return false;
   std::size_t together = 0, alive = 0;
   for (const auto& [name, one] : health_) {
     if (name == node_name(node)) continue;
@@ -139,7 +140,7 @@ bool Oracle::vanished_with_others(std::size_t node, const NodeName& victim) cons
     const Instant apart = std::max(one.beat_at, fell) - std::min(one.beat_at, fell);
     if (now >= one.beat_at + silent_for_sure && apart < session_timeout - seconds(2)) ++together;
   }
-  return together >= 2 && together > alive + 1;
+  return together >= 2 && together > alive;
 }
 
 // --------------------------------------------------------------------------------------------------------- decisions

@@ -1,6 +1,7 @@
 #include "logic/placement.hpp"
 
 #include <catch2/catch.hpp>
+#include <limits>
 
 #include "world.hpp"
 
@@ -79,6 +80,33 @@ TEST_CASE("a node takes a VM only when nothing speaks against it") {
     CHECK(it.objection_to_n2().empty());
     it.world.vm(mail).memory += 1;
     CHECK(it.objection_to_n2() == "10.0 GiB not promised to others, vm1 needs 10.0 GiB");
+  }
+  SECTION("memory of a VM whose owner cannot be read: where it ran last, or else anywhere") {
+    it.world.vm(mail).memory = 60 * gib;
+    it.world.own(mail, "n3");
+    it.world.run(mail);
+    it.world.view.owners.erase(mail);
+    it.world.view.broken["/owners/" + mail] = "no JSON";
+    CHECK(it.objection_to_n2().empty());
+    it.world.view.runs.erase(mail);
+    CHECK(it.objection_to_n2() == "4.0 GiB not promised to others, vm1 needs 10.0 GiB");
+  }
+  SECTION("memory of a VM that it owns and whose record cannot be read") {
+    it.world.own(mail, "n2");
+    it.world.view.vms.erase(mail);
+    CHECK(it.objection_to_n2().empty());  // undefined
+    it.world.view.broken["/vms/" + mail] = "no JSON";
+    CHECK(it.objection_to_n2() == "owns a VM whose record cannot be read, and may need its memory");
+  }
+  SECTION("sizes that no number can hold together") {
+    it.world.vm(mail).memory = std::numeric_limits<std::int64_t>::max();
+    it.world.own(mail, "n2");
+    const VmUuid third = "aaaaaaaa-0000-0000-0000-000000000003", fourth = "aaaaaaaa-0000-0000-0000-000000000004";
+    for (const VmUuid& uuid : {third, fourth}) {
+      it.world.vm(uuid).memory = std::numeric_limits<std::int64_t>::max();
+      it.world.own(uuid, "n2");
+    }
+    CHECK(it.objection_to_n2() == "0.0 GiB not promised to others, vm1 needs 10.0 GiB");
   }
   SECTION("more promised than there is") {
     it.world.vm(mail).memory = 80 * gib;
