@@ -276,6 +276,8 @@ Events::Act begin(World& world, const Planned& one) {
       world.ceph.falls_silent(one.node);
       world.network.cut_ceph(one.node, 1);
       return [&world, index = one.node] { world.network.cut_ceph(index, -1); };
+    case Deed::HalfAnswers:
+      return set(node.guard.half_answers, true, false);
     case Deed::MapLag:
       return set(world.ceph.map_lag_max, seconds(8), milliseconds(200));
     case Deed::StoreSlow:

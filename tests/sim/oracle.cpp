@@ -76,17 +76,6 @@ void Oracle::not_cut_off(const Qemu& qemu, const Instance& instance) {
   }
 }
 
-// What is not on record could never be proven dead after its host (design, section 6).
-void Oracle::on_record(const Qemu& qemu) {
-  const EntryPointer entry = world_.store.find({Kind::Run, qemu.uuid});
-  const auto* run = entry ? std::get_if<RunRecord>(&entry->record) : nullptr;
-  for (const auto& instance : qemu.instances) {
-    const ClientInstance one{instance->image, instance->address};
-    if (!run || std::find(run->instances.begin(), run->instances.end(), one) == run->instances.end())
-      return fail("start", name(qemu) + " runs, and its instance on " + instance->image + " is not on record");
-  }
-}
-
 // S1: the CPUs of two QEMUs with one image may run at once only if all but one are cut off from it. Safety rule 17: all
 // its instances are on record before.
 void Oracle::started(const Qemu& qemu) {
@@ -94,7 +83,6 @@ void Oracle::started(const Qemu& qemu) {
   constexpr std::uint64_t starts_max = 7;
   world_.tally.count("starts");
   count("starts of " + qemu.uuid, window, starts_max);
-  on_record(qemu);
   for (const QemuPointer& other : qemus_) {
     if (other->number == qemu.number || !other->lives || !other->runs || given_up_.contains(other->boot)) continue;
     for (const auto& theirs : other->instances)

@@ -71,7 +71,6 @@ class Oracle : private Truth {
     std::uint64_t times = 0;
   };
 
-  void on_record(const Qemu&);
   const Entries& entries() const override;
   bool lives(const NodeName&, const BootId&) const override;
   Health& health(const std::string& live_name);

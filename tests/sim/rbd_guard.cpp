@@ -203,6 +203,7 @@ void RbdGuard::identify(const ImagesRequest& request, const Reply<Identified>& r
   if (!reaches_ceph())
     return worker.process.after(ceph_timeout, [reply] { reply({Outcome::Unknown, {}, "Ceph does not answer"}); });
   worker.process.after(world_.random.between(milliseconds(5), milliseconds(100)), [this, request, reply] {
+    if (half_answers && world_.random.chance(50)) return reply({Outcome::Unknown, {}, "Ceph answered half"});
     Identified answer{Outcome::Done, {}, {}};
     for (const Disk& disk : request.disks) {
       if (disk.kind != DiskKind::Rbd) continue;

@@ -23,6 +23,7 @@ class RbdGuard {
   void after_stop(const VmStopped&, const Reply<Answer>&);
 
   Worker worker;
+  bool half_answers = false;
 
  private:
   struct Break {

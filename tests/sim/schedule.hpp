@@ -33,7 +33,8 @@ enum class Deed {
   OneWay,   // one direction of one link
   Split,    // into two groups
   CutCeph,
-  MapLag,  // OSDs learn late of a blocklist
+  HalfAnswers,  // of Ceph: who watches an image is not always told
+  MapLag,       // OSDs learn late of a blocklist
   StoreSlow,
   LoseLeader,
   StaleView,
