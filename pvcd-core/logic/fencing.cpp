@@ -79,11 +79,12 @@ PowerHistory begin_history(const Round& round, const NodeRecord& node) {
   return history;
 }
 
-// A sign of life throws away what was read before it: the history begins again.
+// A sign of life throws away what was read before it: the history begins again. So does an entry that could not be
+// read when it began: nobody knows whether it changed.
 bool showed_life(const Round& round, const NodeRecord& node, const PowerHistory& history) {
   if (history.victim != Life{node.name, node.boot, node.incarnation}) return true;
   const Live* live = live_of(round.view(), node);
-  return live && history.live_version && live->value.counter != history.live_counter;
+  return live && (!history.live_version || live->value.counter != history.live_counter);
 }
 
 void plan_read(Round& round, const NodeRecord& node, PowerHistory& history, const std::string& because) {

@@ -25,7 +25,7 @@ struct Sight {
   std::uint64_t counter = 0;
   Instant first_seen = 0;
   bool met = false;                              // its entry was there once
-  DaemonState last_word = DaemonState::Unknown;  // outlives the entry: a claim removes that of the former primary
+  DaemonState last_word = DaemonState::Unknown;  // outlives the entry, which evidence removes
   std::optional<Instant> came_back;              // of the observer itself: after its last silence
   std::vector<Instant> hiccups;                  // of others: when they came back after a silence; the newest few
   bool operator==(const Sight&) const = default;

@@ -18,7 +18,7 @@ Answer done(const ClaimRequest& request) {
 
 ClaimVerdict judge_holder_part(const ClaimRequest& request, Holder holder, CommitCode code) {
   const auto name = name_of(request.expected.node, request.expected.incarnation);
-  if (code == CommitCode::NotEmpty) return {refused("the holder " + name + " lives"), false};
+  if (code == CommitCode::Exists) return {refused("the holder " + name + " lives"), false};
   if (code == CommitCode::NoEntry && holder == Holder::Absent) return {std::nullopt, true};
   return {refused("the stale holder " + name + " is gone by now; decide again"), false};
 }
@@ -53,7 +53,8 @@ Changes claim_changes(const ClaimRequest& request, Holder holder, std::uint64_t 
       Put{{Kind::Leader, {}}, claimed(request), first ? std::nullopt : std::optional(request.leader_version)},
       Check{session_key(request.self.node, request.self.incarnation)}};
   const Key entry = live_key(request.expected.node, request.expected.incarnation);
-  if (holder == Holder::Absent) changes.push_back(Remove{entry});
+  if (holder == Holder::Absent)
+    changes.push_back(Absent{session_key(request.expected.node, request.expected.incarnation)});
   if (holder == Holder::Stale) changes.push_back(Check{entry});
   DecisionRecord why;
   why.what = request.self.node + " takes the role of primary at epoch " + std::to_string(claimed(request).epoch);
@@ -76,7 +77,6 @@ ClaimVerdict judge_claim(const ClaimRequest& request, Holder holder, CommitCode 
     case CommitCode::NoEntry:
     case CommitCode::Exists:
     case CommitCode::BadVersion:
-    case CommitCode::NotEmpty:
       break;
     default:
       return {refused("the store refuses the claim; check store.credentials_file"), false};

@@ -9,11 +9,12 @@
 
 namespace pvcd::election {
 
-// What becomes of the old holder's live entry in the same transaction (safety rules 10 and 14).
+// What must hold of the old holder in the same transaction (safety rules 10 and 14). Its live entry stays: it has the
+// last word of a holder that left, which must not be switched off for it (rule 11).
 enum class Holder {
-  None,    // there was none, or its entry is known to be gone
-  Absent,  // it is removed, which fails as long as its session lives
-  Stale,   // it is left alone: its session may live, its core does not
+  None,    // there was none, or its live entry is known to be gone
+  Absent,  // its session has ended
+  Stale,   // its session may live, its core does not
 };
 Holder holder_of(const ClaimRequest&);
 

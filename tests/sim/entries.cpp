@@ -76,7 +76,11 @@ CommitCode Entries::put(const Put& put, std::uint64_t session, std::vector<Chang
 CommitCode Entries::apply_one(const Change& change, std::uint64_t session, std::vector<Changed>& changed) {
   return std::visit(Overloaded{
                         [&](const Check& check) { return at_version(check.key, check.version); },
-                        [&](const Absent& absent) { return find(absent.key) ? CommitCode::Exists : CommitCode::Ok; },
+                        [&](const Absent& absent) {  // as a store does it: it creates and removes
+                          const bool orphan = absent.key.kind == Kind::Session && !find(parent_of(absent.key));
+                          if (orphan) return CommitCode::NoEntry;
+                          return find(absent.key) ? CommitCode::Exists : CommitCode::Ok;
+                        },
                         [&](const Put& one) { return put(one, session, changed); },
                         [&](const Append& append) {
                           if (append.kind == Kind::Decision) return CommitCode::Ok;  // nothing here reads them

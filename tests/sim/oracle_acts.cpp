@@ -135,7 +135,7 @@ bool Oracle::vanished_with_others(std::size_t node, const NodeName& victim) cons
   if (core.observer.served_since() + session_timeout > fell) return false;
   std::size_t together = 0, alive = 0;
   for (const auto& [name, one] : health_) {
-    if (name == node_name(node)) continue;
+    if (name == node_name(node) || one.last_word == DaemonState::Left || one.last_word == DaemonState::Stop) continue;
     if (now < one.beat_at + silent_for_sure) ++alive;
     const Instant apart = std::max(one.beat_at, fell) - std::min(one.beat_at, fell);
     if (now >= one.beat_at + silent_for_sure && apart < session_timeout - seconds(2)) ++together;

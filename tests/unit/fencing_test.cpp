@@ -250,7 +250,7 @@ TEST_CASE("a node that left with VMs is not switched off while it reads on (rule
   }
 }
 
-TEST_CASE("that it left is remembered when a claim has removed its live entry (rules 11 and 14)") {
+TEST_CASE("that it left is remembered when its live entry has been removed (rule 11)") {
   Case it;
   it.world.says("n2", DaemonState::Left).lose("n2");
   it.n1.round();
@@ -332,6 +332,28 @@ TEST_CASE("reads of off from before our off prove nothing, however many (evidenc
   it.n1.wait(seconds(1)).read("n2", PowerState::Off).round();
   REQUIRE(it.evidence());
   CHECK(it.evidence()->session);  // its session has not ended: it is removed with the evidence
+}
+
+TEST_CASE(
+    "a live entry that could not be read when the reads began begins them again: its version belongs to the proof") {
+  Case it;
+  it.world.job(1, "node-fence", "n2", {{"boot_id", "boot-n2-1"}}, JobState::Running);
+  it.world.fence("n2", FencePhase::Acting);
+  const Live entry = it.world.live("n2");
+  it.world.view.live.erase({"n2", 1});
+  it.world.view.broken["/live/n2.1"] = "no JSON";
+  it.n1.round();
+  REQUIRE(it.off());
+  it.n1.wait(seconds(1)).off_answer("n2", Outcome::Done).round();
+  it.world.view.live[{"n2", 1}] = entry;
+  it.world.view.broken.clear();
+  it.n1.wait(seconds(1)).read("n2", PowerState::Off).round();
+  CHECK_FALSE(it.evidence());
+  REQUIRE(it.off());
+  it.n1.wait(seconds(1)).off_answer("n2", Outcome::Done).round();
+  it.n1.wait(seconds(1)).read("n2", PowerState::Off).round();
+  REQUIRE(it.evidence());
+  CHECK(it.evidence()->live_version == entry.version);
 }
 
 TEST_CASE("evidence about a node without a live entry commits without one") {
