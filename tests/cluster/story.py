@@ -379,7 +379,7 @@ class Story:
 
     def make_zookeeper_leader(self, name: str) -> None:
         zookeeper = self.cluster.zookeeper
-        for _ in range(5):
+        for _ in range(15):                 # who is elected is not ours to say
             leader = zookeeper.leader()
             if leader == name:
                 return
