@@ -89,7 +89,7 @@ void CoordinatorDriver::execute(const logic::CoordinatorAction& action, Carried 
   if (const auto* give_up = std::get_if<logic::GiveUpRole>(&action.act)) {
     give_up_role_();
     answers_.push_back(
-        logic::Done{give_up->key, true, {}});  // no reason for a round: it is asked until the role is gone
+        logic::Done{give_up->key, Outcome::Done});  // no reason for a round: it is asked until the role is gone
     return;
   }
   if (step.changes) commit(logic::key_of(action.act), std::move(step));
@@ -99,7 +99,7 @@ void CoordinatorDriver::read_power(const logic::ReadPower& act) {
   plugins_.read(fencer_, {act.node, act.system_uuid}, act.routine ? Urgency::Routine : Urgency::Look,
                 [this, act](PowerReading reading, Instant asked_at) {
                   answer(logic::PowerRead{act.node, std::move(reading), asked_at});
-                  answer(logic::Done{act.key, true, {}});
+                  answer(logic::Done{act.key, Outcome::Done});
                 });
 }
 
@@ -116,16 +116,16 @@ void CoordinatorDriver::power_off(const logic::PowerOff& act, Instant now) {
   request.victim = act.victim;
   request.system_uuid = act.system_uuid;
   const auto permit = [this, act] { return permit_now(act); };
-  plugins_.power(fencer_, request, permit, [this, act, now](Answer outcome) {
+  plugins_.power(fencer_, request, permit, [this, act, now](Answer answered) {
     const Instant at = runtime::boottime_us();
-    const bool accepted = outcome.outcome == Outcome::Done;
-    answer(logic::PowerActed{act.victim, std::move(outcome), now, at});
-    if (accepted && switched("accepted-counts-as-off")) {
+    const Outcome outcome = answered.outcome;
+    answer(logic::PowerActed{act.victim, std::move(answered), now, at});
+    if (outcome == Outcome::Done && switched("accepted-counts-as-off")) {
       PowerReading reading;
       reading.state = PowerState::Off;
       answer(logic::PowerRead{act.victim.node, reading, at + 1});
     }
-    answer(logic::Done{act.key, accepted, {}});
+    answer(logic::Done{act.key, outcome});
   });
 }
 
@@ -135,11 +135,11 @@ void CoordinatorDriver::commit(const std::string& key, Carried step) {
   if (switched("late-writes")) sleep(4);
   store::commit(cluster_.store(), changes,
                 [this, key, record = *step.record, stored = step.stored](const store::CommitResult& result) {
-                  const bool ok = result.code == store::CommitCode::Ok;
-                  if (ok) decisions_.announce(record, stored ? result.created.back() : "");
+                  const Outcome outcome = logic::outcome_of(result.code);
+                  if (outcome == Outcome::Done) decisions_.announce(record, stored ? result.created.back() : "");
                   // What was written wakes when it is seen, what was refused is decided again at the next interval: on
                   // the same view the same decision would be refused again, as often as the store answers.
-                  answers_.push_back(logic::Done{key, ok, {}});
+                  answers_.push_back(logic::Done{key, outcome});
                 });
 }
 

@@ -80,7 +80,7 @@ PVCD_MEMBERS(logic::CoordinatorMemory, sights, fell_silent, in_storm, under_way,
              job_finished, waiting, waiting_told, assigning)
 PVCD_MEMBERS(logic::PowerRead, node, reading, asked_at)
 PVCD_MEMBERS(logic::PowerActed, victim, answer, asked_at, at)
-PVCD_MEMBERS(logic::Done, key, ok, note)
+PVCD_MEMBERS(logic::Done, key, outcome)
 PVCD_MEMBERS(logic::CoordinatorInput, view, self, primary, may_act, now, answers)
 
 PVCD_MEMBERS(logic::ReadPower, key, node, system_uuid, routine)

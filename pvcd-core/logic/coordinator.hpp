@@ -166,8 +166,7 @@ struct PowerActed {
 };
 struct Done {
   std::string key;
-  bool ok = false;
-  std::string note;
+  Outcome outcome = Outcome::Unknown;  // Unknown: it may or may not have happened
 };
 using CoordinatorAnswer = std::variant<PowerRead, PowerActed, Done>;
 

@@ -155,11 +155,12 @@ void assign(Round& round, const VmRecord& vm, Promises& promises) {
 bool was_refused(const Round& round, const VmUuid& uuid) {
   return std::any_of(round.in.answers.begin(), round.in.answers.end(), [&](const CoordinatorAnswer& answer) {
     const auto* done = std::get_if<Done>(&answer);
-    return done && done->key == assign_key(uuid) && !done->ok;
+    return done && done->key == assign_key(uuid) && done->outcome == Outcome::Refused;
   });
 }
 
-// What is seen, and what earlier rounds have promised and is not seen yet: the view follows the own writes later.
+// What is seen, and what earlier rounds have promised and is not seen yet: the view follows the own writes later, and
+// what gave no answer may have been written.
 Promises promises_so_far(Round& round) {
   std::erase_if(round.next.assigning, [&](const auto& one) {
     const auto& [uuid, assigning] = one;

@@ -86,6 +86,11 @@ Changes epoch_guard(const ClusterView& view) {
   return {Check{{Kind::Leader, {}}, view.leader->version}};
 }
 
+Outcome outcome_of(CommitCode code) {
+  if (code == CommitCode::Unknown) return Outcome::Unknown;
+  return code == CommitCode::Ok ? Outcome::Done : Outcome::Refused;
+}
+
 std::optional<Changes> transaction_of(const CoordinatorAct& act, const ClusterView& view) {
   return std::visit(
       [&]<class Act>(const Act& one) -> std::optional<Changes> {

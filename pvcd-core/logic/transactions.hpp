@@ -13,6 +13,9 @@ namespace pvcd::logic {
 // Refused by the store when the leadership has moved since the decision.
 Changes epoch_guard(const ClusterView&);
 
+// What the store's answer to such a transaction says of the act.
+Outcome outcome_of(CommitCode);
+
 // Acts on the store; nothing for the acts that are requests to a plugin.
 std::optional<Changes> transaction_of(const CoordinatorAct&, const ClusterView&);
 

@@ -41,14 +41,14 @@ void Core::execute(const logic::CoordinatorAction& action) {
   if (const auto* off = std::get_if<logic::PowerOff>(&action.act)) return power_off(*off);
   if (const auto* give_up = std::get_if<logic::GiveUpRole>(&action.act)) {
     give_up_asked_ = true;
-    coordinator_answers_.push_back(logic::Done{give_up->key, true, {}});
+    coordinator_answers_.push_back(logic::Done{give_up->key, Outcome::Done});
     return;
   }
   const auto changes = logic::transaction_of(action.act, view());
   if (!changes) return;
   world_.store.commit(client_, {node_, Part::Coordinator, epoch()}, *changes,
                       [this, key = logic::key_of(action.act)](const CommitOutcome& outcome) {
-                        coordinator_answers_.push_back(logic::Done{key, outcome.code == CommitCode::Ok, {}});
+                        coordinator_answers_.push_back(logic::Done{key, logic::outcome_of(outcome.code)});
                       });
 }
 
@@ -63,7 +63,7 @@ void Core::read_power(const logic::ReadPower& act) {
         [this, act, asked_at = clock()](PowerReading reading) {
           calls_.ended("bmc of " + act.node);
           answer(logic::PowerRead{act.node, std::move(reading), asked_at});
-          answer(logic::Done{act.key, true, {}});
+          answer(logic::Done{act.key, Outcome::Done});
         },
         Worker::Thread::OfItsLane);
     return true;
@@ -72,10 +72,10 @@ void Core::read_power(const logic::ReadPower& act) {
 
 void Core::power_off(const logic::PowerOff& act) {
   calls_.add("bmc of " + act.victim.node, [this, act, decided_at = clock()] {
-    const auto answered = [this, act, decided_at](Answer outcome) {
-      const bool accepted = outcome.outcome == Outcome::Done;
-      answer(logic::PowerActed{act.victim, std::move(outcome), decided_at, clock()});
-      answer(logic::Done{act.key, accepted, {}});
+    const auto answered = [this, act, decided_at](Answer given) {
+      const Outcome outcome = given.outcome;
+      answer(logic::PowerActed{act.victim, std::move(given), decided_at, clock()});
+      answer(logic::Done{act.key, outcome});
     };
     const bool may = right_.may_act && clock() < right_.not_after && logic::still_holds(act, view());
     if (!may) return answered({Outcome::Unknown, "not asked, because the right to it has gone"}), false;

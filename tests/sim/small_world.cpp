@@ -272,8 +272,8 @@ void SmallWorld::carry_out(std::size_t index, const Pending& pending, const Pend
   auto& answers = nodes_[index].coordinator_answers;
   const std::string& key = logic::key_of(act.action.act);
   if (act.changes) {
-    const bool ok = commit({index, Part::Coordinator, pending.epoch}, *act.changes) == CommitCode::Ok;
-    answers.push_back(logic::Done{key, ok && haste != Haste::AnswersLost, {}});
+    const CommitCode code = commit({index, Part::Coordinator, pending.epoch}, *act.changes);
+    answers.push_back(logic::Done{key, haste == Haste::AnswersLost ? Outcome::Unknown : logic::outcome_of(code)});
     return;
   }
   if (const auto* read = std::get_if<logic::ReadPower>(&act.action.act)) {
@@ -285,7 +285,7 @@ void SmallWorld::carry_out(std::size_t index, const Pending& pending, const Pend
     const bool accepted = act.still_holds && now_ < pending.not_after && power_off(index, *off);
     answers.push_back(logic::PowerActed{off->victim, {accepted ? Outcome::Done : Outcome::Refused, {}}, now_, now_});
   }
-  answers.push_back(logic::Done{key, true, {}});
+  answers.push_back(logic::Done{key, Outcome::Done});
 }
 
 bool SmallWorld::power_off(std::size_t index, const logic::PowerOff& off) {

@@ -41,7 +41,7 @@ struct SilentPrimary {
     if (put->replaces) REQUIRE(*put->replaces == present->second.version);
     world.view.fences["n1"] = {put->record, put->replaces.value_or(60) + 1};
     winner.done("fence/n1");
-    loser.done("fence/n1", false);
+    loser.done("fence/n1", Outcome::Refused);
   }
 };
 

@@ -445,7 +445,7 @@ TEST_CASE("what is proven is written for as long as it takes, and nothing is sen
   it.n1.round().off_answer("n2", Outcome::Done).round();
   it.n1.wait(1).read("n2", PowerState::Off).round();
   REQUIRE(it.evidence());
-  it.n1.wait(seconds(60)).done("evidence/boot-n2-1", false).round();
+  it.n1.wait(seconds(60)).done("evidence/boot-n2-1", Outcome::Refused).round();
   CHECK(it.evidence());
   CHECK_FALSE(it.off());
 }

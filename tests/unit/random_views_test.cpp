@@ -280,7 +280,7 @@ void coordinate(Chaos& chaos, const NodeName& self, std::set<std::size_t>& plann
       CHECK_FALSE(key_of(act).empty());
       CHECK_FALSE(why.what.empty());
       std::visit([&](const auto& one) { check(chaos.view, one); }, act);
-      if (!dice.one_in(3)) answers.push_back(Done{key_of(act), dice.one_in(2), "note"});
+      if (!dice.one_in(3)) answers.push_back(Done{key_of(act), dice.upto(Outcome::Refused)});
       if (const auto* read = std::get_if<ReadPower>(&act))
         answers.push_back(
             PowerRead{read->node, {dice.mostly(PowerState::Off, PowerState::Off), dice.any(names), "note"}, now});

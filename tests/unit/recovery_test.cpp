@@ -303,9 +303,18 @@ TEST_CASE("what is under way from an earlier round is promised already (finding 
   }
   SECTION("it failed: the room is free for whoever comes first") {
     it.world.vm(mail).priority = 1;
-    it.n1.done("assign/" + web, false).round();
+    it.n1.done("assign/" + web, Outcome::Refused).round();
     CHECK(it.assign(mail));
     CHECK_FALSE(it.assign(web));
+  }
+  SECTION("the store gave no answer: it may have been written, until it should have been seen") {
+    it.world.vm(mail).priority = 1;
+    it.n1.done("assign/" + web, Outcome::Unknown).round();
+    CHECK_FALSE(it.assign(mail));
+    it.n1.wait(seconds(5));
+    it.world.beat_all_but("");
+    it.n1.round();
+    CHECK(it.assign(mail));
   }
   SECTION("the VM was undefined meanwhile") {
     it.world.view.vms.erase(web);

@@ -206,8 +206,8 @@ struct Coordinator {
     now += time;
     return *this;
   }
-  Coordinator& done(const std::string& key, bool ok = true) {
-    answers.push_back(Done{key, ok, {}});
+  Coordinator& done(const std::string& key, Outcome outcome = Outcome::Done) {
+    answers.push_back(Done{key, outcome});
     return *this;
   }
   Coordinator& refresh() {
