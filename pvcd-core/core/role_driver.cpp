@@ -1,6 +1,7 @@
 #include "core/role_driver.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "runtime/clock.hpp"
 #include "runtime/journal.hpp"
@@ -14,6 +15,7 @@ constexpr const char* elector_plugin = "election";
 constexpr std::uint32_t vacate_tries_max = 50;
 constexpr Microseconds try_interval = milliseconds(200);  // between two tries of one node
 constexpr Microseconds preference_wait = seconds(5);      // others stand back so long for a node that was asked for
+constexpr Microseconds hook_retry_interval = seconds(1);  // a hook that did not acknowledge a takeover is asked again
 
 bool is_held(CoordinatorState state) {
   return state == CoordinatorState::Takeover || state == CoordinatorState::Primary ||
@@ -58,10 +60,14 @@ void RoleDriver::round(const Right& right, Instant now, bool stopping) {
     give_up_asked_ = false;
     enter(CoordinatorState::Secondary);
   }
-  if (state_ == CoordinatorState::Takeover && unacknowledged_ == 0) enter(CoordinatorState::Primary);
+  ask_hooks(now);
+  if (state_ == CoordinatorState::Takeover && unacknowledged_.empty()) enter(CoordinatorState::Primary);
   const bool serving = state_ == CoordinatorState::Takeover || state_ == CoordinatorState::Primary;
-  if (serving && leave) enter(CoordinatorState::Relinquish);
-  if (state_ == CoordinatorState::Relinquish && unacknowledged_ == 0 && now >= vacate_not_before_) vacate(now);
+  if (serving && leave) {
+    enter(CoordinatorState::Relinquish);
+    ask_hooks(now);
+  }
+  if (state_ == CoordinatorState::Relinquish && unacknowledged_.empty() && now >= vacate_not_before_) vacate(now);
   publish();
 
   logic::ElectionPlan plan =
@@ -89,22 +95,40 @@ void RoleDriver::claim(ClaimRequest request, const Right& right, Instant now) {
 
 void RoleDriver::enter(CoordinatorState state) {
   state_ = state;
+  change_++;
   vacates_failed_ = 0;
-  if (state == CoordinatorState::Takeover || state == CoordinatorState::Relinquish) tell_hooks();
+  unacknowledged_.clear();
+  if (state == CoordinatorState::Takeover || state == CoordinatorState::Relinquish)
+    for (const std::string& hook : hooks_) unacknowledged_[hook];
   wake_();
 }
 
-// Asked again until they acknowledge is not needed: a hook that is absent has no service to move.
-void RoleDriver::tell_hooks() {
-  const CoordinatorState state = state_;
-  unacknowledged_ = hooks_.size();
-  for (const std::string& hook : hooks_)
-    plugins_.role_change(hook, {epoch_, state}, [this, hook, state](Answer answer) {
-      if (answer.outcome != Outcome::Done)
-        runtime::log(Level::Warning, "role hook " + hook + " did not acknowledge: " + answer.note);
-      if (state_ == state && unacknowledged_ > 0) unacknowledged_--;
+void RoleDriver::ask_hooks(Instant now) {
+  for (const std::string& hook : hooks_) {
+    auto waiting = unacknowledged_.find(hook);
+    if (waiting == unacknowledged_.end() || waiting->second.asking || now < waiting->second.ask_not_before) continue;
+    waiting->second.asking = true;
+    plugins_.role_change(hook, {epoch_, state_}, [this, hook, change = change_](const Answer& answer) {
+      if (change == change_) hook_answered(hook, answer);
       wake_();
     });
+  }
+}
+
+// A service is not taken over before its hook says so. One that does not let go of it cannot hold the role back: that
+// counts as given up, and the epoch keeps what comes late from harm.
+void RoleDriver::hook_answered(const std::string& hook, const Answer& answer) {
+  auto waiting = unacknowledged_.find(hook);
+  if (waiting == unacknowledged_.end()) return;
+  const bool done = answer.outcome == Outcome::Done;
+  if (!done && !std::exchange(waiting->second.complained, true))
+    runtime::log(Level::Warning, "role hook " + hook + " did not acknowledge " +
+                                     (state_ == CoordinatorState::Takeover ? "takeover" : "relinquish") + ": " +
+                                     answer.note);
+  if (done || state_ == CoordinatorState::Relinquish)
+    unacknowledged_.erase(waiting);
+  else
+    waiting->second = {false, runtime::boottime_us() + hook_retry_interval, true};
 }
 
 void RoleDriver::vacate(Instant now) {

@@ -28,10 +28,17 @@ class RoleDriver {
  private:
   void claim(ClaimRequest, const Right&, Instant now);
   void enter(CoordinatorState);
-  void tell_hooks();
+  void ask_hooks(Instant now);
+  void hook_answered(const std::string& hook, const Answer&);
   void vacate(Instant now);
   void vacate_failed(const std::string& why);
   void publish();
+
+  struct Unacknowledged {
+    bool asking = false;
+    Instant ask_not_before = 0;
+    bool complained = false;
+  };
 
   Cluster& cluster_;
   Plugins& plugins_;
@@ -49,8 +56,9 @@ class RoleDriver {
   bool publishing_ = false;
   bool give_up_asked_ = false;
   CoordinatorState state_ = CoordinatorState::Secondary;
-  Epoch epoch_ = 0;  // of the role that state_ is about
-  std::size_t unacknowledged_ = 0;
+  Epoch epoch_ = 0;           // of the role that state_ is about
+  std::uint64_t change_ = 0;  // tells the answers to this change of the role from those to an earlier one
+  std::map<std::string, Unacknowledged> unacknowledged_;  // by role hook
 };
 
 }  // namespace pvcd::core
