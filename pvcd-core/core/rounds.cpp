@@ -19,7 +19,9 @@ using nlohmann::json;
 
 constexpr int format = 1;
 constexpr std::size_t rounds_kept = 500;
-constexpr std::size_t entries_max = 1000;  // of the view: more would cost a round time that it does not have
+// Of the view; more would cost a round time that it does not have, and the disk hundreds of MiB.
+constexpr std::size_t entries_max = 1000;
+constexpr std::size_t xml_bytes_max = 512 * 1024;
 
 // What there is of each of those who decide. The bindings name every member, so that none can be forgotten; the view,
 // which an input only refers to, is read on its own.
@@ -118,6 +120,12 @@ std::size_t entries_of(const logic::ClusterView& view) {
          view.jobs.size();
 }
 
+std::size_t xml_bytes_of(const logic::ClusterView& view) {
+  std::size_t bytes = 0;
+  for (const auto& [uuid, vm] : view.vms) bytes += vm.value.xml.size();
+  return bytes;
+}
+
 }  // namespace
 
 std::string round_text(const logic::CoordinatorInput& in, const logic::CoordinatorSettings& settings,
@@ -152,9 +160,15 @@ Rounds::Rounds(std::string directory) : directory_(std::move(directory)) {}
 bool Rounds::is_worth_it(const logic::ClusterView& view, const std::vector<Carried>& steps) {
   const auto is_told = [](const Carried& step) { return step.record && (step.stored || !step.changes); };
   if (std::none_of(steps.begin(), steps.end(), is_told)) return false;
-  if (entries_of(view) <= entries_max) return true;
-  complain("the cluster has more than " + std::to_string(entries_max) + " records");
-  return false;
+  if (entries_of(view) > entries_max) {
+    complain("the cluster has more than " + std::to_string(entries_max) + " records");
+    return false;
+  }
+  if (xml_bytes_of(view) > xml_bytes_max) {
+    complain("the XML of its VMs is more than " + std::to_string(xml_bytes_max / 1024) + " KiB");
+    return false;
+  }
+  return true;
 }
 
 // Not synced: losing the last ones in a power cut costs nothing but the chance to check them.

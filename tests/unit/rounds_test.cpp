@@ -281,6 +281,17 @@ TEST_CASE("a round without a decision is not kept, nor one of a very large clust
   keep(rounds, it.n1);
   CHECK(folder.files().size() == 1);
   it.n1.may_act = true;
+  SECTION("too much XML") {
+    for (auto& [uuid, vm] : it.world.view.vms) vm.value.xml.clear();
+    std::string& xml = it.world.view.vms.at(web).value.xml;
+    xml.assign(512 * 1024, 'x');
+    keep(rounds, it.n1);
+    CHECK(folder.files().size() == 2);
+    xml += 'x';
+    keep(rounds, it.n1);
+    CHECK(folder.files().size() == 2);
+    return;
+  }
   for (int i = 0; i < 1000; ++i) it.world.view.waiting["vm-" + std::to_string(i)] = {WaitingRecord{"no room"}, 1};
   keep(rounds, it.n1);
   CHECK(folder.files().size() == 1);
