@@ -158,12 +158,11 @@ void AgentDriver::commit(const logic::AgentAction& action, Carried step) {
                   if (ok) decisions_.announce(record, result.created.back(), action.uuid);
                   if (answered) answer(action.uuid, logic::Written{ok, describe(result)});
                   const auto* written = std::get_if<logic::WriteRun>(&action.act);
-                  if (ok && written && written->link && written->link->kind == LinkKind::Started)
-                    trim_history(action.uuid);
+                  if (ok && written && written->link) trim_history(action.uuid);
                 });
 }
 
-// By its owner: the history of a VM is as old as its last starts, however often it is started.
+// By its owner: the history of a VM is as old as its last links, whatever becomes of it.
 void AgentDriver::trim_history(const VmUuid& uuid) {
   const Key owner{Kind::Owner, uuid};
   cluster_.store().list(store::paths::of(owner), [this, uuid, owner](const store::ReadResult& result) {
@@ -176,8 +175,7 @@ void AgentDriver::trim_history(const VmUuid& uuid) {
     names.resize(names.size() - links_kept);
     Changes changes{Check{owner, seen->second.version}};
     for (const std::string& name : names) changes.push_back(Remove{{Kind::Link, uuid + "/" + name}});
-    store::commit(cluster_.store(), changes,
-                  [](const store::CommitResult&) {});  // not done: the next start tries again
+    store::commit(cluster_.store(), changes, [](const store::CommitResult&) {});  // not done: the next link tries again
   });
 }
 
