@@ -26,12 +26,10 @@ bool is_broken(const logic::ClusterView& view, const std::string& directory, con
 }
 
 // Of a VM whose record cannot be read its UUID is known, and what is wrong with it.
-VmRecord record_of(const logic::ClusterView& view, const VmUuid& uuid) {
-  auto seen = view.vms.find(uuid);
-  if (seen != view.vms.end()) return seen->second.value;
-  VmRecord unreadable;
-  unreadable.uuid = unreadable.name = uuid;
-  return unreadable;
+VmRecord unreadable(const VmUuid& uuid) {
+  VmRecord record;
+  record.uuid = record.name = uuid;
+  return record;
 }
 
 }  // namespace
@@ -90,7 +88,9 @@ void Tree::update_vms() {
   const logic::ClusterView& view = cluster_.view();
   for (const VmUuid& uuid : cluster_vms(view)) {
     if (!names::is_uuid(uuid)) continue;  // of an entry that is not ours
-    VmProperties shown = derive_vm(view, record_of(view, uuid), place_.needs);
+    auto seen = view.vms.find(uuid);
+    VmProperties shown = seen == view.vms.end() ? derive_vm(view, unreadable(uuid), place_.needs)
+                                                : derive_vm(view, seen->second.value, place_.needs);
     auto& object = vms_[uuid];
     object ? object->update(std::move(shown))
            : void(object = std::make_unique<VmObject>(connection_, desk_, std::move(shown)));
