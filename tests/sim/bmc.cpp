@@ -16,7 +16,7 @@ bool Bmc::is_resetting() const { return flaps && !told_off_ && world_.events.now
 
 std::optional<PowerState> Bmc::read() {
   if (dead) return std::nullopt;
-  if (is_resetting()) return PowerState::Off;
+  if (reads_off || is_resetting()) return PowerState::Off;
   return world_.node(node_).host.is_on() ? PowerState::On : PowerState::Off;
 }
 

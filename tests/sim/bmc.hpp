@@ -1,5 +1,6 @@
 // The management controller of one host: it says what it wants, late, and does what it was told later still. It never
-// reads off for longer than it takes to reset, unless its host is off: against that there is no proof.
+// reads off for longer than it takes to reset, unless its host is off or a story wants it: against that there is no
+// proof.
 #pragma once
 
 #include <functional>
@@ -20,11 +21,12 @@ class Bmc {
 
   Microseconds latency();
 
-  std::size_t wired_to;  // the host whose BMC answers under this address
-  bool dead = false;     // no power, or no network of its own
-  bool lies = false;     // accepts and does nothing
-  bool slow = false;     // answers late, switches late and perhaps twice
-  bool flaps = false;    // resets again and again: reads off for a moment
+  std::size_t wired_to;    // the host whose BMC answers under this address
+  bool dead = false;       // no power, or no network of its own
+  bool lies = false;       // accepts and does nothing
+  bool slow = false;       // answers late, switches late and perhaps twice
+  bool flaps = false;      // resets again and again: reads off for a moment
+  bool reads_off = false;  // whatever its host does
 
  private:
   bool is_resetting() const;

@@ -54,12 +54,6 @@ std::pair<NodeName, Incarnation> life_of(const std::string& name) {
   return {name.substr(0, dot), incarnation};
 }
 
-std::uint64_t number_of(const std::string& name) {
-  std::uint64_t number = 0;
-  std::from_chars(name.data() + 1, name.data() + name.size(), number);
-  return number;
-}
-
 }  // namespace
 
 void show(const Key& key, const EntryPointer& entry, Shown& shown) {
@@ -109,7 +103,7 @@ void show(const Key& key, const EntryPointer& entry, Shown& shown) {
     case Kind::Evidence:
       return put(view.evidence, key.name, entry);
     case Kind::Job: {
-      const std::uint64_t id = number_of(key.name);
+      const std::uint64_t id = *number_of(key.name);
       put(view.jobs, id, entry);
       if (entry) view.jobs.at(id).value.id = id;
       return;

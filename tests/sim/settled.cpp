@@ -7,21 +7,15 @@
 namespace pvcd::sim {
 namespace {
 
-template <class Record>
-const Record* find(const World& world, Kind kind, const std::string& name) {
-  const EntryPointer entry = world.store.find({kind, name});
-  return entry ? &std::get<Record>(entry->record) : nullptr;
-}
-
 const Core* primary(const World& world) {
-  const auto* leader = find<LeaderRecord>(world, Kind::Leader, {});
+  const auto* leader = find<LeaderRecord>(world.store.records(), Kind::Leader);
   if (!leader || leader->node.empty()) return nullptr;
   const Node& node = world.node(world.index_of(leader->node));
   return node.host.is_on() && node.core.process.runs() ? &node.core : nullptr;
 }
 
 NodeName primary_name(const World& world) {
-  const auto* leader = find<LeaderRecord>(world, Kind::Leader, {});
+  const auto* leader = find<LeaderRecord>(world.store.records(), Kind::Leader);
   return leader ? leader->node : NodeName();
 }
 
@@ -30,7 +24,7 @@ std::uint64_t promised_on(const World& world, const NodeName& node) {
   for (const auto& [key, entry] : world.store.entries()) {
     if (key.kind != Kind::Owner) continue;
     const auto& owner = std::get<OwnerRecord>(entry->record);
-    const auto* vm = find<VmRecord>(world, Kind::Vm, key.name);
+    const auto* vm = find<VmRecord>(world.store.records(), Kind::Vm, key.name);
     if (vm && !owner.released && owner.owner.node == node) sum += vm->memory;
   }
   return sum;
@@ -42,7 +36,7 @@ bool has_local_disk(const VmRecord& vm) {
 
 // Some host that is on could take it.
 bool has_room(const World& world, const VmRecord& vm) {
-  const auto* owner = find<OwnerRecord>(world, Kind::Owner, vm.uuid);
+  const auto* owner = find<OwnerRecord>(world.store.records(), Kind::Owner, vm.uuid);
   for (const auto& node : world.nodes) {
     const NodeName& name = node->host.name();
     const bool allowed =
@@ -55,26 +49,29 @@ bool has_room(const World& world, const VmRecord& vm) {
 }
 
 std::string wanted_running(const World& world, const VmRecord& vm) {
-  const auto* owner = find<OwnerRecord>(world, Kind::Owner, vm.uuid);
-  const auto* run = find<RunRecord>(world, Kind::Run, vm.uuid);
+  const auto* owner = find<OwnerRecord>(world.store.records(), Kind::Owner, vm.uuid);
+  const auto* run = find<RunRecord>(world.store.records(), Kind::Run, vm.uuid);
   if (owner && !owner->released) {
     const Host& host = world.node(world.index_of(owner->owner.node)).host;
     const bool here = host.is_on() && host.boot() == owner->owner.boot;
     const bool runs = std::any_of(host.qemus().begin(), host.qemus().end(),
                                   [&](const QemuPointer& qemu) { return qemu->uuid == vm.uuid && qemu->runs; });
-    const auto* node = find<NodeRecord>(world, Kind::Node, owner->owner.node);
+    const auto* node = find<NodeRecord>(world.store.records(), Kind::Node, owner->owner.node);
     if (here && node && node->incarnation != owner->owner.incarnation)
       return vm.name + " belongs to an incarnation of " + owner->owner.node + " that has ended";
     if (here && runs && run && run->generation == owner->generation && run->state == VmState::Running &&
         run->reason.empty())
-      return find<WaitingRecord>(world, Kind::Waiting, vm.uuid) ? vm.name + " runs and is said to wait" : "";
+      return find<WaitingRecord>(world.store.records(), Kind::Waiting, vm.uuid) ? vm.name + " runs and is said to wait"
+                                                                                : "";
     if (here) return vm.name + " does not run on its owner " + owner->owner.node + (run ? ": " + run->reason : "");
   }
   const Core* core = primary(world);
   if (!core) return "there is no primary";
   auto waiting = core->waiting().find(vm.uuid);
   if (waiting != core->waiting().end() && !waiting->second.empty() && !has_room(world, vm))
-    return find<WaitingRecord>(world, Kind::Waiting, vm.uuid) ? "" : vm.name + " waits, and nobody is told why";
+    return find<WaitingRecord>(world.store.records(), Kind::Waiting, vm.uuid)
+               ? ""
+               : vm.name + " waits, and nobody is told why";
   return vm.name + " has no place: " + (waiting == core->waiting().end() ? "and nobody says why" : waiting->second);
 }
 
@@ -90,14 +87,14 @@ std::string left_over(const World& world, const Key& key, const Entry& entry) {
   const auto is_on = [&](const NodeName& name) { return world.node(world.index_of(name)).host.is_on(); };
   if (key.kind == Kind::Fence && is_on(key.name)) return "the fence of " + key.name + " is still there";
   if (key.kind == Kind::Node && is_on(key.name)) {
-    const auto* ready = find<ReadinessRecord>(world, Kind::Readiness, key.name);
+    const auto* ready = find<ReadinessRecord>(world.store.records(), Kind::Readiness, key.name);
     const auto& node = std::get<NodeRecord>(entry.record);
     const bool known = ready && ready->boot == node.boot && ready->fence_ready;
     if (!known && node.name != primary_name(world)) return "nobody knows that " + key.name + " can be fenced";
   }
   if (key.kind != Kind::Evidence) return {};
   const Life& life = std::get<EvidenceRecord>(entry.record).life;
-  const auto* node = find<NodeRecord>(world, Kind::Node, life.node);
+  const auto* node = find<NodeRecord>(world.store.records(), Kind::Node, life.node);
   for (const auto& [owned, owner] : world.store.entries()) {
     if (owned.kind != Kind::Owner) continue;
     const auto& depends = std::get<OwnerRecord>(owner->record);

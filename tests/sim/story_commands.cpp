@@ -224,6 +224,8 @@ const Word words[] = {
     {"the BMC of <node> lies", until_undone, [](const Stage& stage) { return set(stage.node(0).bmc.lies, true); }},
     {"the BMC of <node> is slow", until_undone, [](const Stage& stage) { return set(stage.node(0).bmc.slow, true); }},
     {"the BMC of <node> flaps", until_undone, [](const Stage& stage) { return set(stage.node(0).bmc.flaps, true); }},
+    {"the BMC of <node> reads off", until_undone,
+     [](const Stage& stage) { return set(stage.node(0).bmc.reads_off, true); }},
     {"the BMC of <node> is that of <node>", until_undone,
      [](const Stage& stage) { return set(stage.node(0).bmc.wired_to, stage.index(1)); }},
     {"libvirt on <node> hangs", until_undone,

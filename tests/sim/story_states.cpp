@@ -6,12 +6,6 @@
 namespace pvcd::sim {
 namespace {
 
-template <class Record>
-const Record* find(const World& world, Kind kind, const std::string& name) {
-  const EntryPointer entry = world.store.find({kind, name});
-  return entry ? &std::get<Record>(entry->record) : nullptr;
-}
-
 std::string runs_on(const World& world, const std::string& vm) {
   Words nodes;
   for (const auto& node : world.nodes)
@@ -28,23 +22,23 @@ std::string runs_where(const World& world, const std::string& vm) {
 const Host& host(const World& world, const std::string& node) { return world.node(world.index_of(node)).host; }
 
 bool has_joined(const World& world, const std::string& name) {
-  const auto* node = find<NodeRecord>(world, Kind::Node, name);
+  const auto* node = find<NodeRecord>(world.store.records(), Kind::Node, name);
   return node && node->boot == host(world, name).boot() && world.store.find(session_key(name, node->incarnation));
 }
 
 std::string primary(const World& world) {
-  const auto* leader = find<LeaderRecord>(world, Kind::Leader, {});
+  const auto* leader = find<LeaderRecord>(world.store.records(), Kind::Leader);
   const bool holds = leader && world.store.find(session_key(leader->node, leader->incarnation));
   return holds ? leader->node : std::string();
 }
 
 const OwnerRecord* owner(const World& world, const std::string& vm) {
-  return find<OwnerRecord>(world, Kind::Owner, vm_uuid(vm));
+  return find<OwnerRecord>(world.store.records(), Kind::Owner, vm_uuid(vm));
 }
 
 // What the VM's FailedReason is on a node that sees the store as it is.
 std::string missing(const World& world, const std::string& vm) {
-  const auto* record = find<VmRecord>(world, Kind::Vm, vm_uuid(vm));
+  const auto* record = find<VmRecord>(world.store.records(), Kind::Vm, vm_uuid(vm));
   if (!record) return {};
   Shown shown;
   for (const auto& [key, entry] : world.store.entries()) show(key, entry, shown);
@@ -90,7 +84,7 @@ const State states[] = {
      }},
     {"<vm> is not defined",
      [](const World& world, const Words& values) {
-       return unless(!find<VmRecord>(world, Kind::Vm, vm_uuid(values[0])), values[0] + " is defined");
+       return unless(!find<VmRecord>(world.store.records(), Kind::Vm, vm_uuid(values[0])), values[0] + " is defined");
      }},
     {"<node> is on", [](const World& world,
                         const Words& values) { return unless(host(world, values[0]).is_on(), values[0] + " is off"); }},
@@ -118,22 +112,22 @@ const State states[] = {
      }},
     {"<node> can be fenced",
      [](const World& world, const Words& values) {
-       const auto* readiness = find<ReadinessRecord>(world, Kind::Readiness, values[0]);
+       const auto* readiness = find<ReadinessRecord>(world.store.records(), Kind::Readiness, values[0]);
        return unless(readiness && readiness->fence_ready, values[0] + " is not known to be");
      }},
     {"<node> cannot be fenced",
      [](const World& world, const Words& values) {
-       const auto* readiness = find<ReadinessRecord>(world, Kind::Readiness, values[0]);
+       const auto* readiness = find<ReadinessRecord>(world.store.records(), Kind::Readiness, values[0]);
        return unless(readiness && !readiness->fence_ready && !readiness->note.empty(), values[0] + " is said to be");
      }},
     {"a fence of <node> is open",
      [](const World& world, const Words& values) {
-       const auto* fence = find<FenceRecord>(world, Kind::Fence, values[0]);
+       const auto* fence = find<FenceRecord>(world.store.records(), Kind::Fence, values[0]);
        return unless(fence && fence->phase != FencePhase::Confirmed, "none is");
      }},
     {"no fence of <node> is open",
      [](const World& world, const Words& values) {
-       const auto* fence = find<FenceRecord>(world, Kind::Fence, values[0]);
+       const auto* fence = find<FenceRecord>(world.store.records(), Kind::Fence, values[0]);
        return unless(!fence || fence->phase == FencePhase::Confirmed, "one is");
      }},
 };
