@@ -33,10 +33,12 @@ Sights look(const ClusterView& view, const Sights& before, Instant now) {
   for (const auto& [name, node] : view.nodes) {
     Sight sight{node.value.incarnation, 0, now, false, DaemonState::Unknown, {}, {}};
     auto known = before.find(name);
-    if (known != before.end() && known->second.incarnation == sight.incarnation)
+    if (known != before.end() && known->second.incarnation == sight.incarnation) {
       sight = known->second;
-    else if (known != before.end())
-      sight.came_back = known->second.came_back, sight.hiccups = known->second.hiccups;
+    } else if (known != before.end()) {
+      sight.came_back = known->second.came_back;
+      sight.hiccups = known->second.hiccups;
+    }
     if (const Live* live = live_of(view, node.value)) {
       if (live->value.counter != sight.counter) sight.first_seen = now;
       sight.counter = live->value.counter;

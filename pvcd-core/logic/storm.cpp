@@ -62,8 +62,7 @@ std::optional<std::string> storm_around(const Round& round, const NodeName& name
   const Instant fell = *round.next.fell_silent.at(name);
   if (round.in.now - fell >= round.settings.storm_wait) return std::nullopt;
   return "it vanished together with most other nodes: the network or the store may be sick; until that is clear only "
-         "what "
-         "reads off is switched off";
+         "what reads off is switched off";
 }
 
 }  // namespace pvcd::logic

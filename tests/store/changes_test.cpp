@@ -39,13 +39,22 @@ TEST_CASE("a put creates or replaces; only sessions are ephemeral") {
 }
 
 TEST_CASE("appended entries are numbered by the store") {
-  const auto operations = operations_of({Append{Kind::Decision, DecisionRecord{}}, Append{Kind::Job, JobRecord{}},
-                                         Append{Kind::Link, LinkRecord{}, "u"}});
+  DecisionRecord decision;
+  decision.what = "fence n2";
+  JobRecord job;
+  job.type = "vm-start";
+  LinkRecord link;
+  link.generation = 7;
+  const auto operations =
+      operations_of({Append{Kind::Decision, decision}, Append{Kind::Job, job}, Append{Kind::Link, link, "u"}});
   REQUIRE(operations.size() == 3);
   CHECK(std::get<Create>(operations[0]).sequential);
   CHECK(path_of(operations[0]) == "/decisions/d");
   CHECK(path_of(operations[1]) == "/jobs/j");
   CHECK(path_of(operations[2]) == "/owners/u/l");
+  CHECK(std::get<Create>(operations[0]).data == encode(decision));
+  CHECK(std::get<Create>(operations[1]).data == encode(job));
+  CHECK(std::get<Create>(operations[2]).data == encode(link));
 }
 
 TEST_CASE("a transaction fails at a change, also behind an absence that is two operations") {

@@ -433,7 +433,9 @@ TEST_CASE("libvirt: without libvirt, living and gone are still told apart, and d
   CHECK(lives.state == DomainState::Unknown);  // it may be paused
   CHECK(lives.process == qemu.process);
   CHECK_THAT(lives.note, Contains("libvirt does not say"));
-  CHECK(plugin.probe({random_uuid(), {qemu.process}}).process == qemu.process);  // recorded, whatever its name
+  const DomainProbe recorded = plugin.probe({random_uuid(), {qemu.process}});
+  CHECK(recorded.state == DomainState::Unknown);
+  CHECK(recorded.process == qemu.process);  // whatever its name
   CHECK(plugin.probe({random_uuid(), {}}).state == DomainState::Gone);
 
   CHECK_THAT(plugin.create({for_a_minute(), vm, "<domain/>", 1}).note, Contains("lives here already"));
@@ -446,7 +448,9 @@ TEST_CASE("libvirt: without libvirt, living and gone are still told apart, and d
   CHECK(plugin.destroy({for_a_minute(), vm, former}).outcome == Outcome::Done);
   CHECK(plugin.destroy({for_a_minute(), vm, {}}).outcome == Outcome::Unknown);
   CHECK(plugin.destroy({{boottime_now(), 1}, vm, qemu.process}).outcome == Outcome::Refused);
-  CHECK(plugin.probe({vm, {qemu.process}}).process == qemu.process);
+  const DomainProbe spared = plugin.probe({vm, {qemu.process}});
+  CHECK(spared.state == DomainState::Unknown);
+  CHECK(spared.process == qemu.process);
   CHECK(plugin.destroy({for_a_minute(), vm, qemu.process}).outcome == Outcome::Done);
   CHECK(plugin.probe({vm, {qemu.process}}).state == DomainState::Gone);
   CHECK(host.turn_until([&] { return host.said("domain/" + vm + "=gone"); }));

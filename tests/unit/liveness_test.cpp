@@ -90,7 +90,7 @@ TEST_CASE("a join whose live entry has not come into view yet is no loss, unless
   CHECK(health_of(world, sights, suspect_after + 1) == Health::Lost);
 }
 
-TEST_CASE("the last word outlives the live entry, which a claim removes, but not the incarnation (rule 11)") {
+TEST_CASE("the last word outlives the live entry, which evidence removes, but not the incarnation (rule 11)") {
   World world;
   world.says("n2", DaemonState::Left).lose("n2");
   Sights sights = look(world.view, {}, 0);
