@@ -104,8 +104,7 @@ void AgentDriver::round(const Right& right, Instant now, bool stopping) {
                        std::exchange(answers_, {})};
   logic::AgentPlan plan = logic::decide_agent(in, settings_, memory_);
   const Decider decider{self_.name(), runtime::realtime_us()};
-  std::vector<Carried> steps;
-  for (const logic::AgentAction& action : plan.actions) steps.push_back(carried(action, in.view, decider));
+  std::vector<Carried> steps = carried(plan, in.view, decider);
   rounds_.keep(in, settings_, memory_, plan, decider, steps);
   memory_ = std::move(plan.next);
   keep_first_sights();

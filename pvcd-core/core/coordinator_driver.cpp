@@ -68,8 +68,7 @@ void CoordinatorDriver::round(const Right& right, Instant now, bool primary) {
     return;
   }
   const Decider decider{self_.name(), runtime::realtime_us()};
-  std::vector<Carried> steps;
-  for (const logic::CoordinatorAction& action : plan.actions) steps.push_back(carried(action, in.view, decider));
+  std::vector<Carried> steps = carried(plan, in.view, decider);
   rounds_.keep(in, settings_, memory_, plan, decider, steps);
   memory_ = std::move(plan.next);
   for (std::size_t i = 0; i < steps.size(); ++i) execute(plan.actions[i], std::move(steps[i]), now);

@@ -57,7 +57,7 @@ struct Daemon::State {
         kept_rounds(names::state_directory() + "/decisions"),
         tree(loop, bus.connection(), polkit, cluster, requests, explanations,
              {self.name(), shared.list("cluster.coordinators"), unit_needs(shared)}, runtime::boottime_us),
-        role(cluster, plugins, self, shared, [this] { wake(); }),
+        role(cluster, plugins, kept_rounds, self, shared, [this] { wake(); }),
         agent(cluster, plugins, decisions, kept_rounds, self, shared, [this] { wake(); }),
         coordinator(
             loop, cluster, plugins, decisions, kept_rounds, self, shared, [this] { wake(); },

@@ -1,6 +1,7 @@
 #include "core/plans.hpp"
 
 #include "logic/transactions.hpp"
+#include "sdk/claim.hpp"
 #include "store/paths.hpp"
 
 namespace pvcd::core {
@@ -94,8 +95,6 @@ Carried carried(std::optional<Changes> changes, const logic::Decision& why, bool
   return result;
 }
 
-}  // namespace
-
 Carried carried(const logic::CoordinatorAction& action, const logic::ClusterView& view, const Decider& decider) {
   auto changes = logic::transaction_of(action.act, view);
   if (!changes && !std::holds_alternative<logic::PowerOff>(action.act)) return {};
@@ -107,6 +106,34 @@ Carried carried(const logic::AgentAction& action, const logic::ClusterView& view
   auto changes = changes_of(action, decider);
   const bool stored = changes.has_value();
   return carried(std::move(changes), action.why, stored, view, decider);
+}
+
+template <class Plan>
+std::vector<Carried> each_carried(const Plan& plan, const logic::ClusterView& view, const Decider& decider) {
+  std::vector<Carried> steps;
+  for (const auto& action : plan.actions) steps.push_back(carried(action, view, decider));
+  return steps;
+}
+
+}  // namespace
+
+std::vector<Carried> carried(const logic::CoordinatorPlan& plan, const logic::ClusterView& view,
+                             const Decider& decider) {
+  return each_carried(plan, view, decider);
+}
+
+std::vector<Carried> carried(const logic::AgentPlan& plan, const logic::ClusterView& view, const Decider& decider) {
+  return each_carried(plan, view, decider);
+}
+
+// The election plugin makes the same transaction of the same request.
+std::vector<Carried> carried(const logic::ElectionPlan& plan, const logic::ClusterView&, const Decider& decider) {
+  if (!plan.claim) return {};
+  Carried claim;
+  claim.changes = election::claim_changes(*plan.claim, election::holder_of(*plan.claim), decider.time);
+  claim.record = std::get<DecisionRecord>(std::get<Append>(claim.changes->back()).record);
+  claim.stored = true;
+  return {std::move(claim)};
 }
 
 }  // namespace pvcd::core

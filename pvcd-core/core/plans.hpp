@@ -3,9 +3,11 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "logic/agent.hpp"
 #include "logic/coordinator.hpp"
+#include "logic/election.hpp"
 #include "sdk/change.hpp"
 
 namespace pvcd::core {
@@ -21,7 +23,9 @@ struct Carried {
   bool stored = false;  // the record is the last of the changes: it exists exactly if the act does (S7)
 };
 
-Carried carried(const logic::CoordinatorAction&, const logic::ClusterView&, const Decider&);
-Carried carried(const logic::AgentAction&, const logic::ClusterView&, const Decider&);
+// One for each action of the plan, in its order.
+std::vector<Carried> carried(const logic::CoordinatorPlan&, const logic::ClusterView&, const Decider&);
+std::vector<Carried> carried(const logic::AgentPlan&, const logic::ClusterView&, const Decider&);
+std::vector<Carried> carried(const logic::ElectionPlan&, const logic::ClusterView&, const Decider&);
 
 }  // namespace pvcd::core

@@ -24,10 +24,11 @@ bool is_held(CoordinatorState state) {
 
 }  // namespace
 
-RoleDriver::RoleDriver(Cluster& cluster, Plugins& plugins, const Self& self, const Settings& shared,
+RoleDriver::RoleDriver(Cluster& cluster, Plugins& plugins, Rounds& rounds, const Self& self, const Settings& shared,
                        std::function<void()> wake)
     : cluster_(cluster),
       plugins_(plugins),
+      rounds_(rounds),
       self_(self),
       wake_(std::move(wake)),
       hooks_(shared.list("hooks.role")),
@@ -70,11 +71,14 @@ void RoleDriver::round(const Right& right, Instant now, bool stopping) {
   if (state_ == CoordinatorState::Relinquish && unacknowledged_.empty() && now >= vacate_not_before_) vacate(now);
   publish();
 
-  logic::ElectionPlan plan =
-      logic::decide_election(cluster_.view(), settings_, self_.life(cluster_.view()), memory_, now);
-  memory_ = plan.next;
-  if (plan.claim && right.may_act && !leave && !claiming_ && now >= claim_not_before_)
+  const logic::ElectionInput in{cluster_.view(), self_.life(cluster_.view()), now};
+  logic::ElectionPlan plan = logic::decide_election(in, settings_, memory_);
+  if (plan.claim && right.may_act && !leave && !claiming_ && now >= claim_not_before_) {
+    const Decider decider{self_.name(), runtime::realtime_us()};
+    rounds_.keep(in, settings_, memory_, plan, decider, carried(plan, in.view, decider));
     claim(std::move(*plan.claim), right, now);
+  }
+  memory_ = plan.next;
 }
 
 void RoleDriver::claim(ClaimRequest request, const Right& right, Instant now) {

@@ -10,6 +10,7 @@
 
 #include "core/cluster.hpp"
 #include "core/plugins.hpp"
+#include "core/rounds.hpp"
 #include "core/self.hpp"
 #include "logic/election.hpp"
 
@@ -17,7 +18,7 @@ namespace pvcd::core {
 
 class RoleDriver {
  public:
-  RoleDriver(Cluster&, Plugins&, const Self&, const Settings& shared, std::function<void()> wake);
+  RoleDriver(Cluster&, Plugins&, Rounds&, const Self&, const Settings& shared, std::function<void()> wake);
 
   void round(const Right&, Instant now, bool stopping);
 
@@ -42,6 +43,7 @@ class RoleDriver {
 
   Cluster& cluster_;
   Plugins& plugins_;
+  Rounds& rounds_;
   const Self& self_;
   std::function<void()> wake_;
   std::vector<std::string> hooks_;

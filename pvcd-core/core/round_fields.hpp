@@ -6,6 +6,7 @@
 
 #include "logic/agent.hpp"
 #include "logic/coordinator.hpp"
+#include "logic/election.hpp"
 #include "store/fields.hpp"
 
 namespace pvcd::store {
@@ -99,6 +100,14 @@ PVCD_MEMBERS(logic::PutReadiness, key, node, record, replaces)
 PVCD_MEMBERS(logic::GiveUpRole, key, reason)
 PVCD_MEMBERS(logic::CoordinatorAction, act, why)
 PVCD_MEMBERS(logic::CoordinatorPlan, next, actions)
+
+// -------------------------------------------------------------------------------------------------------- the election
+
+PVCD_MEMBERS(logic::ElectionSettings, coordinators, decision_limit, preference_wait)
+PVCD_MEMBERS(logic::ElectionMemory, vacant, vacant_since)
+PVCD_MEMBERS(logic::ElectionInput, view, self, now)
+PVCD_MEMBERS(ClaimRequest, permit, self, leader_version, expected, holder_stale)
+PVCD_MEMBERS(logic::ElectionPlan, next, claim)
 
 // ----------------------------------------------------------------------------------------------------------- the agent
 

@@ -61,6 +61,23 @@ struct Agent {
   }
 };
 
+struct Election {
+  static constexpr const char* name = "election";
+  using Settings = logic::ElectionSettings;
+  using Memory = logic::ElectionMemory;
+
+  static logic::ElectionInput read_input(const json& from, const logic::ClusterView& seen) {
+    logic::ElectionInput in{seen, {}, 0};
+    auto& [view, self, now] = in;
+    store::Decoder decoder{from};
+    store::visit_each(decoder, "self, now", self, now);
+    return in;
+  }
+  static logic::ElectionPlan decide(const logic::ElectionInput& in, const Settings& settings, const Memory& before) {
+    return logic::decide_election(in, settings, before);
+  }
+};
+
 std::string dumped(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 json records_of(const std::vector<Carried>& steps) {
@@ -108,9 +125,7 @@ std::string decide_again(const json& kept) {
   const Decider decider{kept.at("node").get<std::string>(), kept.at("time").get<std::uint64_t>()};
 
   const auto plan = Role::decide(in, settings, before);
-  std::vector<Carried> steps;
-  for (const auto& action : plan.actions) steps.push_back(carried(action, view, decider));
-  const json anew = {{"plan", store::as_json(plan)}, {"records", records_of(steps)}};
+  const json anew = {{"plan", store::as_json(plan)}, {"records", records_of(carried(plan, view, decider))}};
   return difference({{"plan", kept.at("plan")}, {"records", kept.at("records")}}, json::parse(dumped(anew)));
 }
 
@@ -140,12 +155,19 @@ std::string round_text(const logic::AgentInput& in, const logic::AgentSettings& 
   return text_of<Agent>(in, settings, before, plan, decider, steps);
 }
 
+std::string round_text(const logic::ElectionInput& in, const logic::ElectionSettings& settings,
+                       const logic::ElectionMemory& before, const logic::ElectionPlan& plan, const Decider& decider,
+                       const std::vector<Carried>& steps) {
+  return text_of<Election>(in, settings, before, plan, decider, steps);
+}
+
 std::string replay(const std::string& text) try {
   const json kept = json::parse(text);
   if (kept.at("pvcd_round").get<int>() != format) throw Error("it is a round of another format");
   const auto role = kept.at("role").get<std::string>();
   if (role == Coordinator::name) return decide_again<Coordinator>(kept);
   if (role == Agent::name) return decide_again<Agent>(kept);
+  if (role == Election::name) return decide_again<Election>(kept);
   throw Error("nobody decides as '" + role + "'");
 } catch (const json::exception& error) {
   throw Error(std::string("it is no round that pvcd has kept: ") + error.what());

@@ -16,6 +16,8 @@ std::string round_text(const logic::CoordinatorInput&, const logic::CoordinatorS
                        const std::vector<Carried>&);
 std::string round_text(const logic::AgentInput&, const logic::AgentSettings&, const logic::AgentMemory& before,
                        const logic::AgentPlan&, const Decider&, const std::vector<Carried>&);
+std::string round_text(const logic::ElectionInput&, const logic::ElectionSettings&, const logic::ElectionMemory& before,
+                       const logic::ElectionPlan&, const Decider&, const std::vector<Carried>&);
 
 // Decides it again. What differs, in a sentence; empty: nothing. Throws Error when the text is no round.
 std::string replay(const std::string& text);

@@ -42,8 +42,8 @@ bool others_are_preferred(const ClusterView& view, const ElectionSettings& setti
 
 }  // namespace
 
-ElectionPlan decide_election(const ClusterView& view, const ElectionSettings& settings, const Life& self,
-                             const ElectionMemory& memory, Instant now) {
+ElectionPlan decide_election(const ElectionInput& in, const ElectionSettings& settings, const ElectionMemory& memory) {
+  const auto& [view, self, now] = in;
   ElectionPlan plan{memory, std::nullopt};
   if (!view.complete) return plan;
   const LeaderRecord* primary = primary_of(view);

@@ -15,6 +15,12 @@ struct ElectionSettings {
   Microseconds preference_wait = 0;  // how long others stand back for a node that was asked to become primary
 };
 
+struct ElectionInput {
+  const ClusterView& view;
+  Life self;
+  Instant now = 0;
+};
+
 struct ElectionMemory {
   bool vacant = false;
   Instant vacant_since = 0;
@@ -26,7 +32,6 @@ struct ElectionPlan {
   std::optional<ClaimRequest> claim;  // its permit is filled in when it is sent
 };
 
-ElectionPlan decide_election(const ClusterView&, const ElectionSettings&, const Life& self, const ElectionMemory&,
-                             Instant now);
+ElectionPlan decide_election(const ElectionInput&, const ElectionSettings&, const ElectionMemory&);
 
 }  // namespace pvcd::logic

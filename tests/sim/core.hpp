@@ -39,6 +39,7 @@ class Core {
 
   Process process;
   Observer observer;
+  Microseconds role_hook_takes = 0;  // to let go of its service: that long the role is not given back
 
  private:
   struct Right {

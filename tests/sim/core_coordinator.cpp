@@ -117,10 +117,13 @@ void Core::run_role(const Right& right) {
     give_up_asked_ = false;
     state_ = CoordinatorState::Secondary;
   }
-  if (state_ == CoordinatorState::Primary && leave) state_ = CoordinatorState::Relinquish;
+  if (state_ == CoordinatorState::Primary && leave) {
+    state_ = CoordinatorState::Relinquish;
+    vacate_not_before_ = clock() + role_hook_takes;
+  }
   if (state_ == CoordinatorState::Relinquish && clock() >= vacate_not_before_) vacate();
   publish();
-  logic::ElectionPlan plan = logic::decide_election(view(), election_settings_, self(), election_memory_, clock());
+  logic::ElectionPlan plan = logic::decide_election({view(), self(), clock()}, election_settings_, election_memory_);
   election_memory_ = plan.next;
   if (plan.claim && right.may_act && !leave && !claiming_ && clock() >= claim_not_before_)
     claim(std::move(*plan.claim), right);

@@ -7,24 +7,16 @@
 namespace pvcd::sim {
 namespace {
 
-// Fewer runs may miss a rare one by bad luck.
+// Fewer runs may miss a rare one, or a rare one in a rare phase, by bad luck.
 constexpr std::uint64_t seeds_enough = 2000;
+constexpr std::uint64_t seeds_enough_for_pairs = 20000;
 
-constexpr std::array<const char*, 15> events = {"breaks",
-                                                "epochs",
-                                                "evidence-later-boot",
-                                                "evidence-operator",
-                                                "evidence-power",
-                                                "failovers",
-                                                "offs",
-                                                "releases",
-                                                "starts",
-                                                "store-leaders",
-                                                "phase-election",
-                                                "phase-fencing",
-                                                "phase-recovering",
-                                                "phase-starting",
-                                                "phase-quiet"};
+constexpr std::array<const char*, 5> phases = {"phase-election", "phase-fencing", "phase-recovering", "phase-starting",
+                                               "phase-quiet"};
+
+constexpr std::array<const char*, 10> events = {
+    "breaks",   "epochs", "evidence-later-boot", "evidence-operator", "evidence-power", "failovers", "offs",
+    "releases", "starts", "store-leaders"};
 
 std::string per_thousand(std::uint64_t count, std::uint64_t seeds) {
   const std::uint64_t tenths = seeds == 0 ? 0 : count * 10000 / seeds;
@@ -45,6 +37,13 @@ std::vector<std::string> never_happened(const Tally& tally) {
     if (const char* name = name_of(static_cast<Deed>(deed)); count_of(tally, name) == 0) never.emplace_back(name);
   for (const char* event : events)
     if (count_of(tally, event) == 0) never.emplace_back(event);
+  for (const char* phase : phases) {
+    if (count_of(tally, phase) == 0) never.emplace_back(phase);
+    for (std::size_t deed = 0; deed < deed_count && tally.seeds >= seeds_enough_for_pairs; ++deed) {
+      const std::string pair = std::string(phase) + "/" + name_of(static_cast<Deed>(deed));
+      if (count_of(tally, pair) == 0) never.push_back(pair);
+    }
+  }
   return never;
 }
 

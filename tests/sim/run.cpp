@@ -12,6 +12,9 @@ constexpr Microseconds look_interval = seconds(1);
 // An off that was asked for may take the majority away again.
 constexpr Microseconds power_on_interval = seconds(60);
 
+constexpr Microseconds election_awaited = seconds(12);
+constexpr Microseconds election_look = milliseconds(5);
+
 constexpr std::uint64_t gibibyte = 1ULL << 30;
 
 void define_vms(World& world) {
@@ -52,6 +55,18 @@ void power_on_some(World& world) {
   for (std::size_t i = 0; i < world.nodes.size() && !world.store.has_majority(); ++i) world.boot(i);
 }
 
+std::optional<std::size_t> primary_of(const World& world) {
+  const auto* leader = find<LeaderRecord>(world.store.records(), Kind::Leader);
+  if (!leader || !world.store.find(session_key(leader->node, leader->incarnation))) return std::nullopt;
+  return world.index_of(leader->node);
+}
+
+void await_election(World& world) {
+  const Instant limit = world.events.now() + election_awaited;
+  while (primary_of(world) && world.events.now() < limit && !world.oracle.violation())
+    world.events.run_until(world.events.now() + election_look);
+}
+
 }  // namespace
 
 void settle(World& world, Instant healed_at) {
@@ -79,12 +94,15 @@ RunOutcome run(const Plan& plan, bool tell) {
   World world(plan.seed * 2, plan.nodes, tell);
   define_vms(world);
   for (std::size_t i = 0; i < plan.nodes; ++i) world.boot(i);
-  for (const Planned& one : plan.schedule) {
-    world.events.run_until(one.at);
+  Instant healed_at = end_of(plan.schedule);
+  for (Planned one : plan.schedule) {
+    world.events.run_until(std::max(one.at, world.events.now()));
+    if (one.in_election) await_election(world);
     if (world.oracle.violation()) break;
+    if (const auto primary = primary_of(world); one.at_primary && primary) one.node = *primary;
     do_to(world, one);
+    healed_at = std::max(healed_at, world.events.now() + one.duration + seconds(1));
   }
-  const Instant healed_at = end_of(plan.schedule);
   for (Instant now = world.events.now(); now < healed_at && !world.oracle.violation(); now += look_interval)
     world.events.run_until(std::min(now + look_interval, healed_at));
   if (!world.oracle.violation()) settle(world, healed_at);

@@ -99,18 +99,28 @@ Microseconds draw_duration(Random& random, const Kind& kind) {
 const char* name_of(Deed deed) { return kind_of(deed).name; }
 
 std::string describe(const Planned& one) {
-  std::string text = std::to_string(one.at / 1000) + " ms: " + name_of(one.deed) + " n" + std::to_string(one.node + 1);
+  std::string text = std::to_string(one.at / 1000) + " ms" + (one.in_election ? ", in an election: " : ": ") +
+                     name_of(one.deed) + (one.at_primary ? " the primary" : " n" + std::to_string(one.node + 1));
   if (one.deed == Deed::OneWay || one.deed == Deed::BmcCut || one.deed == Deed::VmMove)
     text += " to n" + std::to_string(one.other + 1);
   if (one.duration) text += " for " + std::to_string(one.duration / 1000) + " ms";
   return text;
 }
 
-// Faults meet at one or two nodes and moments, because it is their overlap that breaks things.
+namespace {
+
+constexpr Deed primary_goes[] = {Deed::PowerCut, Deed::PowerCutBmc, Deed::FreezeHost, Deed::Isolate,
+                                 Deed::HangRole, Deed::Leave,       Deed::StepDown};
+
+}  // namespace
+
+// Faults meet at one or two nodes and moments, because it is their overlap that breaks things. An election is over so
+// soon that hardly anything would meet it by chance.
 Schedule make_schedule(Random& random, std::size_t nodes) {
   Schedule schedule;
   const std::size_t victim = random.below(nodes);
   const Microseconds window = random.between(seconds(2), seconds(35));
+  const bool elects = random.chance(20);
   const auto add = [&](Deed deed) {
     Planned one;
     one.deed = deed;
@@ -119,8 +129,14 @@ Schedule make_schedule(Random& random, std::size_t nodes) {
     one.other = (one.node + 1 + random.below(nodes - 1)) % nodes;
     one.duration = draw_duration(random, kind_of(deed));
     one.value = random.next();
+    one.in_election = elects && random.chance(30);
     schedule.push_back(one);
   };
+  if (elects) {
+    add(primary_goes[random.below(std::size(primary_goes))]);
+    schedule.back().at_primary = true;
+    schedule.back().in_election = false;
+  }
   const std::uint64_t faults = random.between(1, random.chance(30) ? 12 : 5);
   const std::uint64_t wishes = random.below(random.chance(40) ? 7 : 3);
   for (std::uint64_t i = 0; i < faults; ++i) add(draw(random, 0, first_of_people));

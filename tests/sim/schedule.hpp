@@ -76,6 +76,8 @@ struct Planned {
   std::size_t other = 0;
   Microseconds duration = 0;
   std::uint64_t value = 0;
+  bool at_primary = false;   // whichever node is it then, instead of `node`
+  bool in_election = false;  // not before the cluster has no primary, if it loses it soon
 };
 std::string describe(const Planned&);
 

@@ -211,7 +211,7 @@ SmallWorld::Pending SmallWorld::decide(std::size_t index, const logic::ClusterVi
   pending.not_after = node.proven_at + proof_limit;
   pending.epoch = seen.leader ? seen.leader->value.epoch : 0;
 
-  auto elected = logic::decide_election(seen, election_settings_, self, node.election, now_);
+  auto elected = logic::decide_election({seen, self, now_}, election_settings_, node.election);
   node.election = elected.next;
   if (may_act) pending.claim = elected.claim;
 

@@ -19,7 +19,7 @@ struct Candidate {
   NodeName name = "n2";
 
   std::optional<ClaimRequest> claim() {
-    ElectionPlan plan = decide_election(world.view, settings, world.life(name), memory, now);
+    ElectionPlan plan = decide_election({world.view, world.life(name), now}, settings, memory);
     memory = plan.next;
     return plan.claim;
   }

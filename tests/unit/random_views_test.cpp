@@ -407,7 +407,7 @@ TEST_CASE("whoever asks about a mad cluster is answered") {
   ElectionSettings election{coordinators, seconds(3), seconds(1)};
   ElectionMemory memory;
   for (Instant now = 0; now < seconds(10); now += seconds(1)) {
-    memory = decide_election(view, election, chaos.dice.life(), memory, now).next;
+    memory = decide_election({view, chaos.dice.life(), now}, election, memory).next;
     chaos.change();
   }
   for (const char* text : {"fail node n1", "fail nodes n1,n2", "drain n2", "power-loss all", "fail node n9", ""}) {

@@ -21,26 +21,19 @@ namespace {
 
 const Decider decider{"n1", 1700000000000000};
 
-template <class Action>
-std::vector<Carried> steps_of(const std::vector<Action>& actions, const logic::ClusterView& view) {
-  std::vector<Carried> steps;
-  for (const Action& action : actions) steps.push_back(carried(action, view, decider));
-  return steps;
-}
-
 // The round that the helper is about to play, as it would be kept.
 std::string next_round(const logic::test::Coordinator& it) {
   const logic::CoordinatorInput in{it.world.view, it.world.life(it.name), it.is_primary(), it.may_act, it.now,
                                    it.answers};
   const auto plan = logic::decide_coordinator(in, it.settings, it.memory);
-  return round_text(in, it.settings, it.memory, plan, decider, steps_of(plan.actions, in.view));
+  return round_text(in, it.settings, it.memory, plan, decider, carried(plan, in.view, decider));
 }
 
 std::string next_round(const logic::test::Agent& it) {
   const logic::AgentInput in{it.world.view, it.world.life("n2"), {"10.0.0.2"}, it.may_act, it.stopping,
                              it.domains,    it.domains_ready,    it.now,       it.answers};
   const auto plan = logic::decide_agent(in, it.settings, it.memory);
-  return round_text(in, it.settings, it.memory, plan, decider, steps_of(plan.actions, in.view));
+  return round_text(in, it.settings, it.memory, plan, decider, carried(plan, in.view, decider));
 }
 
 void put(logic::test::Agent& it, logic::AgentResult result) {
@@ -142,6 +135,23 @@ TEST_CASE(
   put(it, Answer{Outcome::Done, ""});
   REQUIRE(it.plans<logic::WriteRun>());
   CHECK(it.plans<logic::WriteRun>()->owner->released);
+}
+
+TEST_CASE("a claim is decided again as it was, with the record that its transaction writes") {
+  logic::test::World world;
+  world.lose("n1");
+  const logic::ElectionSettings settings{{"n1", "n2", "n3"}, seconds(10), seconds(5)};
+  const logic::ElectionMemory before{true, seconds(90)};
+  const logic::ElectionInput in{world.view, world.life("n2"), seconds(100)};
+  const auto plan = logic::decide_election(in, settings, before);
+  REQUIRE(plan.claim);
+  const std::string text = round_text(in, settings, before, plan, decider, carried(plan, in.view, decider));
+  CHECK(replay(text).empty());
+  CHECK(json::parse(text).at("records").size() == 1);
+  CHECK_FALSE(told(text, "/input/view/leader/version", 99).empty());
+  CHECK_FALSE(told(text, "/input/self/node", "n9").empty());
+  CHECK_FALSE(told(text, "/memory/vacant", false).empty());
+  CHECK_FALSE(told(text, "/records/0/what", "n3 takes the role of primary at epoch 8").empty());
 }
 
 TEST_CASE("everything that is seen survives the text") {
@@ -248,7 +258,7 @@ void keep(Rounds& rounds, const logic::test::Coordinator& it) {
   const logic::CoordinatorInput in{it.world.view, it.world.life(it.name), it.is_primary(), it.may_act, it.now,
                                    it.answers};
   const auto plan = logic::decide_coordinator(in, it.settings, it.memory);
-  rounds.keep(in, it.settings, it.memory, plan, decider, steps_of(plan.actions, in.view));
+  rounds.keep(in, it.settings, it.memory, plan, decider, carried(plan, in.view, decider));
 }
 
 }  // namespace

@@ -62,6 +62,11 @@ class ZooKeeper:
         leaders = [name for name in self._spec.names if self.mode(name) in ("leader", "standalone")]
         return leaders[0] if len(leaders) == 1 else None
 
+    def newest_change(self, name: str) -> str:
+        """That this server has seen: its zxid, or nothing while it does not serve."""
+        found = re.search(r"^Zxid: (\S+)", self.ask(name, "srvr"), re.MULTILINE)
+        return found[1] if found else ""
+
     def wait_serving(self, count: int | None = None, timeout: float = 40) -> None:
         count = count or self._spec.hosts
         wait_for(f"{count} ZooKeeper servers serving", lambda: len(self.serving()) >= count, timeout, 0.1)
