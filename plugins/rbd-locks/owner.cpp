@@ -27,6 +27,8 @@ const char* text_of(CoverKind cover) {
       return "a later boot of its host";
     case CoverKind::Operator:
       return "the operator's word that it is off";
+    case CoverKind::Storage:
+      return "its address being shut out of Ceph";
   }
   return "nothing";
 }
@@ -35,12 +37,15 @@ std::string life_text(const Life& life) { return life.node + " (boot " + life.bo
 
 // A release is the owner's word that nothing of it is left; an instance that is still listed contradicts it.
 bool is_evidence(CoverKind cover) {
-  return cover == CoverKind::Power || cover == CoverKind::LaterBoot || cover == CoverKind::Operator;
+  return cover == CoverKind::Power || cover == CoverKind::LaterBoot || cover == CoverKind::Operator ||
+         cover == CoverKind::Storage;
 }
 
-// Ends every process of the host, not only those that were recorded: after a later boot the same address may belong to
+// Ends every client of the host, not only those that were recorded: after a later boot the same address may belong to
 // something that lives.
-bool ends_whole_host(CoverKind cover) { return cover == CoverKind::Power || cover == CoverKind::Operator; }
+bool ends_whole_host(CoverKind cover) {
+  return cover == CoverKind::Power || cover == CoverKind::Operator || cover == CoverKind::Storage;
+}
 
 std::optional<Owner> recorded_as_dead(const Address& address, const VmStart& start) {
   if (has_instance(start.own_dead, address)) {

@@ -17,6 +17,8 @@ EvidenceKind kind_behind(CoverKind cover) {
       return EvidenceKind::LaterBoot;
     case CoverKind::Operator:
       return EvidenceKind::Operator;
+    case CoverKind::Storage:
+      return EvidenceKind::Storage;
     default:
       return EvidenceKind::Power;
   }

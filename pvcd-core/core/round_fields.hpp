@@ -68,17 +68,20 @@ PVCD_MEMBERS(PowerReading, state, guid, note)
 
 PVCD_MEMBERS(logic::UnitNeeds, plugins, silent_after)
 PVCD_MEMBERS(logic::CoordinatorSettings, coordinators, suspect_after, off_confirm_gap, read_interval, hurry,
-             calm_read_interval, silent_read_wait, fence_deadline, retry_min, retry_max, readiness_interval,
+             calm_read_interval, silent_read_wait, fence_deadline, bmc_failures_enough, retry_min, retry_max, readiness_interval,
              finished_job_shown, fences_at_once, needs, shutdown_timeout, waiting_told_interval, waiting_told_at_once,
              storm_window, storm_wait)
 PVCD_MEMBERS(logic::Sight, incarnation, counter, first_seen, met, last_word, came_back, hiccups)
+PVCD_MEMBERS(logic::StorageHistory, began, images, facts, failures, not_before, note)
 PVCD_MEMBERS(logic::PowerHistory, victim, began, live_version, live_counter, first_off, latest_off, off_accepted,
              attempt_began, read_at, next_read, answers, silent_reads, fence_version, fence_changed, failures,
-             not_before, note, facts)
+             not_before, note, facts, storage)
 PVCD_MEMBERS(logic::ReadinessAsked, boot, at, failures)
 PVCD_MEMBERS(logic::CoordinatorMemory::Promise, node, generation, limit)
 PVCD_MEMBERS(logic::CoordinatorMemory, sights, fell_silent, in_storm, under_way, power, job_began, readiness_asked,
              job_finished, waiting, waiting_told, assigning)
+PVCD_MEMBERS(StorageFenced, outcome, images, facts, note)
+PVCD_MEMBERS(logic::StorageActed, victim, answer, asked_at)
 PVCD_MEMBERS(logic::PowerRead, node, reading, asked_at)
 PVCD_MEMBERS(logic::PowerActed, victim, answer, asked_at, at)
 PVCD_MEMBERS(logic::Done, key, outcome)
@@ -86,9 +89,10 @@ PVCD_MEMBERS(logic::CoordinatorInput, view, self, primary, may_act, now, answers
 
 PVCD_MEMBERS(logic::ReadPower, key, node, system_uuid, routine)
 PVCD_MEMBERS(logic::PowerOff, key, victim, system_uuid, epoch, fence_version, live_counter)
+PVCD_MEMBERS(logic::FenceStorage, key, victim, addresses, instances, images, epoch, fence_version, live_counter)
 PVCD_MEMBERS(logic::PutFence, key, record, replaces, node_version)
 PVCD_MEMBERS(logic::DropFence, key, node, version)
-PVCD_MEMBERS(logic::CommitEvidence, key, record, live_version, session, fence_version, fence, node_version)
+PVCD_MEMBERS(logic::CommitEvidence, key, record, live_version, session, fence_version, fence, node_version, replaces)
 PVCD_MEMBERS(logic::DropEvidence, key, boot, version)
 PVCD_MEMBERS(logic::AssignVm, key, uuid, record, replaces, vm_version, relies_on, handover)
 PVCD_MEMBERS(logic::TellWaiting, key, uuid, record, replaces)

@@ -67,6 +67,7 @@ void take_answers(Round& round) {
   for (const CoordinatorAnswer& answer : round.in.answers) {
     if (const auto* read = std::get_if<PowerRead>(&answer)) note_power_read(round, *read);
     if (const auto* acted = std::get_if<PowerActed>(&answer)) note_power_act(round, *acted);
+    if (const auto* acted = std::get_if<StorageActed>(&answer)) note_storage_act(round, *acted);
     if (const auto* done = std::get_if<Done>(&answer)) round.next.under_way.erase(done->key);
   }
 }

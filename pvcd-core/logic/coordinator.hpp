@@ -27,6 +27,7 @@ struct CoordinatorSettings {
   Microseconds calm_read_interval = seconds(5);
   Microseconds silent_read_wait = seconds(2);  // up to so long a BMC that gave no answer is left alone
   Microseconds fence_deadline = seconds(30);   // one attempt: off sent until a read says off
+  std::uint32_t bmc_failures_enough = 2;  // reads and offs without an answer, before the disks are taken away instead
   Microseconds retry_min = seconds(1);
   Microseconds retry_max = seconds(60);
   Microseconds readiness_interval = seconds(60);
@@ -60,6 +61,18 @@ struct PowerOff {
   std::optional<std::uint64_t> live_counter;  // absent: asked for by a person, whether it shows life or not
 };
 
+// As PowerOff, for the disks of a host whose BMC gives no answer.
+struct FenceStorage {
+  std::string key;
+  Life victim;
+  std::vector<std::string> addresses;
+  std::vector<ClientInstance> instances;
+  std::vector<std::string> images;
+  Epoch epoch = 0;
+  Version fence_version = 0;
+  std::uint64_t live_counter = 0;
+};
+
 struct PutFence {
   std::string key;
   FenceRecord record;
@@ -81,7 +94,8 @@ struct CommitEvidence {
   bool session = false;                  // its session child was listed
   std::optional<Version> fence_version;  // the fence record that becomes Confirmed with it
   std::optional<FenceRecord> fence;
-  Version node_version = 0;  // its node record: a join in between makes this fail
+  Version node_version = 0;         // its node record: a join in between makes this fail
+  std::optional<Version> replaces;  // Storage evidence, by one that proves more
 };
 struct DropEvidence {
   std::string key;
@@ -143,8 +157,9 @@ struct GiveUpRole {
   std::string reason;
 };
 
-using CoordinatorAct = std::variant<ReadPower, PowerOff, PutFence, DropFence, CommitEvidence, DropEvidence, AssignVm,
-                                    TellWaiting, UpdateVm, RemoveVm, UpdateJob, RemoveJob, PutReadiness, GiveUpRole>;
+using CoordinatorAct =
+    std::variant<ReadPower, PowerOff, FenceStorage, PutFence, DropFence, CommitEvidence, DropEvidence, AssignVm,
+                 TellWaiting, UpdateVm, RemoveVm, UpdateJob, RemoveJob, PutReadiness, GiveUpRole>;
 struct CoordinatorAction {
   CoordinatorAct act;
   Decision why;
@@ -164,14 +179,29 @@ struct PowerActed {
   Instant asked_at = 0;  // when it was decided
   Instant at = 0;        // when the answer came
 };
+struct StorageActed {
+  Life victim;
+  StorageFenced answer;
+  Instant asked_at = 0;  // when it was decided
+};
 struct Done {
   std::string key;
   Outcome outcome = Outcome::Unknown;  // Unknown: it may or may not have happened
 };
-using CoordinatorAnswer = std::variant<PowerRead, PowerActed, Done>;
+using CoordinatorAnswer = std::variant<PowerRead, PowerActed, StorageActed, Done>;
 
 // ------------------------------------------------------------------------------------------------------------------
 // memory
+
+// Taking the disks away from a victim whose BMC gives no answer.
+struct StorageHistory {
+  bool began = false;
+  std::vector<std::string> images;  // proven to be out of its reach
+  std::vector<std::string> facts;
+  std::uint32_t failures = 0;
+  Instant not_before = 0;  // back-off
+  std::string note;        // why it is not proven
+};
 
 // About one victim while evidence is gathered. Thrown away when its reason ends.
 struct PowerHistory {
@@ -193,6 +223,7 @@ struct PowerHistory {
   Instant not_before = 0;  // back-off
   std::string note;
   std::vector<std::string> facts;
+  StorageHistory storage;
 };
 
 // About the readiness of one boot of a node.
@@ -239,5 +270,6 @@ CoordinatorPlan decide_coordinator(const CoordinatorInput&, const CoordinatorSet
 
 // Is the reason of an off still there, at the moment in which it is sent (rule 4)?
 bool still_holds(const PowerOff&, const ClusterView&);
+bool still_holds(const FenceStorage&, const ClusterView&);
 
 }  // namespace pvcd::logic

@@ -45,6 +45,8 @@ const char* cover_text(CoverKind cover) {
       return "whose boot is over: the node runs a later one";
     case CoverKind::Operator:
       return "which an operator confirmed off";
+    case CoverKind::Storage:
+      return "which is shut out of its disks";
     case CoverKind::None:
       break;
   }

@@ -119,14 +119,20 @@ bool is_proven(const Round& round, const PowerHistory& history) {
          (!history.attempt_began || *history.latest_off - *history.attempt_began <= round.settings.fence_deadline);
 }
 
-void plan_evidence(Round& round, const NodeRecord& node, const PowerHistory& history) {
+void plan_evidence(Round& round, const NodeRecord& node, const PowerHistory& history, EvidenceKind kind) {
+  const bool power = kind == EvidenceKind::Power;
   CommitEvidence commit;
   commit.key = "evidence/" + node.boot;
-  commit.record.kind = EvidenceKind::Power;
+  commit.record.kind = kind;
   commit.record.life = history.victim;
   commit.record.observer = round.in.self.node;
   commit.record.epoch = round.view().leader->value.epoch;
   commit.record.facts = history.facts;
+  if (!power) {
+    const StorageHistory& storage = history.storage;
+    commit.record.facts.insert(commit.record.facts.end(), storage.facts.begin(), storage.facts.end());
+    commit.record.images = storage.images;
+  }
   if (const Live* live = live_of(round.view(), node)) {
     commit.live_version = history.live_version;
     commit.session = live->session;
@@ -136,7 +142,11 @@ void plan_evidence(Round& round, const NodeRecord& node, const PowerHistory& his
   commit.fence = fence.value;
   commit.fence->phase = FencePhase::Confirmed;
   commit.node_version = round.view().nodes.at(node.name).version;
-  round.plan(commit, {"take " + node.name + " for off", "its BMC reads off after our own off", history.facts, {}});
+  round.plan(commit, {"take " + node.name + (power ? " for off" : " for shut out of its disks"),
+                      power ? "its BMC reads off after our own off"
+                            : "its BMC gives no answer, and no OSD takes a write of it any more",
+                      commit.record.facts,
+                      {}});
 }
 
 // A failed fence is shown while it is retried (finding F14). Not during an attempt: a write would race with its
@@ -177,13 +187,15 @@ bool is_acting(const Round& round, const NodeName& name) {
 }
 
 // Hosts that are being switched off for the first time, also those that are planned and not seen yet. One that did not
-// go off is tried again without a turn, and one whose BMC is silent has none yet: neither may keep the others waiting.
+// go off is tried again without a turn, and one whose BMC is silent needs none: neither may keep the others waiting.
 std::size_t turns_taken(const Round& round) {
   static constexpr std::string_view fence_key = "fence/";
   std::set<NodeName> taken;
   for (const auto& [name, fence] : round.view().fences) {
     auto history = round.next.power.find(name);
-    const bool failed = fence.value.attempt > 0 || (history != round.next.power.end() && history->second.failures > 0);
+    const bool known = history != round.next.power.end();
+    const bool failed =
+        fence.value.attempt > 0 || (known && (history->second.failures > 0 || history->second.storage.began));
     if (is_acting(round, name) && !failed && !evidence_about(round.view(), fence.value.victim.boot)) taken.insert(name);
   }
   for (const std::string& key : round.next.under_way)
@@ -211,7 +223,7 @@ void wait_out(Round& round, const NodeRecord& node, PowerHistory& history, const
 
 // Nothing may be sent now. A fence whose victim reads on has no reason any more.
 void stand_back(Round& round, const NodeRecord& node, PowerHistory& history) {
-  if (round.is_under_way("off/" + node.name)) return;  // a join must wait for what may come late
+  if (is_acted_upon(round, node.name)) return;  // a join must wait for what may come late
   if (reads_on(history))
     round.plan(DropFence{"drop-fence/" + node.name, node.name, round.view().fences.at(node.name).version},
                {"close the fence of " + node.name,
@@ -231,7 +243,9 @@ void carry_on_fence(Round& round, const NodeRecord& node, PowerHistory& history,
   const FenceRecord& fence = seen.value;
   if (fence.by != round.in.self.node) return watch_fence_of_another(round, node, history);
   // What is proven stays proven, however long the store does not take it: nothing is sent again.
-  if (is_proven(round, history)) return plan_evidence(round, node, history);
+  if (is_proven(round, history)) return plan_evidence(round, node, history, EvidenceKind::Power);
+  if (state == Health::Lost && storage_is_proven(round, node, history))
+    return plan_evidence(round, node, history, EvidenceKind::Storage);
   if (history.attempt_began && now - *history.attempt_began > round.settings.fence_deadline)
     fail_attempt(history, round.settings, now, "the BMC did not read off in time after the off");
   if (!may_send_off(round, node, history, state)) {
@@ -241,9 +255,11 @@ void carry_on_fence(Round& round, const NodeRecord& node, PowerHistory& history,
   if (!history.attempt_began)
     if (const auto reason = reason_to_wait(round, node, history)) return wait_out(round, node, history, *reason);
   tell_why_not_yet(round, node, history);
+  const bool without_bmc = storage_is_due(round, node, history, state);
+  if (without_bmc && fence.phase == FencePhase::Acting) fence_storage(round, node, history);  // and the BMC goes on
   if (now < history.not_before) return;
   if (fence.phase == FencePhase::Intent) {
-    if (history.answers) return put_fence(round, node, history, FencePhase::Acting, {});
+    if (history.answers || without_bmc) return put_fence(round, node, history, FencePhase::Acting, {});
     return plan_read(round, node, history, "the BMC has to answer before an off is announced");
   }
   if (history.off_accepted) return plan_read(round, node, history, "only a read of off after our own off proves it");
@@ -300,8 +316,12 @@ void note_later_boots(Round& round) {
     const Life& life = owner.value.owner;
     auto node = round.view().nodes.find(life.node);
     if (owner.value.released || node == round.view().nodes.end() || node->second.value.boot == life.boot) continue;
-    if (evidence_about(round.view(), life.boot)) continue;
+    const auto known = round.view().evidence.find(life.boot);
+    const auto vm = round.view().vms.find(uuid);
+    const bool is_known = known != round.view().evidence.end();
+    if (is_known && (vm == round.view().vms.end() || covers(known->second.value, vm->second.value))) continue;
     CommitEvidence commit;
+    if (is_known) commit.replaces = known->second.version;
     commit.key = "evidence/" + life.boot;
     commit.record.kind = EvidenceKind::LaterBoot;
     commit.record.life = life;
@@ -328,6 +348,10 @@ bool fence_is_open(const ClusterView& view, const NodeRecord& node) {
   auto fence = view.fences.find(node.name);
   return fence != view.fences.end() && fence->second.value.victim == Life{node.name, node.boot, node.incarnation} &&
          fence->second.value.phase != FencePhase::Confirmed;
+}
+
+bool is_acted_upon(const Round& round, const NodeName& name) {
+  return round.is_under_way("off/" + name) || round.is_under_way("storage/" + name);
 }
 
 // The record's version says that it is still this fence, acting, and ours.

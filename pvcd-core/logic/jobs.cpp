@@ -69,7 +69,7 @@ struct VmAndJob {
 };
 
 bool is_off(const VmAndJob& it) {
-  return !it.owner || it.owner->released || evidence_about(it.round.view(), it.owner->owner.boot);
+  return !it.owner || it.owner->released || evidence_for(it.round.view(), it.owner->owner.boot, it.vm.value);
 }
 // Its node does not take part and nothing proves it off: the VM is being recovered, or it runs on where nobody can
 // reach it.
@@ -333,7 +333,8 @@ void confirm_off(Round& round, const SeenJob& job, const Seen<NodeRecord>& node)
     return finish(round, job, JobResult::Refused,
                   "option 'boot_id' must name the boot that is confirmed off; the last known boot of " + name + " is " +
                       node.value.boot);
-  if (evidence_about(round.view(), node.value.boot))
+  const auto known = round.view().evidence.find(node.value.boot);
+  if (known != round.view().evidence.end() && known->second.value.kind != EvidenceKind::Storage)
     return finish(round, job, JobResult::Done, "this boot is known to be over");
   const Live* live = live_of(round.view(), node.value);
   if (live && live->session)
@@ -348,6 +349,7 @@ void confirm_off(Round& round, const SeenJob& job, const Seen<NodeRecord>& node)
   commit.record.facts = {"uid " + std::to_string(job.second.value.started_by_uid) + " confirmed on " +
                          job.second.value.started_on + " that boot " + node.value.boot + " of " + name + " is off"};
   if (live) commit.live_version = live->version;
+  if (known != round.view().evidence.end()) commit.replaces = known->second.version;
   commit.node_version = node.version;
   round.plan(commit, {"take " + name + " for off", "an operator confirmed it", commit.record.facts, {}});
 }

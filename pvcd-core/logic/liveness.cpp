@@ -116,4 +116,17 @@ const EvidenceRecord* evidence_about(const ClusterView& view, const BootId& boot
   return found == view.evidence.end() ? nullptr : &found->second.value;
 }
 
+bool covers(const EvidenceRecord& evidence, const VmRecord& vm) {
+  if (evidence.kind != EvidenceKind::Storage) return true;
+  const auto& images = evidence.images;
+  return std::all_of(vm.disks.begin(), vm.disks.end(), [&](const Disk& disk) {
+    return disk.kind == DiskKind::Rbd && std::find(images.begin(), images.end(), disk.source) != images.end();
+  });
+}
+
+const EvidenceRecord* evidence_for(const ClusterView& view, const BootId& boot, const VmRecord& vm) {
+  const EvidenceRecord* evidence = evidence_about(view, boot);
+  return evidence && covers(*evidence, vm) ? evidence : nullptr;
+}
+
 }  // namespace pvcd::logic

@@ -20,22 +20,24 @@ CoverKind cover_of(const EvidenceRecord& evidence) {
       return CoverKind::LaterBoot;
     case EvidenceKind::Operator:
       return CoverKind::Operator;
+    case EvidenceKind::Storage:
+      return CoverKind::Storage;
   }
   return CoverKind::None;
 }
 
 // The present owner as a former writer, if something proves that it cannot write any more.
-std::optional<Writer> as_former(const ClusterView& view, const VmUuid& uuid, const OwnerRecord& owner) {
+std::optional<Writer> as_former(const ClusterView& view, const VmRecord& vm, const OwnerRecord& owner) {
   Writer writer;
   writer.life = owner.owner;
   writer.generation = owner.generation;
   writer.storage_addresses = owner.storage_addresses;
-  auto run = view.runs.find(uuid);
+  auto run = view.runs.find(vm.uuid);
   if (run != view.runs.end() && run->second.value.generation == owner.generation)
     writer.instances = run->second.value.instances;
   if (owner.released)
     writer.cover = CoverKind::Release;
-  else if (const EvidenceRecord* evidence = evidence_about(view, owner.owner.boot))
+  else if (const EvidenceRecord* evidence = evidence_for(view, owner.owner.boot, vm))
     writer.cover = cover_of(*evidence);
   else
     return std::nullopt;
@@ -54,6 +56,8 @@ std::string describe(const Writer& writer) {
       return who + " is over: the node runs a later boot";
     case CoverKind::Operator:
       return who + " was confirmed off by an operator";
+    case CoverKind::Storage:
+      return who + " is shut out of its disks: no OSD takes a write of it";
     case CoverKind::None:
       break;
   }
@@ -62,7 +66,7 @@ std::string describe(const Writer& writer) {
 
 bool is_evidence(const Writer& writer) {
   return writer.cover == CoverKind::Power || writer.cover == CoverKind::LaterBoot ||
-         writer.cover == CoverKind::Operator;
+         writer.cover == CoverKind::Operator || writer.cover == CoverKind::Storage;
 }
 
 // Says the newer writer all that the older one does? Evidence about a boot of a node proves its earlier boots over,
@@ -118,6 +122,13 @@ std::string wait_reason(const Round& round, const VmRecord& vm, const std::optio
          list_of(placement.rejected);
 }
 
+// Its owner runs it, or evidence about it is being gathered; unless what there is proves nothing of its disks.
+void wait_for_proof(Round& round, const VmRecord& vm, const OwnerRecord& owner) {
+  if (evidence_about(round.view(), owner.owner.boot))
+    round.next.waiting[vm.uuid] = owner.owner.node + " is shut out of Ceph, which proves nothing of a disk that " +
+                                  vm.name + " has: start that host again, or confirm it off";
+}
+
 std::string assign_key(const VmUuid& uuid) { return "assign/" + uuid; }
 
 void assign(Round& round, const VmRecord& vm, Promises& promises) {
@@ -125,8 +136,8 @@ void assign(Round& round, const VmRecord& vm, Promises& promises) {
   const OwnerRecord* present = seen == round.view().owners.end() ? nullptr : &seen->second.value;
   std::optional<Writer> former;
   if (present) {
-    former = as_former(round.view(), vm.uuid, *present);
-    if (!former) return;  // its owner runs it, or evidence about it is being gathered
+    former = as_former(round.view(), vm, *present);
+    if (!former) return wait_for_proof(round, vm, *present);
   }
   if (round.next.assigning.contains(vm.uuid) || round.is_under_way(assign_key(vm.uuid))) return;
   Placement placement = place(round.view(), vm, promises, round.next.sights, round.in.now, round.settings);
@@ -189,7 +200,7 @@ bool is_over(const Round& round, const FenceRecord& fence, const std::set<BootId
   if (node == round.view().nodes.end() || node->second.value.boot != fence.victim.boot) return proven || settled;
   if (proven) return settled;
   if (node->second.value.incarnation != fence.victim.incarnation) return fence.phase == FencePhase::Intent;
-  if (round.is_under_way("off/" + fence.victim.node)) return false;  // a join must wait for what may come late
+  if (is_acted_upon(round, fence.victim.node)) return false;  // a join must wait for what may come late
   return health(round.view(), round.next.sights, fence.victim.node, round.in.now, round.settings.suspect_after) ==
              Health::Alive &&
          !is_asked_off(round.view(), node->second.value);

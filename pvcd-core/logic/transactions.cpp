@@ -28,7 +28,7 @@ void add(Changes& to, const CommitEvidence& act) {
   } else {
     to.push_back(Absent{entry});  // none was seen: one that could not be read forbids it all the same
   }
-  to.push_back(Put{evidence_key(life.boot), act.record, std::nullopt});
+  to.push_back(Put{evidence_key(life.boot), act.record, act.replaces});
   if (act.fence) to.push_back(Put{fence_key(life.node), *act.fence, act.fence_version});
 }
 

@@ -26,7 +26,7 @@ constexpr std::string_view names_of(Verdict) { return "unknown proceed refuse wa
 constexpr std::string_view names_of(PowerState) { return "unknown on off"; }
 constexpr std::string_view names_of(PowerAct) { return "off on reset"; }
 constexpr std::string_view names_of(DiskKind) { return "rbd shared local"; }
-constexpr std::string_view names_of(CoverKind) { return "none release power later-boot operator"; }
+constexpr std::string_view names_of(CoverKind) { return "none release power later-boot operator storage"; }
 constexpr std::string_view names_of(CoordinatorState) { return "unknown client secondary takeover primary relinquish"; }
 
 // One list of fields per struct serves both directions: Visitor is an Encoder or a Decoder.
@@ -88,6 +88,14 @@ struct Fields {
     visit("act", m.act);
   }
   void list(Of<ReadRequest>& m) { visit("node", m.node), visit("system_uuid", m.system_uuid); }
+
+  void list(Of<StorageFenceRequest>& m) {
+    visit("permit", m.permit), visit("victim", m.victim), visit("addresses", m.addresses);
+    visit("instances", m.instances), visit("images", m.images);
+  }
+  void list(Of<StorageFenced>& m) {
+    visit("outcome", m.outcome), visit("images", m.images), visit("facts", m.facts), visit("note", m.note);
+  }
 
   void list(Of<RoleChange>& m) { visit("epoch", m.epoch), visit("state", m.state); }
 
@@ -294,6 +302,8 @@ PVCD_WIRE(VmStopped)
 PVCD_WIRE(ReadRequest)
 PVCD_WIRE(PowerReading)
 PVCD_WIRE(PowerRequest)
+PVCD_WIRE(StorageFenceRequest)
+PVCD_WIRE(StorageFenced)
 PVCD_WIRE(RoleChange)
 PVCD_WIRE(ClaimRequest)
 PVCD_WIRE(VacateRequest)

@@ -129,7 +129,7 @@ struct VmRecord {
 };
 
 // Why a former possible writer cannot write any more.
-enum class CoverKind { None, Release, Power, LaterBoot, Operator };
+enum class CoverKind { None, Release, Power, LaterBoot, Operator, Storage };
 
 // A node that was assigned the VM at some generation: it may have written, started or not (design: possible writers).
 struct Writer {
@@ -174,7 +174,7 @@ struct WaitingRecord {
 // --------------------------------------------------------------------------------------------------------------
 // evidence
 
-enum class EvidenceKind { Power, LaterBoot, Operator };
+enum class EvidenceKind { Power, LaterBoot, Operator, Storage };
 
 // Proof that one boot of one node can no longer write. Committed only in a transaction that fails if that boot shows
 // life.
@@ -183,7 +183,8 @@ struct EvidenceRecord {
   Life life;  // whose end it proves; the boot is the key
   NodeName observer;
   Epoch epoch = 0;
-  std::vector<std::string> facts;  // what was seen, in order, in sentences for people
+  std::vector<std::string> facts;   // what was seen, in order, in sentences for people
+  std::vector<std::string> images;  // Storage: of these, and of nothing else, it proves that; the others: of everything
   bool operator==(const EvidenceRecord&) const = default;
 };
 

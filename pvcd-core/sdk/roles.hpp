@@ -168,6 +168,30 @@ class Fencer {
 };
 
 // --------------------------------------------------------------------------------------------------------------
+// StorageFencer
+
+// Takes the disks away from a host that nobody can switch off (evidence kind 4 of the safety rules). The victim is who
+// was recorded as the owner, by its recorded addresses; who watches an image now says nothing of who may write.
+struct StorageFenceRequest {
+  Permit permit;
+  Life victim;
+  std::vector<std::string> addresses;     // of all Ceph clients of that host
+  std::vector<ClientInstance> instances;  // that are recorded, beside the addresses: these entries stay for ever
+  std::vector<std::string> images;
+};
+struct StorageFenced {
+  Outcome outcome = Outcome::Unknown;  // Done: of each image; Refused: nothing was done
+  std::vector<std::string> images;     // no client of that host can write to them any more, and every OSD knows it
+  std::vector<std::string> facts;      // what was done and seen, in sentences for people
+  std::string note;                    // why, if not Done
+};
+class StorageFencer {
+ public:
+  virtual ~StorageFencer() = default;
+  virtual StorageFenced fence_storage(const StorageFenceRequest&) = 0;
+};
+
+// --------------------------------------------------------------------------------------------------------------
 // RoleHook
 
 struct RoleChange {

@@ -43,16 +43,17 @@ struct Words<DiskKind> {
 };
 template <>
 struct Words<CoverKind> {
-  static constexpr std::pair<CoverKind, const char*> list[] = {{CoverKind::None, "none"},
-                                                               {CoverKind::Release, "release"},
-                                                               {CoverKind::Power, "power"},
-                                                               {CoverKind::LaterBoot, "later_boot"},
-                                                               {CoverKind::Operator, "operator"}};
+  static constexpr std::pair<CoverKind, const char*> list[] = {
+      {CoverKind::None, "none"},         {CoverKind::Release, "release"},
+      {CoverKind::Power, "power"},       {CoverKind::LaterBoot, "later_boot"},
+      {CoverKind::Operator, "operator"}, {CoverKind::Storage, "storage"}};
 };
 template <>
 struct Words<EvidenceKind> {
-  static constexpr std::pair<EvidenceKind, const char*> list[] = {
-      {EvidenceKind::Power, "power"}, {EvidenceKind::LaterBoot, "later_boot"}, {EvidenceKind::Operator, "operator"}};
+  static constexpr std::pair<EvidenceKind, const char*> list[] = {{EvidenceKind::Power, "power"},
+                                                                  {EvidenceKind::LaterBoot, "later_boot"},
+                                                                  {EvidenceKind::Operator, "operator"},
+                                                                  {EvidenceKind::Storage, "storage"}};
 };
 template <>
 struct Words<LinkKind> {
@@ -219,6 +220,7 @@ void visit_fields(Visit& visit, Record& record) requires is<Record, EvidenceReco
   visit.required("observer", record.observer);
   visit.required("epoch", record.epoch);
   visit.optional("facts", record.facts);
+  visit.optional("images", record.images);
 }
 
 template <class Visit, class Record>

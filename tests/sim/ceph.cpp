@@ -4,6 +4,8 @@
 
 namespace pvcd::sim {
 
+std::string host_of(const std::string& address) { return address.substr(0, address.find(':')); }
+
 void Ceph::open(std::shared_ptr<Instance> instance) {
   Image& image = images_[instance->image];
   instance->heard_at = events_.now();
@@ -45,12 +47,28 @@ Ceph::Listing Ceph::list(const std::string& name) {
 }
 
 // Never atomic: each OSD learns of it in its own time.
-void Ceph::blocklist(const std::string& address) {
-  if (blocklisted_.contains(address)) return;
-  blocklisted_[address] = ++epoch_;
+void Ceph::add(const std::string& entry) {
+  if (blocklisted_.contains(entry)) return;
+  blocklisted_[entry] = ++epoch_;
   for (std::size_t osd = 0; osd < osd_count; ++osd)
     events_.after(random_.below(map_lag_max + 1),
                   [this, osd, epoch = epoch_] { osds_[osd] = std::max(osds_[osd], epoch); });
+}
+
+void Ceph::blocklist(const std::string& address) { add(address); }
+void Ceph::shut_out(const std::string& host) { add(host); }
+void Ceph::let_in(const std::string& host) { blocklisted_.erase(host); }
+
+bool Ceph::know_newest_map() {
+  if (an_osd_hangs) return false;
+  osds_.fill(epoch_);
+  return true;
+}
+
+bool Ceph::is_shut_out(const std::string& host) const {
+  for (std::size_t osd = 0; osd < osd_count; ++osd)
+    if (takes(osd, host + ":")) return false;
+  return true;
 }
 
 void Ceph::break_lock(const std::string& name, const std::string& address) {
@@ -58,9 +76,14 @@ void Ceph::break_lock(const std::string& name, const std::string& address) {
   if (image.lock == address) image.lock.reset();
 }
 
+bool Ceph::is_blocklisted(const std::string& address) const {
+  return blocklisted_.contains(address) || blocklisted_.contains(host_of(address));
+}
+
 bool Ceph::takes(std::size_t osd, const std::string& address) const {
-  auto found = blocklisted_.find(address);
-  return found == blocklisted_.end() || osds_[osd] < found->second;
+  for (const std::string& entry : std::array{address, host_of(address)})
+    if (auto found = blocklisted_.find(entry); found != blocklisted_.end() && osds_[osd] >= found->second) return false;
+  return true;
 }
 
 // Two living clients pass it to and fro; of one that does not answer it is taken once its watch has run out, after

@@ -29,6 +29,8 @@ struct Instance {
   std::uint64_t map = 0;           // the newest when it was opened; it brings this one to each OSD that it talks to
 };
 
+std::string host_of(const std::string& address);
+
 class Ceph {
  public:
   Ceph(Events& events, Random& random) : events_(events), random_(random) {}
@@ -43,8 +45,12 @@ class Ceph {
   Listing list(const std::string& image);
 
   void blocklist(const std::string& address);
+  void shut_out(const std::string& host);  // all its clients, those to come too, until it is let in
+  void let_in(const std::string& host);
+  bool know_newest_map();                           // asks every OSD, and brings it along; false: one does not answer
+  bool is_shut_out(const std::string& host) const;  // and every OSD knows it
   void break_lock(const std::string& image, const std::string& address);
-  bool is_blocklisted(const std::string& address) const { return blocklisted_.contains(address); }
+  bool is_blocklisted(const std::string& address) const;
   bool is_open(const Instance&) const;  // not closed in good order
 
   // Something is about to keep clients of this node from answering.
@@ -56,6 +62,7 @@ class Ceph {
   bool late_write(const Instance& instance, std::size_t osd) const { return takes(osd, instance.address); }
 
   Microseconds map_lag_max = milliseconds(200);
+  bool an_osd_hangs = false;
 
  private:
   struct Image {
@@ -64,13 +71,14 @@ class Ceph {
   };
 
   bool takes(std::size_t osd, const std::string& address) const;
+  void add(const std::string& entry);
   bool get_lock(Image&, Instance&);
   bool is_watching(Instance&);
 
   Events& events_;
   Random& random_;
   std::map<std::string, Image> images_;
-  std::map<std::string, std::uint64_t> blocklisted_;  // since which map
+  std::map<std::string, std::uint64_t> blocklisted_;  // addresses and hosts, since which map
   std::uint64_t epoch_ = 1;
   std::array<std::uint64_t, osd_count> osds_{};
 };

@@ -68,6 +68,7 @@ class Core {
   void execute(const logic::CoordinatorAction&);
   void read_power(const logic::ReadPower&);
   void power_off(const logic::PowerOff&);
+  void fence_storage(const logic::FenceStorage&);
   void answer(logic::CoordinatorAnswer);
 
   bool is_primary() const;

@@ -44,6 +44,7 @@ void Core::execute(const logic::CoordinatorAction& action) {
     coordinator_answers_.push_back(logic::Done{give_up->key, Outcome::Done});
     return;
   }
+  if (const auto* shut_out = std::get_if<logic::FenceStorage>(&action.act)) return fence_storage(*shut_out);
   const auto changes = logic::transaction_of(action.act, view());
   if (!changes) return;
   world_.store.commit(client_, {node_, Part::Coordinator, epoch()}, *changes,
@@ -93,6 +94,32 @@ void Core::power_off(const logic::PowerOff& act) {
           answered(std::move(outcome));
         },
         Worker::Thread::OfItsLane);
+    return true;
+  });
+}
+
+void Core::fence_storage(const logic::FenceStorage& act) {
+  calls_.add("rbd-locks", [this, act, decided_at = clock()] {
+    const auto answered = [this, act, decided_at](StorageFenced given) {
+      const Outcome outcome = given.outcome;
+      answer(logic::StorageActed{act.victim, std::move(given), decided_at});
+      answer(logic::Done{act.key, outcome});
+    };
+    const bool may = right_.may_act && clock() < right_.not_after && logic::still_holds(act, view());
+    if (!may) return answered({Outcome::Unknown, {}, {}, "not asked, because the right to it has gone"}), false;
+    const StorageFenceRequest request{{std::min(right_.not_after, clock() + hook_limit), act.epoch},
+                                      act.victim,
+                                      act.addresses,
+                                      act.instances,
+                                      act.images};
+    RbdGuard& guard = world_.node(node_).guard;
+    guard.worker.call<StorageFenced>(
+        process, hook_limit, StorageFenced{Outcome::Unknown, {}, {}, "no answer"},
+        [&guard, request](std::function<void(StorageFenced)> reply) { guard.fence_storage(request, reply); },
+        [this, answered](StorageFenced outcome) {
+          calls_.ended("rbd-locks");
+          answered(std::move(outcome));
+        });
     return true;
   });
 }

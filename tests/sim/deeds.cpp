@@ -281,6 +281,8 @@ Events::Act begin(World& world, const Planned& one) {
       return set(node.guard.half_answers, true, false);
     case Deed::MapLag:
       return set(world.ceph.map_lag_max, seconds(8), milliseconds(200));
+    case Deed::OsdHangs:
+      return set(world.ceph.an_osd_hangs, true, false);
     case Deed::StoreSlow:
       return set(world.store.extra_latency, milliseconds(100 + one.value % 1400), Microseconds{0});
     case Deed::LoseLeader:

@@ -39,7 +39,8 @@ const Entries& Oracle::entries() const { return world_.store.records(); }
 
 bool Oracle::lives(const NodeName& node, const BootId& boot) const {
   const Host& host = world_.node(world_.index_of(node)).host;
-  return host.name() == node && host.is_on() && host.boot() == boot && !given_up_.contains(boot);
+  return host.name() == node && host.is_on() && host.boot() == boot && !given_up_.contains(boot) &&
+         !shut_out_.contains(boot);
 }
 
 // More often than that within so long is for nothing.
@@ -80,7 +81,7 @@ void Oracle::not_cut_off(const Qemu& qemu, const Instance& instance) {
 // its instances are on record before.
 void Oracle::started(const Qemu& qemu) {
   constexpr Microseconds window = seconds(25);
-  constexpr std::uint64_t starts_max = 7;
+  constexpr std::uint64_t starts_max = 10;
   world_.tally.count("starts");
   count("starts of " + qemu.uuid, window, starts_max);
   for (const QemuPointer& other : qemus_) {
@@ -131,7 +132,7 @@ void Oracle::breaks(std::size_t node, const std::string& image, const std::strin
   auto found = writers_.find(address);
   if (found == writers_.end()) return;
   const Qemu& victim = *found->second;
-  if (victim.lives && !given_up_.contains(victim.boot))
+  if (victim.lives && !given_up_.contains(victim.boot) && !shut_out_.contains(victim.boot))
     return fail("S6", "n" + std::to_string(node + 1) + " breaks " + name(victim) + ", which lives, on " + image);
   const Host& host = world_.node(victim.node).host;
   if (victim.node != node && lives(host.name(), victim.boot))
@@ -247,8 +248,14 @@ void Oracle::released(const VmUuid& uuid, const OwnerRecord& owner) {
 // Against an operator's word about a node that shows no life there is no proof: what that boot still writes is his
 // doing.
 void Oracle::evidence_written(const EvidenceRecord& evidence) {
-  constexpr const char* kinds[] = {"evidence-power", "evidence-later-boot", "evidence-operator"};
+  constexpr const char* kinds[] = {"evidence-power", "evidence-later-boot", "evidence-operator", "evidence-storage"};
   world_.tally.count(kinds[static_cast<std::size_t>(evidence.kind)]);
+  if (evidence.kind == EvidenceKind::Storage) {
+    const std::string& host = world_.node(world_.index_of(evidence.life.node)).host.address();
+    if (lives(evidence.life.node, evidence.life.boot) && !world_.ceph.is_shut_out(host))
+      fail("evidence", evidence.life.node + " is taken for shut out, and an OSD still takes its writes");
+    shut_out_.insert(evidence.life.boot);
+  }
   if (evidence.kind != EvidenceKind::Operator || !lives(evidence.life.node, evidence.life.boot)) return;
   world_.tally.count("wrong-words");
   given_up_.insert(evidence.life.boot);

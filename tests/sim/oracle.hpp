@@ -38,6 +38,7 @@ class Oracle : private Truth {
   void breaks(std::size_t node, const std::string& image, const std::string& address);
   void acted(std::size_t node, const std::string& what);
   void sends_off(std::size_t node, const Life& victim);
+  void shuts_out(std::size_t node, const Life& victim);
   void asked_off(const NodeName& node) { asked_off_.push_back(node); }
   void misreads(std::size_t node, bool);  // what is read of its BMC may be of the past, or wrong
   void sends_heartbeat(std::size_t node, std::uint64_t counter);
@@ -96,6 +97,7 @@ class Oracle : private Truth {
   std::map<VmUuid, Instant> wanted_since_;
   std::map<std::string, Count> counts_;
   std::set<BootId> given_up_;  // an operator has said that it is off, and was wrong
+  std::set<BootId> shut_out_;  // it may live, and writes nothing
   std::vector<NodeName> asked_off_;
   std::uint64_t heir_missed_ = 0;
 };

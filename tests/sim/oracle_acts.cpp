@@ -122,6 +122,24 @@ void Oracle::sends_off(std::size_t node, const Life& victim) {
   if (vanished_with_others(node, victim.node)) fail("storm", who + "vanished together with most others, and is on");
 }
 
+// Only a node that has lost its session, and that a record names.
+void Oracle::shuts_out(std::size_t node, const Life& victim) {
+  acted(node, "shuts " + victim.node + " out");
+  world_.tally.count("shut-outs");
+  const std::string who = node_name(node) + " shuts " + victim.node + " out of its disks, ";
+  const Fence& fence = acting_[victim.node];
+  if (fence.victim != victim || (fence.ended_at && world_.events.now() > *fence.ended_at + act_is_late_max))
+    return fail("fence", who + "and no record says so");
+  if (!lives(victim.node, victim.boot)) return;
+  if (world_.store.find(session_key(victim.node, victim.incarnation)))
+    return fail("fence", who + "which has a session");
+  const Health& health = health_[victim.node];
+  if (world_.events.now() < health.misread_until) return;
+  if (health.last_word == DaemonState::Left || health.last_word == DaemonState::Stop)
+    return fail("fence", who + "which has left in order and is on");
+  if (vanished_with_others(node, victim.node)) fail("storm", who + "which vanished together with most others");
+}
+
 // The storm brake: within two session timeouts of its silence, as far as nobody could see it otherwise.
 bool Oracle::vanished_with_others(std::size_t node, const NodeName& victim) const {
   constexpr Microseconds silent_for_sure = milliseconds(4500);

@@ -19,8 +19,6 @@ struct Owner {
   NodeName living;  // another node, which lives
 };
 
-std::string host_of(const std::string& address) { return address.substr(0, address.find(':')); }
-
 bool has_instance(const std::vector<ClientInstance>& instances, const std::string& address) {
   return std::any_of(instances.begin(), instances.end(), [&](const auto& each) { return each.address == address; });
 }
@@ -29,9 +27,7 @@ bool has_host(const std::vector<std::string>& hosts, const std::string& host) {
   return std::find(hosts.begin(), hosts.end(), host) != hosts.end();
 }
 
-bool is_evidence(CoverKind cover) {
-  return cover == CoverKind::Power || cover == CoverKind::LaterBoot || cover == CoverKind::Operator;
-}
+bool is_evidence(CoverKind cover) { return cover != CoverKind::None && cover != CoverKind::Release; }
 
 Owner owner_of(const std::string& address, const VmStart& start) {
   if (has_instance(start.own_dead, address)) return {Standing::Dead, {}};
@@ -45,7 +41,7 @@ Owner owner_of(const std::string& address, const VmStart& start) {
   for (const Writer& writer : start.covered)
     if (has_host(writer.storage_addresses, host) && (!newest || writer.generation > newest->generation))
       newest = &writer;
-  const bool ends_whole_host = newest && (newest->cover == CoverKind::Power || newest->cover == CoverKind::Operator);
+  const bool ends_whole_host = newest && is_evidence(newest->cover) && newest->cover != CoverKind::LaterBoot;
   return {ends_whole_host ? Standing::Dead : Standing::Foreign, {}};
 }
 
@@ -179,10 +175,34 @@ void RbdGuard::break_next(std::vector<Break> rest, const Permit& permit, Events:
       });
 }
 
+// Every address, then the recorded instances, which stay listed when the addresses are lifted; then an operation in
+// each part of the pools, which brings the newest map to its OSD.
+void RbdGuard::fence_storage(const StorageFenceRequest& request, const Reply<StorageFenced>& reply) {
+  const auto too_late = [reply] { reply({Outcome::Unknown, {}, {}, "the right to act ended before the act"}); };
+  if (!holds(request.permit)) return reply({Outcome::Refused, {}, {}, "the right to act has ended"});
+  const auto silent = [reply] { reply({Outcome::Unknown, {}, {}, "Ceph does not answer"}); };
+  if (!reaches_ceph()) return worker.process.after(ceph_timeout, silent);
+  worker.process.after(world_.random.between(milliseconds(20), milliseconds(1500)), [=, this] {
+    if (!holds(request.permit)) return too_late();
+    if (!reaches_ceph()) return silent();
+    world_.oracle.shuts_out(node_, request.victim);
+    world_.chronicle.note("shut out " + request.victim.node + " by " + world_.node(node_).host.name());
+    for (const std::string& address : request.addresses) world_.ceph.shut_out(address);
+    for (const ClientInstance& instance : request.instances) world_.ceph.blocklist(instance.address);
+    worker.process.after(world_.random.between(milliseconds(20), milliseconds(1500)), [=, this] {
+      if (!reaches_ceph()) return silent();
+      if (!world_.ceph.know_newest_map()) return reply({Outcome::Unknown, {}, {}, "an OSD does not answer"});
+      reply({Outcome::Done, request.images, {"every OSD knows that the clients of its address are shut out"}, {}});
+    });
+  });
+}
+
 void RbdGuard::before_start(const VmStart& start, const Reply<HookVerdict>& reply) {
   if (!holds(start.permit)) return reply(unknown("the right to act has ended"));
   if (!reaches_ceph()) return worker.process.after(ceph_timeout, [reply] { reply(unknown("Ceph does not answer")); });
   worker.process.after(world_.random.between(milliseconds(10), milliseconds(200)), [this, start, reply] {
+    if (!holds(start.permit)) return reply(unknown("the right to act has ended"));
+    for (const std::string& address : start.own_addresses) world_.ceph.let_in(address);
     AllJudged seen = judge_all(world_.ceph, start);
     if (seen.verdict.verdict != Verdict::Proceed || !seen.breaks) return reply(seen.verdict);
     std::vector<Break> breaks;

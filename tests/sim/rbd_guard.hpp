@@ -21,6 +21,7 @@ class RbdGuard {
   void before_start(const VmStart&, const Reply<HookVerdict>&);
   void identify(const ImagesRequest&, const Reply<Identified>&);
   void after_stop(const VmStopped&, const Reply<Answer>&);
+  void fence_storage(const StorageFenceRequest&, const Reply<StorageFenced>&);
 
   Worker worker;
   bool half_answers = false;

@@ -100,7 +100,7 @@ bool is_covered(const Entries& entries, const OwnerRecord& old, const OwnerRecor
     if (old.released) return writer.cover == CoverKind::Release;
     const auto* evidence = find<EvidenceRecord>(entries, Kind::Evidence, old.owner.boot);
     if (!evidence) return false;
-    constexpr CoverKind covers[] = {CoverKind::Power, CoverKind::LaterBoot, CoverKind::Operator};
+    constexpr CoverKind covers[] = {CoverKind::Power, CoverKind::LaterBoot, CoverKind::Operator, CoverKind::Storage};
     return writer.cover == covers[static_cast<std::size_t>(evidence->kind)];
   });
 }
@@ -161,7 +161,8 @@ Verdict evidence_changed(const Truth& truth, const BootId& boot, const EvidenceR
     }
     return {};
   }
-  if (old) return Broken{"evidence", "evidence about " + boot + " is overwritten"};
+  if (old && (old->kind != EvidenceKind::Storage || now->kind == EvidenceKind::Storage))
+    return Broken{"evidence", "evidence about " + boot + " is overwritten by what proves no more"};
   if (now->facts.empty() || now->observer.empty())
     return Broken{"S7", "evidence about " + boot + " does not say who saw what"};
   if (truth.entries().find(session_key(now->life.node, now->life.incarnation)))

@@ -14,9 +14,18 @@ constexpr std::uint64_t seeds_enough_for_pairs = 20000;
 constexpr std::array<const char*, 5> phases = {"phase-election", "phase-fencing", "phase-recovering", "phase-starting",
                                                "phase-quiet"};
 
-constexpr std::array<const char*, 10> events = {
-    "breaks",   "epochs", "evidence-later-boot", "evidence-operator", "evidence-power", "failovers", "offs",
-    "releases", "starts", "store-leaders"};
+constexpr std::array<const char*, 12> events = {"breaks",
+                                                "epochs",
+                                                "evidence-later-boot",
+                                                "evidence-operator",
+                                                "evidence-power",
+                                                "evidence-storage",
+                                                "shut-outs",
+                                                "failovers",
+                                                "offs",
+                                                "releases",
+                                                "starts",
+                                                "store-leaders"};
 
 std::string per_thousand(std::uint64_t count, std::uint64_t seeds) {
   const std::uint64_t tenths = seeds == 0 ? 0 : count * 10000 / seeds;
@@ -65,7 +74,8 @@ std::string to_json(const Report& report) {
   }
   text += "},\n \"per_1000_seeds\": {";
   separator = "";
-  for (const char* event : {"failovers", "evidence-power", "evidence-later-boot", "evidence-operator"}) {
+  for (const char* event :
+       {"failovers", "evidence-power", "evidence-storage", "evidence-later-boot", "evidence-operator"}) {
     text += separator + ("\"" + std::string(event)) +
             "\": " + per_thousand(count_of(report.tally, event), report.tally.seeds);
     separator = ", ";

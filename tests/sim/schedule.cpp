@@ -40,6 +40,7 @@ constexpr std::array<Kind, deed_count> kinds{{
     {"cut-ceph", 4, milliseconds(500), seconds(40)},
     {"ceph-half-answers", 4, seconds(3), seconds(40)},
     {"osd-map-lag", 4, seconds(5), seconds(40)},
+    {"osd-hangs", 3, seconds(5), seconds(40)},
     {"store-slow", 3, seconds(1), seconds(15)},
     {"store-leader-loss", 3, 0, 0},
     {"stale-view", 5, seconds(2), seconds(30)},

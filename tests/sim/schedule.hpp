@@ -35,6 +35,7 @@ enum class Deed {
   CutCeph,
   HalfAnswers,  // of Ceph: who watches an image is not always told
   MapLag,       // OSDs learn late of a blocklist
+  OsdHangs,     // one: nobody can be told what it knows
   StoreSlow,
   LoseLeader,
   StaleView,

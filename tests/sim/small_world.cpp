@@ -276,6 +276,9 @@ void SmallWorld::carry_out(std::size_t index, const Pending& pending, const Pend
     answers.push_back(logic::Done{key, haste == Haste::AnswersLost ? Outcome::Unknown : logic::outcome_of(code)});
     return;
   }
+  // Ceph is not asked here: what this evidence rests on is the OSDs' own knowledge, which only the simulator has.
+  if (const auto* shut_out = std::get_if<logic::FenceStorage>(&act.action.act))
+    answers.push_back(logic::StorageActed{shut_out->victim, {}, now_});
   if (const auto* read = std::get_if<logic::ReadPower>(&act.action.act)) {
     const Node& other = nodes_[index_of(read->node)];
     const PowerState state = !other.bmc_answers ? PowerState::Unknown : other.on ? PowerState::On : PowerState::Off;
@@ -373,7 +376,8 @@ HookVerdict SmallWorld::ask_guard(std::size_t index, const VmStart& start) {
   const std::string address = lock->second, host = host_of(address);
   bool dead = has(start.own_dead, address) || host == address_of(index);
   for (const Writer& writer : start.covered) {
-    const bool ended = writer.cover == CoverKind::Power || writer.cover == CoverKind::Operator;
+    const bool ended =
+        writer.cover == CoverKind::Power || writer.cover == CoverKind::Operator || writer.cover == CoverKind::Storage;
     const bool evidence = ended || writer.cover == CoverKind::LaterBoot;
     const bool same_host = !writer.storage_addresses.empty() && writer.storage_addresses.front() == host;
     dead = dead || (evidence && has(writer.instances, address)) || (ended && same_host);

@@ -20,8 +20,8 @@ const Life n3{"n3", "boot-3", 5};
 // n1 owns the VM, adopts it again and dies; n2 takes it over and releases it; n3 takes it; an operator confirms n3 off;
 // and n1, which has rebooted, takes it.
 std::vector<LinkRecord> story() {
-  const EvidenceRecord power{EvidenceKind::Power, n1_again, "n2", 8, {"its BMC reads off"}};
-  const EvidenceRecord word{EvidenceKind::Operator, n3, "n1", 9, {"uid 0 confirmed it"}};
+  const EvidenceRecord power{EvidenceKind::Power, n1_again, "n2", 8, {"its BMC reads off"}, {}};
+  const EvidenceRecord word{EvidenceKind::Operator, n3, "n1", 9, {"uid 0 confirmed it"}, {}};
   return {
       {LinkKind::Assigned, 1, n1, 7, {}, {}},
       {LinkKind::Started, 1, n1, 7, Process{10, 1}, {}},

@@ -467,7 +467,7 @@ TEST_CASE("a fence is closed when nothing is left to settle, and not before (fin
     const Life old = it.world.life("n2");
     it.world.join("n2", 2, 2);
     CHECK_FALSE(dropped());
-    it.world.view.evidence[old.boot] = {EvidenceRecord{EvidenceKind::LaterBoot, old, "n1", 7, {}}, 70};
+    it.world.view.evidence[old.boot] = {EvidenceRecord{EvidenceKind::LaterBoot, old, "n1", 7, {}, {}}, 70};
     CHECK(dropped());
   }
   SECTION("the node joined in a later boot and owned nothing") {

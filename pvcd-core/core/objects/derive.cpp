@@ -97,7 +97,9 @@ DaemonState daemon_state(const ClusterView& view, const NodeRecord& node, Daemon
   if (live && live->session) return live->value.daemon_state;
   auto evidence = view.evidence.find(node.boot);
   if (evidence != view.evidence.end())
-    return evidence->second.value.kind == EvidenceKind::Power ? DaemonState::Fenced : DaemonState::Dead;
+    return evidence->second.value.kind == EvidenceKind::Power || evidence->second.value.kind == EvidenceKind::Storage
+               ? DaemonState::Fenced
+               : DaemonState::Dead;
   return live ? live->value.daemon_state : last_state;
 }
 
