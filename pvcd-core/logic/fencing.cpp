@@ -255,7 +255,7 @@ void carry_on_fence(Round& round, const NodeRecord& node, PowerHistory& history,
   if (!history.attempt_began)
     if (const auto reason = reason_to_wait(round, node, history)) return wait_out(round, node, history, *reason);
   tell_why_not_yet(round, node, history);
-  const bool without_bmc = storage_is_due(round, node, history, state);
+  const bool without_bmc = storage_is_due(round, history, state);
   if (without_bmc && fence.phase == FencePhase::Acting) fence_storage(round, node, history);  // and the BMC goes on
   if (now < history.not_before) return;
   if (fence.phase == FencePhase::Intent) {

@@ -58,11 +58,6 @@ std::string objection_to(const ClusterView& view, const NodeRecord& node, const 
   return {};
 }
 
-bool is_left(const Round& round, const NodeRecord& node) {
-  const DaemonState word = last_word(round.next.sights, node.name);
-  return word == DaemonState::Left || word == DaemonState::Stop;
-}
-
 void fail(const Round& round, PowerHistory& history, const std::string& why) {
   StorageHistory& storage = history.storage;
   storage.failures++;
@@ -73,8 +68,8 @@ void fail(const Round& round, PowerHistory& history, const std::string& why) {
 
 }  // namespace
 
-bool storage_is_due(const Round& round, const NodeRecord& node, const PowerHistory& history, Health state) {
-  if (!round.in.primary || state != Health::Lost || is_left(round, node) || in_maintenance(round.view())) return false;
+bool storage_is_due(const Round& round, const PowerHistory& history, Health state) {
+  if (!round.in.primary || state != Health::Lost) return false;
   return history.storage.began ||
          (!history.answers && history.silent_reads + history.failures >= round.settings.bmc_failures_enough);
 }
