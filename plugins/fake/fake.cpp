@@ -160,6 +160,14 @@ Answer Fake::power(const PowerRequest& request) {
   return scripted;
 }
 
+StorageFenced Fake::fence_storage(const StorageFenceRequest& request) {
+  std::string addresses;
+  for (const std::string& address : request.addresses) addresses += " " + address;
+  const Answer scripted = answer(script_->call("fence_storage", request.victim.node + addresses));
+  if (scripted.outcome != Outcome::Done) return {scripted.outcome, {}, {}, scripted.note};
+  return {Outcome::Done, request.images, {"the fake storage knows nothing of " + request.victim.node}, {}};
+}
+
 Answer Fake::role_change(const RoleChange& change) {
   const std::string state = change.state == CoordinatorState::Takeover ? "takeover" : "relinquish";
   return answer(script_->call("role_change", state + " epoch=" + std::to_string(change.epoch)));

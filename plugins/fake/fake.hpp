@@ -11,7 +11,12 @@
 
 namespace pvcd::fake {
 
-class Fake : public Plugin, public Hypervisor, public PreStartHook, public Fencer, public RoleHook {
+class Fake : public Plugin,
+             public Hypervisor,
+             public PreStartHook,
+             public Fencer,
+             public StorageFencer,
+             public RoleHook {
  public:
   void start(Host&) override;
   void tick() override;
@@ -30,6 +35,7 @@ class Fake : public Plugin, public Hypervisor, public PreStartHook, public Fence
   PowerReading read(const ReadRequest&) override;
   Answer power(const PowerRequest&) override;
 
+  StorageFenced fence_storage(const StorageFenceRequest&) override;
   Answer role_change(const RoleChange&) override;
 
  private:

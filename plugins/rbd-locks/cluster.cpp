@@ -67,6 +67,34 @@ void Cluster::add_to_blocklist(const std::string& address, std::uint32_t expire_
 
 void Cluster::blocklist(const std::string& address) const { add_to_blocklist(address, for_ever_s); }
 
+std::string Cluster::command(const std::string& json) const {
+  const char* commands[] = {json.c_str()};
+  char* answer = nullptr;
+  std::size_t length = 0;
+  char* status = nullptr;
+  std::size_t status_length = 0;
+  const int code = rados_mon_command(handle_, commands, 1, "", 0, &answer, &length, &status, &status_length);
+  const std::string text(answer == nullptr ? "" : answer, length);
+  const std::string why(status == nullptr ? "" : status, status_length);
+  rados_buffer_free(answer);
+  rados_buffer_free(status);
+  if (code == -EACCES || code == -EPERM)
+    throw Error("the Ceph user may not do " + json + "; see the capabilities in the README of rbd-locks");
+  if (code < 0) throw_ceph_error(json + (why.empty() ? "" : " (" + why + ")"), code);
+  return text;
+}
+
+void Cluster::let_in(const std::string& host) const {
+  command(R"({"prefix": "osd blocklist", "blocklistop": "rm", "addr": ")" + host + "\"}");
+}
+
+void Cluster::check_may_let_in() const { let_in(nobodys_address); }
+
+void Cluster::wait_for_newest_map() const {
+  if (const int code = rados_wait_for_latest_osdmap(handle_); code < 0)
+    throw_ceph_error("waiting for the newest OSD map", code);
+}
+
 void Cluster::check_may_blocklist() const { add_to_blocklist(nobodys_address, 1); }
 
 }  // namespace pvcd::rbd_locks

@@ -28,6 +28,15 @@ class Cluster {
   // hands the disk back to a QEMU that was only frozen (safety rule 2).
   void blocklist(const std::string& address) const;
 
+  // Lifts the entry of a host, "ip:0/0".
+  void let_in(const std::string& host) const;
+  // Throws if this user may not: asked of an address that no host may have.
+  void check_may_let_in() const;
+
+  // Of the monitors; the answer's text.
+  std::string command(const std::string& json) const;
+  void wait_for_newest_map() const;
+
   // Throws if this user may not blocklist: an entry of one second for an address that no host may have.
   void check_may_blocklist() const;
 

@@ -61,6 +61,7 @@ class OpenImage {
 
   const std::string& missing() const { return missing_; }
   rbd_image_t handle() const { return image_; }
+  rados_ioctx_t pool() const { return pool_; }
 
  private:
   rados_ioctx_t pool_ = nullptr;
@@ -128,6 +129,14 @@ Listing look_at(const Cluster& cluster, const std::string& image) {
   const OpenImage open(cluster, image);
   if (!open.missing().empty()) return {image, open.missing(), {}, {}};
   return {image, "", lockers_of(open.handle(), image), watchers_of(open.handle(), image)};
+}
+
+std::set<std::int64_t> pools_of(const Cluster& cluster, const std::string& image) {
+  const OpenImage open(cluster, image);
+  if (!open.missing().empty()) return {};
+  std::set<std::int64_t> pools{rados_ioctx_get_id(open.pool())};
+  if (const std::int64_t data = rbd_get_data_pool_id(open.handle()); data >= 0) pools.insert(data);
+  return pools;
 }
 
 void break_lock(const Cluster& cluster, const std::string& image, const Locker& locker) {

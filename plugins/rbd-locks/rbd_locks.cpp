@@ -11,6 +11,7 @@
 #include "leftover.hpp"
 #include "parallel.hpp"
 #include "sdk/permit.hpp"
+#include "shut_out.hpp"
 #include "verdict.hpp"
 
 namespace pvcd::rbd_locks {
@@ -79,7 +80,10 @@ void RbdLocks::start(Host& host) {
 void RbdLocks::tick() {
   try {
     const Cluster& cluster = connected();
-    if (!may_blocklist_) cluster.check_may_blocklist();
+    if (!may_blocklist_) {
+      cluster.check_may_blocklist();
+      cluster.check_may_let_in();
+    }
     may_blocklist_ = true;
     report_ceph("ok");
   } catch (const Error& error) {
@@ -90,6 +94,14 @@ void RbdLocks::tick() {
 const Cluster& RbdLocks::connected() {
   if (!cluster_) cluster_ = std::make_unique<Cluster>(options_);
   return *cluster_;
+}
+
+// A host that was shut out is still so when it comes back, until it opens an image for the first time.
+const Cluster& RbdLocks::connected_and_let_in(const VmStart& start) {
+  if (!let_in(*host_, connected(), start)) return connected();
+  host_->log(Level::Notice, "this host was shut out of Ceph; its addresses are let in again");
+  cluster_.reset();  // the old connection has been told that it is blocklisted
+  return connected();
 }
 
 void RbdLocks::report_ceph(const std::string& state) {
@@ -108,7 +120,7 @@ HookVerdict RbdLocks::before_start(const VmStart& start) {
   const std::vector<std::string> images = rbd_images(start.disks);
   if (images.empty()) return combine({});
   try {
-    const Cluster& cluster = connected();
+    const Cluster& cluster = connected_and_let_in(start);
     const std::vector<Judgement> seen = look_at_all(cluster, images, start);
     HookVerdict answer = combine(seen);
     const bool dead_in_the_way =
@@ -166,6 +178,17 @@ Judgement RbdLocks::break_dead(const Cluster& cluster, const Judgement& seen, co
   Judgement after = judge_after_break(look_at(cluster, seen.image), start, watch_timeout_);
   after.reason = "blocklisted and broken: " + seen.reason + "; then: " + after.reason;
   return after;
+}
+
+StorageFenced RbdLocks::fence_storage(const StorageFenceRequest& request) {
+  try {
+    StorageFenced done = shut_out(*host_, connected(), request);
+    if (done.outcome == Outcome::Unknown) cluster_.reset();
+    return done;
+  } catch (const Error& error) {
+    cluster_.reset();
+    return {Outcome::Unknown, {}, {}, error.what()};
+  }
 }
 
 Identified RbdLocks::identify(const ImagesRequest& request) {

@@ -14,7 +14,7 @@
 
 namespace pvcd::rbd_locks {
 
-class RbdLocks final : public Plugin, public PreStartHook {
+class RbdLocks final : public Plugin, public PreStartHook, public StorageFencer {
  public:
   void start(Host&) override;
   void tick() override;
@@ -23,9 +23,11 @@ class RbdLocks final : public Plugin, public PreStartHook {
   HookVerdict before_start(const VmStart&) override;
   Identified identify(const ImagesRequest&) override;
   Answer after_stop(const VmStopped&) override;
+  StorageFenced fence_storage(const StorageFenceRequest&) override;
 
  private:
   const Cluster& connected();
+  const Cluster& connected_and_let_in(const VmStart&);
   void drop_suspect_connection();
   void report_ceph(const std::string& state);
 

@@ -51,6 +51,7 @@ CoordinatorDriver::CoordinatorDriver(runtime::Loop& loop, Cluster& cluster, Plug
       wake_(std::move(wake)),
       give_up_role_(std::move(give_up_role)),
       fencer_(shared.text("fencing.fencer")),
+      storage_fencer_(shared.text("fencing.storage_fencer")),
       settings_(coordinator_settings(shared)),
       decision_log_(cluster),
       trim_(loop.every(trim_interval, [this] {
@@ -85,6 +86,10 @@ void CoordinatorDriver::execute(const logic::CoordinatorAction& action, Carried 
     decisions_.announce(*step.record, {});
     return power_off(*off, now);
   }
+  if (const auto* shut_out = std::get_if<logic::FenceStorage>(&action.act)) {
+    decisions_.announce(*step.record, {});
+    return fence_storage(*shut_out, now);
+  }
   if (const auto* give_up = std::get_if<logic::GiveUpRole>(&action.act)) {
     give_up_role_();
     answers_.push_back(
@@ -103,7 +108,8 @@ void CoordinatorDriver::read_power(const logic::ReadPower& act) {
 }
 
 // It may have waited for its turn: what permitted it must still be so.
-std::optional<Permit> CoordinatorDriver::permit_now(const logic::PowerOff& act) const {
+template <class Act>
+std::optional<Permit> CoordinatorDriver::permit_now(const Act& act) const {
   const Instant now = runtime::boottime_us();
   if (!right_.holds_at(now) || !logic::still_holds(act, cluster_.view())) return std::nullopt;
   return Permit{std::min(right_.not_after, now + settings_.fence_deadline), act.epoch};
@@ -126,6 +132,17 @@ void CoordinatorDriver::power_off(const logic::PowerOff& act, Instant now) {
     }
     answer(logic::Done{act.key, outcome});
   });
+}
+
+void CoordinatorDriver::fence_storage(const logic::FenceStorage& act, Instant now) {
+  const StorageFenceRequest request{{}, act.victim, act.addresses, act.instances, act.images};
+  plugins_.fence_storage(
+      storage_fencer_, request, settings_.fence_deadline, [this, act] { return permit_now(act); },
+      [this, act, now](StorageFenced answered) {
+        const Outcome outcome = answered.outcome;
+        answer(logic::StorageActed{act.victim, std::move(answered), now});
+        answer(logic::Done{act.key, outcome});
+      });
 }
 
 void CoordinatorDriver::commit(const std::string& key, Carried step) {

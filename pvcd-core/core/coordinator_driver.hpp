@@ -33,7 +33,9 @@ class CoordinatorDriver {
   void execute(const logic::CoordinatorAction&, Carried, Instant now);
   void read_power(const logic::ReadPower&);
   void power_off(const logic::PowerOff&, Instant now);
-  std::optional<Permit> permit_now(const logic::PowerOff&) const;
+  void fence_storage(const logic::FenceStorage&, Instant now);
+  template <class Act>
+  std::optional<Permit> permit_now(const Act&) const;
   void commit(const std::string& key, Carried);
   void answer(logic::CoordinatorAnswer);
 
@@ -45,6 +47,7 @@ class CoordinatorDriver {
   std::function<void()> wake_;
   std::function<void()> give_up_role_;
   std::string fencer_;
+  std::string storage_fencer_;
   logic::CoordinatorSettings settings_;
   logic::CoordinatorMemory memory_;
   std::vector<logic::CoordinatorAnswer> answers_;

@@ -97,7 +97,9 @@ Carried carried(std::optional<Changes> changes, const logic::Decision& why, bool
 
 Carried carried(const logic::CoordinatorAction& action, const logic::ClusterView& view, const Decider& decider) {
   auto changes = logic::transaction_of(action.act, view);
-  if (!changes && !std::holds_alternative<logic::PowerOff>(action.act)) return {};
+  const bool harms =
+      std::holds_alternative<logic::PowerOff>(action.act) || std::holds_alternative<logic::FenceStorage>(action.act);
+  if (!changes && !harms) return {};
   const bool stored = changes && is_worth_a_record(action.act);
   return carried(std::move(changes), action.why, stored, view, decider);
 }

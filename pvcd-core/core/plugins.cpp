@@ -19,6 +19,7 @@ DomainProbe unknown(DomainProbe*, const std::string& why) { return {DomainState:
 CreateAnswer unknown(CreateAnswer*, const std::string& why) { return {Outcome::Unknown, std::nullopt, why}; }
 Answer unknown(Answer*, const std::string& why) { return {Outcome::Unknown, why}; }
 Identified unknown(Identified*, const std::string& why) { return {Outcome::Unknown, {}, why}; }
+StorageFenced unknown(StorageFenced*, const std::string& why) { return {Outcome::Unknown, {}, {}, why}; }
 PowerReading unknown(PowerReading*, const std::string& why) { return {PowerState::Unknown, {}, why}; }
 HookVerdict unknown(HookVerdict*, const std::string& why) {
   HookVerdict verdict;
@@ -189,6 +190,13 @@ void Plugins::power(const std::string& plugin, const PowerRequest& request, Perm
                     Answered<Answer> answered) {
   state_->call(plugin, names::fencer_interface, "Power", request, std::move(answered),
                {std::move(permit), request.node, Urgency::Act});
+}
+void Plugins::fence_storage(const std::string& plugin, const StorageFenceRequest& request, Microseconds limit,
+                            PermitNow permit, Answered<StorageFenced> answered) {
+  Sending how;
+  how.permit = std::move(permit);
+  how.limit = limit;
+  state_->call(plugin, names::storage_fencer_interface, "FenceStorage", request, std::move(answered), std::move(how));
 }
 void Plugins::role_change(const std::string& plugin, const RoleChange& request, Answered<Answer> answered) {
   Sending how;

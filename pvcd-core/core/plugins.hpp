@@ -38,6 +38,9 @@ class Plugins {
   void read(const std::string& plugin, const ReadRequest&, Urgency,
             std::function<void(PowerReading, Instant asked_at)>);
   void power(const std::string& plugin, const PowerRequest&, PermitNow, Answered<Answer>);
+  // StorageFencer: within `limit`
+  void fence_storage(const std::string& plugin, const StorageFenceRequest&, Microseconds limit, PermitNow,
+                     Answered<StorageFenced>);
   // RoleHook: as long as it takes; the caller decides how long to wait
   void role_change(const std::string& plugin, const RoleChange&, Answered<Answer>);
   // Elector: the claim's own permit is that of the decision

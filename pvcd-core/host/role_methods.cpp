@@ -39,7 +39,8 @@ Answer_ refused(std::string why) {
 // What fences, or breaks locks, is done for the newest primary alone.
 template <class Request>
 constexpr bool is_bound_to_epoch =
-    std::is_same_v<Request, PowerRequest> || std::is_same_v<Request, VmStart> || std::is_same_v<Request, VmStopped>;
+    std::is_same_v<Request, PowerRequest> || std::is_same_v<Request, StorageFenceRequest> ||
+    std::is_same_v<Request, VmStart> || std::is_same_v<Request, VmStopped>;
 
 // One BMC is no other's business: only calls about the same node have to wait for each other.
 template <class Request>
@@ -118,6 +119,8 @@ std::vector<RoleMethod> role_methods(Plugin& plugin, NewestEpoch& newest) {
     add(role, "Fencer", names::fencer_interface, "Read", &Fencer::read);
     add(role, "Fencer", names::fencer_interface, "Power", &Fencer::power);
   }
+  if (auto* role = dynamic_cast<StorageFencer*>(&plugin))
+    add(role, "StorageFencer", names::storage_fencer_interface, "FenceStorage", &StorageFencer::fence_storage);
   if (auto* role = dynamic_cast<RoleHook*>(&plugin))
     add(role, "RoleHook", names::role_hook_interface, "RoleChange", &RoleHook::role_change);
   if (auto* role = dynamic_cast<Elector*>(&plugin)) {

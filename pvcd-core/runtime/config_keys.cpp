@@ -84,6 +84,8 @@ const Key keys[] = {
 
     text("pvcd", "fencing", "fencer", Need::Default, "ipmi", "Plugin that reads and switches the power of nodes.",
          Form::PluginName),
+    text("pvcd", "fencing", "storage_fencer", Need::Default, "rbd-locks",
+         "Plugin that takes the disks away from a node whose BMC gives no answer.", Form::PluginName),
     text("pvcd", "hypervisor", "plugin", Need::Default, "libvirt", "Plugin that runs the VMs.", Form::PluginName),
 
     number(any_plugin, "", "interval_ms", 1000, 50, 60 * minute_ms, ms, "Pause between two rounds of the plugin."),

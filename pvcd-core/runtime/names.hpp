@@ -38,6 +38,7 @@ std::optional<std::string> vm_of_path(std::string_view path);
 inline constexpr const char* plugin_path = "/org/pvcd1/plugin";
 inline constexpr const char* plugin_interface = "org.pvcd1.Plugin";
 inline constexpr const char* hypervisor_interface = "org.pvcd1.plugin.Hypervisor";
+inline constexpr const char* storage_fencer_interface = "org.pvcd1.plugin.StorageFencer";
 inline constexpr const char* pre_start_hook_interface = "org.pvcd1.plugin.PreStartHook";
 inline constexpr const char* fencer_interface = "org.pvcd1.plugin.Fencer";
 inline constexpr const char* role_hook_interface = "org.pvcd1.plugin.RoleHook";

@@ -82,7 +82,7 @@ DecisionRecord example() {
 }
 template <>
 EvidenceRecord example() {
-  return {EvidenceKind::LaterBoot, life, "n2", 3, {"first", "second"}};
+  return {EvidenceKind::Storage, life, "n2", 3, {"first", "second"}, {"vms/web1"}};
 }
 template <>
 FenceRecord example() {

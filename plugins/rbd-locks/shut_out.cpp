@@ -1,0 +1,213 @@
+#include "shut_out.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <memory>
+#include <rados/librados.hpp>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "image.hpp"
+#include "osd_map.hpp"
+#include "parallel.hpp"
+
+namespace pvcd::rbd_locks {
+namespace {
+
+// Of random names so many are enough for each placement group to get one, by far.
+constexpr std::uint32_t names_for_each_group = 100;
+
+struct Targets {
+  std::vector<Address> addresses;
+  std::string not_understood;
+};
+
+Targets targets_of(const StorageFenceRequest& request) {
+  Targets targets;
+  for (const std::string& text : request.addresses) {
+    const auto host = parse_host(text);
+    if (!host) return {{}, "the recorded storage address " + text + " of " + request.victim.node};
+    targets.addresses.push_back({*host, 0, 0});
+  }
+  for (const ClientInstance& instance : request.instances) {
+    const auto address = parse_address(instance.address);
+    if (!address) return {{}, "the recorded client address " + instance.address + " of " + request.victim.node};
+    targets.addresses.push_back(*address);
+  }
+  return targets;
+}
+
+bool is_own(const Host& host, const Address& address) {
+  for (const char* key : {"node.addresses", "node.storage_addresses", "node.floating_addresses"})
+    for (const std::string& own : host.shared().list(key))
+      if (parse_host(own) == address.host) return true;
+  return false;
+}
+
+void require(const Host& host, const Permit& permit) {
+  if (!host.holds(permit)) throw Error("the right to act ended before the act");
+}
+
+OsdMap read_map(const Cluster& cluster) {
+  return parse_osd_map(cluster.command(R"({"prefix": "osd dump", "format": "json"})"));
+}
+
+// All at once: each costs a round of the monitors.
+void blocklist_all(const Host& host, const Cluster& cluster, const std::vector<Address>& addresses,
+                   const Permit& permit) {
+  std::vector<std::string> failures(addresses.size());
+  in_parallel(addresses.size(), [&](std::size_t i) {
+    try {
+      require(host, permit);
+      cluster.blocklist(to_string(addresses[i]));
+    } catch (const Error& error) {
+      failures[i] = error.what();
+    }
+  });
+  for (const std::string& failure : failures)
+    if (!failure.empty()) throw Error(failure);
+}
+
+// One name for each placement group: which one an object belongs to is computed from its name.
+std::vector<std::string> names_of_all_groups(librados::IoCtx& pool, std::uint32_t groups) {
+  std::vector<std::string> names(groups);
+  std::uint32_t missing = groups;
+  for (std::uint64_t i = 0; missing > 0 && i < std::uint64_t{names_for_each_group} * groups + 1000; ++i) {
+    const std::string name = "pvcd-proof." + std::to_string(i);
+    std::uint32_t group = 0;
+    if (const int code = pool.get_object_pg_hash_position2(name, &group); code < 0)
+      throw_ceph_error("computing placement groups", code);
+    if (group >= groups || !names[group].empty()) continue;
+    names[group] = name;
+    --missing;
+  }
+  if (missing > 0) throw Error("the placement groups have changed meanwhile");
+  return names;
+}
+
+struct Question {
+  std::unique_ptr<librados::AioCompletion> completion{librados::Rados::aio_create_completion()};
+  std::uint64_t size = 0;
+  std::time_t changed = 0;
+};
+
+// Which of them does not matter, nor whether the object exists: that it was answered is the proof.
+void ask_every_group(const Cluster& cluster, std::int64_t id, const Pool& described) {
+  librados::Rados rados;
+  librados::Rados::from_rados_t(cluster.handle(), rados);
+  librados::IoCtx pool;
+  if (const int code = rados.ioctx_create2(id, pool); code < 0)
+    throw_ceph_error("opening pool " + described.name, code);
+  const std::vector<std::string> names = names_of_all_groups(pool, described.placement_groups);
+  std::vector<Question> questions(names.size());
+  for (std::size_t i = 0; i < names.size(); ++i)
+    pool.aio_stat(names[i], questions[i].completion.get(), &questions[i].size, &questions[i].changed);
+  std::size_t silent = 0;
+  int reason = 0;
+  for (const Question& question : questions) {
+    question.completion->wait_for_complete();
+    const int code = question.completion->get_return_value();
+    if (code == 0 || code == -ENOENT) continue;
+    ++silent;
+    reason = code;
+  }
+  if (silent > 0)
+    throw_ceph_error("pool " + described.name + ": " + std::to_string(silent) + " of " + std::to_string(names.size()) +
+                         " placement groups do not say that they know",
+                     reason);
+}
+
+// By pool, what keeps it from being proven; empty: nothing.
+std::map<std::int64_t, std::string> prove_pools(const Cluster& cluster, const OsdMap& map,
+                                                const std::set<std::int64_t>& ids) {
+  std::map<std::int64_t, std::string> failures;
+  for (const std::int64_t id : ids) {
+    try {
+      const auto known = map.pools.find(id);
+      if (known == map.pools.end()) throw Error("pool " + std::to_string(id) + " is not in the OSD map");
+      ask_every_group(cluster, id, known->second);
+      failures[id];
+    } catch (const Error& error) {
+      failures[id] = error.what();
+    }
+  }
+  return failures;
+}
+
+std::string listed(const std::vector<Address>& addresses) {
+  std::string text;
+  for (const Address& address : addresses) text += (text.empty() ? "" : ", ") + to_string(address);
+  return text;
+}
+
+// The pools of each image; of one that does not exist none, because nobody writes to it.
+std::vector<std::set<std::int64_t>> pools_of_all(const Cluster& cluster, const std::vector<std::string>& images) {
+  std::vector<std::set<std::int64_t>> pools(images.size());
+  std::vector<std::string> failures(images.size());
+  in_parallel(images.size(), [&](std::size_t i) {
+    try {
+      pools[i] = pools_of(cluster, images[i]);
+    } catch (const Error& error) {
+      failures[i] = error.what();
+    }
+  });
+  for (const std::string& failure : failures)
+    if (!failure.empty()) throw Error(failure);
+  return pools;
+}
+
+}  // namespace
+
+StorageFenced shut_out(const Host& host, const Cluster& cluster, const StorageFenceRequest& request) {
+  const Targets targets = targets_of(request);
+  if (!targets.not_understood.empty()) return {Outcome::Refused, {}, {}, targets.not_understood + " is not understood"};
+  for (const Address& address : targets.addresses)
+    if (is_own(host, address))
+      return {Outcome::Refused, {}, {}, to_string(address) + " is an address of this host, too"};
+
+  blocklist_all(host, cluster, targets.addresses, request.permit);
+  const OsdMap map = read_map(cluster);
+  for (const Address& address : targets.addresses)
+    if (!is_shut_out(map, address)) throw Error(to_string(address) + " is not in the blocklist after it was added");
+  cluster.wait_for_newest_map();
+
+  const auto pools = pools_of_all(cluster, request.images);
+  std::set<std::int64_t> all;
+  for (const auto& some : pools) all.insert(some.begin(), some.end());
+  const auto failures = prove_pools(cluster, map, all);
+
+  StorageFenced done{Outcome::Done, {}, {}, {}};
+  for (std::size_t i = 0; i < request.images.size(); ++i) {
+    const auto failed = std::ranges::find_if(pools[i], [&](std::int64_t id) { return !failures.at(id).empty(); });
+    if (failed == pools[i].end()) {
+      done.images.push_back(request.images[i]);
+    } else {
+      done.outcome = Outcome::Unknown;
+      done.note = failures.at(*failed);
+    }
+  }
+  done.facts.push_back("in the OSD map of epoch " + std::to_string(map.epoch) +
+                       " these are blocklisted: " + listed(targets.addresses));
+  for (const auto& [id, failure] : failures)
+    if (failure.empty())
+      done.facts.push_back("each of the " + std::to_string(map.pools.at(id).placement_groups) +
+                           " placement groups of pool " + map.pools.at(id).name + " answered with that map");
+  return done;
+}
+
+bool let_in(const Host& host, const Cluster& cluster, const VmStart& start) {
+  bool lifted = false;
+  const OsdMap map = read_map(cluster);
+  for (const std::string& text : start.own_addresses) {
+    const auto own = parse_host(text);
+    if (!own || !is_shut_out(map, {*own, 0, 0})) continue;
+    require(host, start.permit);
+    cluster.let_in(to_string(Address{*own, 0, 0}));
+    lifted = true;
+  }
+  return lifted;
+}
+
+}  // namespace pvcd::rbd_locks
