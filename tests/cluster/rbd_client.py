@@ -1,6 +1,6 @@
 """One client of one RBD image, as QEMU is: it opens the image, writes when told to, and is killed or frozen by the test.
 
-    rbd_client.py CONF POOL IMAGE       then on standard input: "write", "lock COOKIE", "close"; one answer for each line
+    rbd_client.py CONF POOL IMAGE       then on standard input: "write", "put HEX", "lock COOKIE", "close"; one answer for each line
 """
 import sys
 
@@ -18,6 +18,9 @@ def main(conf: str, pool: str, name: str) -> None:
         try:
             if word == "write":
                 image.write(b"x" * 512, 0)
+                image.flush()
+            elif word == "put":
+                image.write(bytes.fromhex(arguments[0]), 0)
                 image.flush()
             elif word == "lock":
                 image.lock_exclusive(arguments[0])

@@ -28,9 +28,13 @@ class DriverSettings final : public Settings {
   std::string text(std::string_view key) const override { return key == "ceph_conf" ? conf_ : "admin"; }
   std::int64_t number(std::string_view key) const override { return numbers_.at(std::string(key)); }
   bool flag(std::string_view) const override { throw Error("no flags"); }
-  std::vector<std::string> list(std::string_view) const override { throw Error("no lists"); }
+  std::vector<std::string> list(std::string_view key) const override {
+    return key == "node.storage_addresses" ? own_addresses : std::vector<std::string>();
+  }
   std::vector<std::string> tables(std::string_view) const override { return {}; }
   const Settings& table(std::string_view, std::string_view) const override { throw Error("no tables"); }
+
+  std::vector<std::string> own_addresses;
 
  private:
   std::string conf_;
@@ -39,19 +43,17 @@ class DriverSettings final : public Settings {
 
 class DriverHost final : public Host {
  public:
-  explicit DriverHost(char** arguments) : settings_(arguments) {}
-  const Settings& settings() const override { return settings_; }
-  const Settings& shared() const override { return settings_; }
+  explicit DriverHost(char** arguments) : own(arguments) {}
+  const Settings& settings() const override { return own; }
+  const Settings& shared() const override { return own; }
   void report(std::string key, std::string value) override { facts[std::move(key)] = std::move(value); }
   void log(Level, std::string_view message) override { std::cerr << message << '\n'; }
   sd_event* loop() override { return nullptr; }
   bool holds(const Permit& permit) const override { return pvcd::holds(permit) && permit.epoch >= newest_epoch; }
 
+  DriverSettings own;
   std::map<std::string, std::string> facts;
   Epoch newest_epoch = 0;
-
- private:
-  DriverSettings settings_;
 };
 
 std::vector<ClientInstance> instances(const json& request, const char* key) {
@@ -83,11 +85,10 @@ Permit permit(const json& request) {
 }
 
 CoverKind cover(const std::string& name) {
-  static const std::map<std::string, CoverKind> kinds = {{"none", CoverKind::None},
-                                                         {"release", CoverKind::Release},
-                                                         {"power", CoverKind::Power},
-                                                         {"later-boot", CoverKind::LaterBoot},
-                                                         {"operator", CoverKind::Operator}};
+  static const std::map<std::string, CoverKind> kinds = {
+      {"none", CoverKind::None},         {"release", CoverKind::Release},
+      {"power", CoverKind::Power},       {"later-boot", CoverKind::LaterBoot},
+      {"operator", CoverKind::Operator}, {"storage", CoverKind::Storage}};
   return kinds.at(name);
 }
 
@@ -135,13 +136,25 @@ json after_stop(PreStartHook& hook, const json& request) {
   return {{"outcome", text_of(answer.outcome)}, {"note", answer.note}};
 }
 
+json fence_storage(StorageFencer& fencer, const json& request) {
+  const StorageFenced answer = fencer.fence_storage({permit(request),
+                                                     {request.at("victim"), "boot-2", 1},
+                                                     texts(request, "addresses"),
+                                                     instances(request, "instances"),
+                                                     texts(request, "images")});
+  return {
+      {"outcome", text_of(answer.outcome)}, {"images", answer.images}, {"facts", answer.facts}, {"note", answer.note}};
+}
+
 json answer(Plugin& plugin, DriverHost& host, const json& request) {
   host.newest_epoch = request.value("newest_epoch", Epoch{0});
+  host.own.own_addresses = texts(request, "own_addresses");
   auto& hook = dynamic_cast<PreStartHook&>(plugin);
   const std::string call = request.at("call");
   if (call == "before_start") return before_start(hook, request);
   if (call == "identify") return identify(hook, request);
   if (call == "after_stop") return after_stop(hook, request);
+  if (call == "fence_storage") return fence_storage(dynamic_cast<StorageFencer&>(plugin), request);
   plugin.tick();
   return host.facts;
 }

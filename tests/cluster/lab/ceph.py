@@ -94,6 +94,10 @@ class Ceph:
     def thaw(self, daemon: str) -> None:
         self._cgroup(daemon).freeze(False)
 
+    def restart(self, daemon: str) -> None:
+        self._cgroup(daemon).kill()
+        self._start(daemon)
+
     def close(self) -> None:
         self._probe.close()
 

@@ -1,0 +1,140 @@
+"""A host whose BMC gives no answer is shut out of Ceph by the rbd-locks plugin of another: what it may still write, and who else
+is harmed."""
+import os
+import signal
+
+import pytest
+
+from tests.cluster.rbd_lab import POOL, blocked_for_s, client, driver, image, lab, lockers    # noqa: F401
+from tests.cluster.lab.process import LabError, wait_for
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the lab needs root")
+
+STALLED_WRITERS = int(os.environ.get("PVCD_STALLED_WRITERS", "20"))
+
+
+@pytest.fixture(autouse=True)
+def everybody_is_let_in(lab):
+    yield
+    for entry in lab.ceph.blocklist():
+        if entry["address"].endswith(":0/0"):
+            lab.ceph.command("osd blocklist", blocklistop="rm", addr=entry["address"])
+
+
+def shut_out(driver, lab, *images, instances=(), addresses=None, **request) -> dict:
+    return driver.call("fence_storage", *images, victim="n2", instances=list(instances),
+                       addresses=addresses or [lab.spec.address("n2")], **request)
+
+
+def test_a_host_is_shut_out_and_every_placement_group_says_so(lab, driver, client, image):
+    writer = client("n2")
+    answer = shut_out(driver, lab, image, instances=[writer.instance])
+    assert answer["outcome"] == "done", answer
+    assert answer["images"] == [image]
+    assert f"{lab.spec.address('n2')}:0/0" in answer["facts"][0]
+    assert f"placement groups of pool {POOL} answered" in answer["facts"][1]
+    assert writer.ask("write") == "error 108"
+    for address in (f"{lab.spec.address('n2')}:0/0", writer.address):
+        assert blocked_for_s(lab, address) > 9 * 365 * 24 * 3600, address
+    with pytest.raises(AssertionError):
+        client("n2", write=False)                # what opens the image anew from there is shut out, too
+
+
+def test_a_stalled_writer_that_goes_on_later_writes_nothing(lab, driver, client, image):
+    """Each is stopped in the middle of its writes, shut out, replaced, and goes on."""
+    for run in range(STALLED_WRITERS):
+        stalled = client("n2")
+        stalled.signal(signal.SIGSTOP)
+        stalled.send("write")                    # waits for it where it stands
+        answer = shut_out(driver, lab, image, instances=[stalled.instance])
+        assert answer["outcome"] == "done", answer
+        cover = [{"node": "n2", "addresses": [lab.spec.address("n2")], "cover": "storage", "instances": [stalled.instance]}]
+        assert driver.start(image, covered=cover)["verdict"] == "proceed"
+        successor = client("n1")
+        name = image.removeprefix(f"{POOL}/")
+        mark = f"generation {run + 2}".encode()
+        assert successor.ask(f"put {mark.hex()}") == "ok"
+        stalled.signal(signal.SIGCONT)
+        assert stalled.answer() == "error 108"
+        assert lab.ceph.read(name, 0, len(mark)) == mark
+        assert lockers(lab, image) == [successor.address]
+        for each in (stalled, successor):
+            each.kill()
+        lab.ceph.command("osd blocklist", blocklistop="rm", addr=f"{lab.spec.address('n2')}:0/0")
+        assert driver.start(image, own_dead=[successor.instance])["verdict"] == "proceed"
+
+
+def test_an_osd_that_does_not_answer_is_unknown(lab, driver, client, image):
+    writer = client("n2")
+    lab.ceph.freeze("osd.0")
+    try:
+        answer = shut_out(driver, lab, image, instances=[writer.instance])
+    finally:
+        lab.ceph.thaw("osd.0")
+    assert answer["outcome"] == "unknown", answer
+    assert answer["images"] == []
+    assert answer["note"]
+    assert shut_out(driver, lab, image, instances=[writer.instance])["outcome"] == "done"
+
+
+def test_osds_on_the_same_address_come_back_unharmed(lab, driver, image):
+    """A hyperconverged host: its address is shut out, and its OSD is started again."""
+    ceph = lab.spec.ceph_address
+    assert shut_out(driver, lab, image, addresses=[ceph])["outcome"] == "done"
+
+    def up() -> bool:
+        return all(osd["up"] for osd in lab.ceph.command("osd dump")["osds"])
+    lab.ceph.restart("osd.1")
+    wait_for("osd.1 to be up again", up, 60)
+    assert f"{ceph}:0/0" in [entry["address"] for entry in lab.ceph.blocklist()]
+    assert driver.start(image)["verdict"] == "proceed"
+
+
+def test_an_image_or_a_pool_that_does_not_exist_is_written_to_by_nobody(lab, driver, image):
+    answer = shut_out(driver, lab, image, "vms/nosuch", "nopool/a")
+    assert answer["outcome"] == "done", answer
+    assert answer["images"] == [image, "vms/nosuch", "nopool/a"]
+
+
+@pytest.mark.parametrize("address", ["n2", "10.0.0", "", "10.0.0.1:0/0"])
+def test_an_address_that_is_none_is_refused_before_anything_is_done(lab, driver, image, address):
+    before = lab.ceph.blocklist()
+    answer = shut_out(driver, lab, image, addresses=[lab.spec.address("n2"), address])
+    assert answer["outcome"] == "refused"
+    assert f"storage address {address} of n2" in answer["note"]
+    assert lab.ceph.blocklist() == before
+
+
+def test_nobody_shuts_himself_out(lab, driver, image):
+    answer = shut_out(driver, lab, image, addresses=[lab.spec.address("n1")])
+    assert answer["outcome"] == "refused"
+    assert "of this host, too" in answer["note"]
+    assert driver.start(image)["verdict"] == "proceed"
+
+
+def test_too_late_nothing_is_done(lab, driver, image):
+    before = lab.ceph.blocklist()
+    answer = shut_out(driver, lab, image, permit_ms=0)
+    assert answer["outcome"] == "unknown"
+    assert "the right to act ended" in answer["note"]
+    assert lab.ceph.blocklist() == before
+
+
+def test_a_monitor_that_does_not_answer_is_unknown(lab, driver, image):
+    lab.ceph.freeze("mon.a")
+    try:
+        assert shut_out(driver, lab, image)["outcome"] == "unknown"
+    finally:
+        lab.ceph.thaw("mon.a")
+    assert shut_out(driver, lab, image)["outcome"] == "done"
+
+
+def test_a_host_that_was_shut_out_lets_itself_in_before_it_opens_an_image(lab, driver, client, image):
+    own = f"{lab.spec.address('n1')}:0/0"
+    lab.ceph.command("osd blocklist", blocklistop="add", addr=own, expire=3600.0)
+    too_late = driver.start(image, permit_ms=0)
+    assert too_late["verdict"] == "unknown"
+    assert blocked_for_s(lab, own) > 0
+    assert driver.start(image)["verdict"] == "proceed"
+    assert blocked_for_s(lab, own) == 0
+    client("n1")
