@@ -32,6 +32,7 @@ class Trials(Story):
         self.cluster.net.heal()
         for bmc, host in zip(self.cluster.bmcs, self.cluster.hosts):
             bmc.lie(False)
+            bmc.alive()
             if host.is_frozen():
                 host.thaw()
             if not host.is_on():
@@ -105,6 +106,7 @@ class Trials(Story):
     def the_bmc_of_another_host_is_refused(self) -> None:
         victim = self.owner()
         wrong = self.another(victim)
+        boot = self.cluster.host(victim).boot_id()
         before = self.cluster.guests.disk_state(IMAGE)
         self.event(f"the BMC of {wrong} is configured for {victim}")
         self.configure_bmc(victim, self.cluster.spec.bmc_address(wrong))
@@ -115,16 +117,70 @@ class Trials(Story):
         self.event(f"power cut of {victim}")
         acts = len(self.cluster.bmc(wrong).acts())
         self.cluster.host(victim).power_cut()
-        wait_for("the fence to be meant", lambda: victim in self.fences(), PATIENCE)
-        time.sleep(5)               # that nothing happens has no event; a right configuration needs two seconds
-        require(len(self.cluster.bmc(wrong).acts()) == acts, f"the power of {wrong} was touched")
-        require(self.owner() == victim and not self.where(), "web1 was started without evidence")
-        self.note("nothing was switched, nothing was started")
-        self.event("the configuration is corrected")
-        self.configure_bmc(victim, self.cluster.spec.bmc_address(victim))
         self.wait_running_elsewhere(victim)
         self.wait_new_run(before)
+        require(len(self.cluster.bmc(wrong).acts()) == acts, f"the power of {wrong} was touched")
+        require(self.evidence_kind(boot) == "storage", f"the evidence about {victim} is {self.evidence_kind(boot)}")
+        self.note("nothing was switched: its disks were taken away instead")
+        self.event("the configuration is corrected")
+        self.configure_bmc(victim, self.cluster.spec.bmc_address(victim))
         self.require_single_writer()
+
+    def a_host_without_power_and_bmc_is_shut_out(self) -> None:
+        victim = self.owner()
+        boot = self.cluster.host(victim).boot_id()
+        before = self.cluster.guests.disk_state(IMAGE)
+        self.event(f"{victim} loses its power, and its BMC with it")
+        self.cluster.bmc(victim).dead()
+        self.cluster.host(victim).power_cut()
+        self.wait_running_elsewhere(victim)
+        self.note("web1 runs elsewhere")
+        self.wait_new_run(before)
+        require(self.evidence_kind(boot) == "storage", f"the evidence about {victim} is {self.evidence_kind(boot)}")
+        require(self.is_shut_out(victim), f"the address of {victim} is not in Ceph's blocklist")
+        self.require_single_writer()
+        self.event("its power comes back")
+        self.cluster.bmc(victim).alive()
+        self.cluster.host(victim).power_on()
+        self.wait_cluster_ready()
+        require(self.is_shut_out(victim), f"{victim} was let in before it opened an image")
+        bus = self.any_bus()
+        result, message = bus.wait_job(bus.job(vm_path(self.uuid), "Vm", "Move", "sa{sv}", victim, "0"), PATIENCE)
+        require(result == "done", f"the move to {victim} ended {result}: {message}")
+        require(not self.is_shut_out(victim), f"{victim} runs web1 and is still in the blocklist")
+        self.note(f"web1 was moved back to {victim}, which has let itself in")
+        self.require_single_writer()
+
+    def a_host_that_is_cut_off_with_its_bmc_writes_nothing_any_more(self) -> None:
+        victim = self.owner()
+        boot = self.cluster.host(victim).boot_id()
+        before = self.cluster.guests.disk_state(IMAGE)
+        self.event(f"{victim} is cut off from the other hosts, its BMC is silent, and its guest writes on")
+        self.cluster.bmc(victim).dead()
+        self.cluster.net.cut(victim, "hosts")
+        self.wait_running_elsewhere(victim)
+        self.wait_new_run(before)
+        require(self.cluster.host(victim).is_on(), f"{victim} is off: nobody is left who could write")
+        require(self.evidence_kind(boot) == "storage", f"the evidence about {victim} is {self.evidence_kind(boot)}")
+        state = self.cluster.guests.disk_state(IMAGE)
+        require(not state.foreign and not state.overlap, f"two writers on {IMAGE}: {state}")
+        self.event("it is reached again: it gives up what is no longer its own, and asks for a reboot")
+        self.cluster.bmc(victim).alive()
+        self.cluster.net.heal()
+        wait_for(f"the old QEMU of web1 on {victim} to end", lambda: victim not in self.where(), PATIENCE)
+        self.require_single_writer()
+        self.cluster.host(victim).power_cut()
+        self.cluster.host(victim).power_on()
+        self.wait_cluster_ready()
+        self.require_single_writer()
+
+    def evidence_kind(self, boot: str) -> str:
+        entries = self.cluster.zookeeper.dump_store(f"{STORE}/evidence")
+        entry = entries.get(f"{STORE}/evidence/{boot}")
+        return json.loads(entry["data"])["kind"] if entry else ""
+
+    def is_shut_out(self, name: str) -> bool:
+        return f"{self.cluster.spec.address(name)}:0/0" in [entry["address"] for entry in self.cluster.ceph.blocklist()]
 
     def a_vm_of_the_cluster_is_not_started_by_hand(self) -> None:
         owner = self.owner()

@@ -295,8 +295,7 @@ void coordinate(Chaos& chaos, const NodeName& self, std::set<std::size_t>& plann
       std::visit([&](const auto& one) { check(chaos.view, one); }, act);
       if (!dice.one_in(3)) answers.push_back(Done{key_of(act), dice.upto(Outcome::Refused)});
       if (const auto* read = std::get_if<ReadPower>(&act))
-        answers.push_back(
-            PowerRead{read->node, {dice.mostly(usual, PowerState::Off), dice.any(names), "note"}, now});
+        answers.push_back(PowerRead{read->node, {dice.mostly(usual, PowerState::Off), dice.any(names), "note"}, now});
       if (const auto* off = std::get_if<PowerOff>(&act)) {
         answers.push_back(
             PowerActed{off->victim, {dice.mostly(Outcome::Done, Outcome::Refused), "note"}, now, now + 1});

@@ -1,0 +1,205 @@
+// A lost host whose BMC gives no answer is shut out of its disks; only every OSD's knowledge of it is evidence.
+#include <catch2/catch.hpp>
+
+#include "fencing_case.hpp"
+
+using namespace pvcd;
+using namespace pvcd::logic;
+using namespace pvcd::logic::test;
+
+namespace {
+
+const std::string disk = "vms/disk" + web.substr(35);
+const std::string key = "storage/n2";
+
+// n2 is lost, and its BMC says nothing.
+struct WithoutBmc : FencingCase {
+  WithoutBmc() {
+    world.lose("n2");
+    n1.round();
+    fence_is_seen();
+  }
+  // The next answer that is none, and what comes of it.
+  WithoutBmc& silent_read() {
+    silence(seconds(5));
+    n1.read("n2", PowerState::Unknown, "no answer").round();
+    if (put()) fence_is_seen();
+    return *this;
+  }
+  FencePhase phase() const { return world.view.fences.at("n2").value.phase; }
+  WithoutBmc& acting() {
+    silent_read().silent_read();
+    n1.round();
+    return *this;
+  }
+  WithoutBmc& answer(StorageFenced answer) {
+    n1.answers.push_back(StorageActed{world.life("n2"), std::move(answer), n1.now});
+    n1.done(key, answer.outcome).round();
+    return *this;
+  }
+  const FenceStorage* shut_out() const { return n1.with_key<FenceStorage>(key); }
+};
+
+StorageFenced done(const std::vector<std::string>& images = {disk}) {
+  return {Outcome::Done, images, {"every placement group answered"}, {}};
+}
+
+}  // namespace
+
+TEST_CASE("the disks are taken away after the BMC has been silent twice, and only when a record says so") {
+  WithoutBmc it;
+  it.silent_read();
+  CHECK(it.phase() == FencePhase::Intent);
+  it.silent_read();
+  CHECK(it.phase() == FencePhase::Acting);
+  CHECK_FALSE(it.shut_out());
+  it.n1.round();
+  REQUIRE(it.shut_out());
+  CHECK(it.shut_out()->victim == it.world.life("n2"));
+  CHECK(it.shut_out()->addresses == std::vector<std::string>{"10.0.0.2"});
+  CHECK(it.shut_out()->images == std::vector<std::string>{disk});
+  CHECK(it.shut_out()->instances == std::vector<ClientInstance>{{disk, "10.0.0.2:0/1"}});
+  CHECK(it.off());  // the BMC goes on being asked
+}
+
+TEST_CASE("an answer that proves it is evidence of the images that it names; any other is asked for again, later") {
+  WithoutBmc it;
+  it.acting();
+  SECTION("proven") {
+    it.answer(done());
+    REQUIRE(it.evidence());
+    CHECK(it.evidence()->record.kind == EvidenceKind::Storage);
+    CHECK(it.evidence()->record.images == std::vector<std::string>{disk});
+    CHECK(it.evidence()->record.facts.back() == "every placement group answered");
+    CHECK(it.evidence()->fence->phase == FencePhase::Confirmed);
+    CHECK_FALSE(it.evidence()->session);
+  }
+  SECTION("not of each image") {
+    it.answer(done({"vms/another"}));
+    CHECK_FALSE(it.evidence());
+  }
+  SECTION("unknown, with images that are proven") {
+    it.answer({Outcome::Unknown, {disk}, {"half of them answered"}, "an OSD does not answer"});
+    CHECK_FALSE(it.evidence());
+    CHECK_FALSE(it.shut_out());
+    it.n1.done("off/n2", Outcome::Refused).done("fence/n2");
+    it.silence(seconds(1));
+    CHECK(it.shut_out());
+  }
+  SECTION("about an earlier life") {
+    it.n1.answers.push_back(StorageActed{{"n2", "boot-n2-0", 0}, done(), it.n1.now});
+    it.n1.done(key).round();
+    CHECK_FALSE(it.evidence());
+  }
+  SECTION("proven, and n2 is back") {
+    it.world.live("n2").session = true;
+    it.world.beat("n2");
+    it.answer(done());
+    CHECK_FALSE(it.evidence());
+  }
+}
+
+TEST_CASE("nobody is shut out whose BMC answers, who is only silent, who left, or while people work on the cluster") {
+  FencingCase it;
+  const auto never = [&] {
+    for (int i = 0; i < 8; ++i) {
+      it.n1.wait(seconds(5)).refresh();
+      it.world.beat_all_but("n2");
+      it.n1.read("n2", PowerState::Unknown).round();
+      if (it.put()) it.fence_is_seen();
+      CHECK_FALSE(it.n1.with_key<FenceStorage>(key));
+    }
+  };
+  SECTION("silent, its session is there") { never(); }
+  SECTION("it left in order") {
+    it.world.says("n2", DaemonState::Left);
+    it.n1.round();
+    it.world.lose("n2");
+    never();
+  }
+  SECTION("maintenance") {
+    it.world.maintenance().lose("n2");
+    never();
+  }
+  SECTION("the BMC answers") {
+    it.world.lose("n2");
+    it.n1.round();
+    it.fence_is_seen();
+    it.n1.read("n2", PowerState::Unknown).round();
+    it.fence_is_seen();
+    it.n1.read("n2", PowerState::On).round();
+    it.fence_is_seen();
+    it.n1.round();
+    CHECK_FALSE(it.n1.with_key<FenceStorage>(key));
+    CHECK(it.off());
+  }
+}
+
+TEST_CASE("an address that others have, too, is never shut out, and the fence says why") {
+  WithoutBmc it;
+  SECTION("another node's") { it.world.node("n3").storage_addresses.push_back("10.0.0.2"); }
+  SECTION("another node's, for other things") { it.world.node("n3").addresses = {"10.0.0.2"}; }
+  SECTION("one that moves") { it.world.node("n3").floating_addresses = {"10.0.0.2"}; }
+  SECTION("none is recorded") {
+    it.world.node("n2").storage_addresses.clear();
+    it.world.view.owners[web].value.storage_addresses.clear();
+  }
+  it.acting();
+  CHECK_FALSE(it.shut_out());
+  CHECK_THAT(it.n1.memory.power.at("n2").storage.note, Catch::Contains("storage address"));
+}
+
+TEST_CASE("storage evidence covers images of Ceph that it names, and nothing else (rule 12)") {
+  World world;
+  EvidenceRecord& evidence = world.prove("n2", EvidenceKind::Storage);
+  VmRecord& vm = world.vm(web);
+  CHECK_FALSE(covers(evidence, vm));
+  evidence.images = {disk};
+  CHECK(covers(evidence, vm));
+  vm.disks.push_back({"vdb", DiskKind::Local, disk});
+  CHECK_FALSE(covers(evidence, vm));
+  evidence.kind = EvidenceKind::Power;
+  CHECK(covers(evidence, vm));
+}
+
+TEST_CASE("a VM with a disk that is not covered waits and says so; what proves more replaces the evidence") {
+  World world;
+  world.own(web, "n2");
+  world.run(web);
+  world.vm(web).disks.push_back({"vdb", DiskKind::Local, "/var/lib/vdb"});
+  Coordinator n1{world};
+  world.prove("n2", EvidenceKind::Storage).images = {disk};
+  n1.round();
+  CHECK_FALSE(n1.plans("assign/" + web));
+  CHECK_THAT(n1.memory.waiting[web], Catch::Contains("n2 is shut out of Ceph"));
+  SECTION("a later boot") {
+    world.view.live.erase({"n2", 1});
+    world.join("n2", 2, 2);
+    n1.refresh().round();
+    const auto* evidence = n1.with_key<CommitEvidence>("evidence/boot-n2-1");
+    REQUIRE(evidence);
+    CHECK(evidence->record.kind == EvidenceKind::LaterBoot);
+    CHECK(evidence->replaces == 70);
+  }
+  SECTION("a person's word") {
+    world.job(5, "node-confirm-off", "n2", {{"boot_id", "boot-n2-1"}}, JobState::Running);
+    n1.refresh().round();
+    const auto* evidence = n1.with_key<CommitEvidence>("evidence/boot-n2-1");
+    REQUIRE(evidence);
+    CHECK(evidence->record.kind == EvidenceKind::Operator);
+    CHECK(evidence->replaces == 70);
+  }
+}
+
+TEST_CASE("what is sent to the storage late holds only while its reason does") {
+  WithoutBmc it;
+  it.acting();
+  REQUIRE(it.shut_out());
+  const FenceStorage act = *it.shut_out();
+  CHECK(still_holds(act, it.world.view));
+  SECTION("another record") { it.world.view.fences["n2"].version++; }
+  SECTION("it beats again") { it.world.beat("n2"); }
+  SECTION("a newer primary") { it.world.lead("n3", 8); }
+  SECTION("it is proven otherwise") { it.world.prove("n2", EvidenceKind::Operator); }
+  CHECK_FALSE(still_holds(act, it.world.view));
+}
