@@ -96,11 +96,19 @@ const Cluster& RbdLocks::connected() {
   return *cluster_;
 }
 
-// A host that was shut out is still so when it comes back, until it opens an image for the first time.
+void RbdLocks::disconnect() {
+  cluster_.reset();
+  is_let_in_ = false;
+}
+
+// A host that was shut out is still so when it comes back, until it opens an image for the first time. Who is shut out
+// later is told so by the first call that fails, which ends the connection.
 const Cluster& RbdLocks::connected_and_let_in(const VmStart& start) {
-  if (!let_in(*host_, connected(), start)) return connected();
-  host_->log(Level::Notice, "this host was shut out of Ceph; its addresses are let in again");
-  cluster_.reset();  // the old connection has been told that it is blocklisted
+  if (!is_let_in_ && let_in(*host_, connected(), start)) {
+    host_->log(Level::Notice, "this host was shut out of Ceph; its addresses are let in again");
+    disconnect();  // the old connection has been told that it is blocklisted
+  }
+  is_let_in_ = true;
   return connected();
 }
 
@@ -112,7 +120,7 @@ void RbdLocks::report_ceph(const std::string& state) {
 }
 
 void RbdLocks::drop_suspect_connection() {
-  if (suspect_.exchange(false)) cluster_.reset();
+  if (suspect_.exchange(false)) disconnect();
 }
 
 // Nothing is broken unless every image of the VM may start: a VM that is refused leaves no trace.
@@ -183,10 +191,10 @@ Judgement RbdLocks::break_dead(const Cluster& cluster, const Judgement& seen, co
 StorageFenced RbdLocks::fence_storage(const StorageFenceRequest& request) {
   try {
     StorageFenced done = shut_out(*host_, connected(), request);
-    if (done.outcome == Outcome::Unknown) cluster_.reset();
+    if (done.outcome == Outcome::Unknown) disconnect();
     return done;
   } catch (const Error& error) {
-    cluster_.reset();
+    disconnect();
     return {Outcome::Unknown, {}, {}, error.what()};
   }
 }

@@ -28,6 +28,7 @@ class RbdLocks final : public Plugin, public PreStartHook, public StorageFencer 
  private:
   const Cluster& connected();
   const Cluster& connected_and_let_in(const VmStart&);
+  void disconnect();
   void drop_suspect_connection();
   void report_ceph(const std::string& state);
 
@@ -42,6 +43,7 @@ class RbdLocks final : public Plugin, public PreStartHook, public StorageFencer 
   ClusterOptions options_;
   Microseconds watch_timeout_ = 0;
   std::unique_ptr<Cluster> cluster_;
+  bool is_let_in_ = false;  // this connection's host is not shut out, or has been let in
   bool may_blocklist_ = false;
   std::string reported_;
   // Set by any failed call, from any thread: the next request starts with a new connection.

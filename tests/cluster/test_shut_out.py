@@ -132,9 +132,12 @@ def test_a_monitor_that_does_not_answer_is_unknown(lab, driver, image):
 
 def test_a_host_that_was_shut_out_lets_itself_in_before_it_opens_an_image(lab, driver, client, image):
     own = f"{lab.spec.address('n1')}:0/0"
+    assert driver.start(image)["verdict"] == "proceed"
     lab.ceph.command("osd blocklist", blocklistop="add", addr=own, expire=3600.0)
-    too_late = driver.start(image, permit_ms=0)
-    assert too_late["verdict"] == "unknown"
+    noticed = driver.start(image)                # it had been let in before, and is told otherwise now
+    assert noticed["verdict"] == "unknown"
+    assert "this host's address is blocklisted" in noticed["reason"]
+    assert driver.start(image, permit_ms=0)["verdict"] == "unknown"
     assert blocked_for_s(lab, own) > 0
     assert driver.start(image)["verdict"] == "proceed"
     assert blocked_for_s(lab, own) == 0
