@@ -86,6 +86,18 @@ class Bench(Trials):
         self.add(f"power_cut_to_start{suffix}", self.when(begin, "create web1 paused") - begin)
         self.add(f"power_cut_to_first_count{suffix}", first_count - begin)
 
+    def power_cut_with_bmc(self) -> None:
+        """Nobody can say that the host is off: it is shut out of its disks."""
+        self.prepare()
+        victim = self.owner()
+        if self.cluster.zookeeper.leader() == victim:
+            self.make_zookeeper_leader(self.another(victim))
+        begin = time.time()
+        self.cluster.bmc(victim).dead()
+        self.cluster.host(victim).power_cut()
+        self.wait_running_elsewhere(victim)
+        self.add("bmc_dead_power_cut_to_start", self.when(begin, "create web1 paused") - begin)
+
     def primary_killed(self) -> None:
         """The host of the primary loses its power, so that nobody can give the role back."""
         self.prepare()
@@ -100,6 +112,7 @@ class Bench(Trials):
         self.virsh_start()
         self.power_cut("", worst=False)
         self.power_cut("_worst_victim", worst=True)
+        self.power_cut_with_bmc()
         self.primary_killed()
 
     def memory(self) -> list[dict]:
