@@ -37,7 +37,7 @@ class RbdLocks final : public Plugin, public PreStartHook {
   std::vector<Answer> clear_all(const Cluster&, const std::vector<std::string>& images, const VmStopped&);
 
   Host* host_ = nullptr;
-  ClusterOptions options_;
+  ceph::Options options_;
   Microseconds watch_timeout_ = 0;
   std::unique_ptr<Cluster> cluster_;
   bool may_blocklist_ = false;
