@@ -11,7 +11,12 @@
 
 namespace pvcd::fake {
 
-class Fake : public Plugin, public Hypervisor, public PreStartHook, public Fencer, public RoleHook {
+class Fake : public Plugin,
+             public Hypervisor,
+             public PreStartHook,
+             public Fencer,
+             public RoleHook,
+             public StorageObserver {
  public:
   void start(Host&) override;
   void tick() override;
@@ -31,6 +36,8 @@ class Fake : public Plugin, public Hypervisor, public PreStartHook, public Fence
   Answer power(const PowerRequest&) override;
 
   Answer role_change(const RoleChange&) override;
+
+  StorageSurvey observe(const ObserveRequest&) override;
 
  private:
   Answer change_domain(const std::string& call, const DomainRequest&, const std::string& state);
