@@ -216,10 +216,11 @@ class Survey {
 
   static void read_pool(const Json& named, const Json& said, PoolFacts& to) {
     to.name = text(named, "name");
-    to.stored_bytes = count(said, "stored");
-    to.used_bytes = count(said, "bytes_used");
     to.available_bytes = count(said, "max_avail");
     to.objects = count(said, "objects");
+    to.stored_bytes = count(said, "stored");
+    if (!to.stored_bytes) return;  // before 14 the other two meant something else
+    to.used_bytes = count(said, "bytes_used");
     to.used_fraction = number(said, "percent_used");  // a fraction, in spite of its name
   }
 

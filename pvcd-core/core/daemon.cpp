@@ -66,7 +66,12 @@ struct Daemon::State {
         coordinator(
             loop, cluster, plugins, decisions, kept_rounds, self, shared, [this] { wake(); },
             [this] { role.give_up(); }),
-        storage(cluster, storage_view, plugins, shared),
+        storage(
+            cluster, storage_view,
+            [this, plugin = shared.text("storage.plugin")](auto permit, auto answered) {
+              plugins.observe(plugin, permit, answered);
+            },
+            milliseconds(static_cast<std::uint64_t>(shared.number("storage.interval_ms")))),
         ages(loop, "core") {
     runtime::request_name(bus.connection(), names::bus);
     decisions.on_announced([this](std::uint64_t id, const std::string& json) { tree.emit_decision(id, json); });

@@ -23,12 +23,8 @@ const std::string summary_path = paths::under(paths::storage, paths::summary_nam
 
 }  // namespace
 
-StorageDriver::StorageDriver(Cluster& cluster, StorageView& view, Plugins& plugins, const Settings& shared)
-    : cluster_(cluster),
-      view_(view),
-      plugins_(plugins),
-      plugin_(shared.text("storage.plugin")),
-      interval_(milliseconds(static_cast<std::uint64_t>(shared.number("storage.interval_ms")))) {}
+StorageDriver::StorageDriver(Cluster& cluster, StorageView& view, Ask ask, Microseconds interval)
+    : cluster_(cluster), view_(view), ask_(std::move(ask)), interval_(interval) {}
 
 void StorageDriver::round(const Right& right, Instant now, bool primary) {
   right_ = right;
@@ -52,7 +48,7 @@ void StorageDriver::ask(Instant now) {
     if (!primary_ || !right_.holds_at(runtime::boottime_us())) return std::nullopt;
     return Permit{right_.not_after, epoch};
   };
-  plugins_.observe(plugin_, permit, [this, now](StorageSurvey survey) { take(std::move(survey), now); });
+  ask_(permit, [this, now](StorageSurvey survey) { take(std::move(survey), now); });
 }
 
 void StorageDriver::take(StorageSurvey survey, Instant asked_at) {

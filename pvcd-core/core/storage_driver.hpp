@@ -3,6 +3,7 @@
 // grows old.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,13 +12,15 @@
 #include "core/plugins.hpp"
 #include "core/self.hpp"
 #include "core/storage_view.hpp"
-#include "sdk/plugin.hpp"
+#include "sdk/roles.hpp"
 
 namespace pvcd::core {
 
 class StorageDriver {
  public:
-  StorageDriver(Cluster&, StorageView&, Plugins&, const Settings& shared);
+  using Ask = std::function<void(Plugins::PermitNow, Plugins::Answered<StorageSurvey>)>;
+
+  StorageDriver(Cluster&, StorageView&, Ask, Microseconds interval);
 
   void round(const Right&, Instant now, bool primary);
 
@@ -35,8 +38,7 @@ class StorageDriver {
 
   Cluster& cluster_;
   StorageView& view_;
-  Plugins& plugins_;
-  const std::string plugin_;
+  const Ask ask_;
   const Microseconds interval_;
   Right right_;  // as of the last round
   bool primary_ = false;
