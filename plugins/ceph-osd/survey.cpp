@@ -10,6 +10,7 @@ namespace pvcd::ceph_osd {
 namespace {
 
 constexpr std::uint64_t kib = 1024;
+constexpr std::size_t note_bytes_max = 2048;  // reasons are partly Ceph's own words
 constexpr std::uint64_t millisecond_us = 1000;
 constexpr double percent = 100;
 
@@ -36,7 +37,7 @@ class Missing {
   std::string text() const {
     std::string all;
     for (const auto& [why, commands] : reasons_) all += (all.empty() ? "" : "; ") + commands + ": " + why;
-    return all;
+    return all.substr(0, note_bytes_max);
   }
 
  private:

@@ -108,6 +108,7 @@ void StorageDriver::commit(Transaction operations, std::function<void()> done) {
   operations.insert(operations.begin(), guard_.begin(), guard_.end());
   cluster_.store().commit(std::move(operations), [this, done = std::move(done)](const store::CommitResult& result) {
     if (result.code == CommitCode::Ok) return done();
+    if (primary_) tell("the store did not take the figures of this cycle");
     busy_ = false;
   });
 }
