@@ -173,4 +173,33 @@ Answer Fake::role_change(const RoleChange& change) {
   return answer(script_->call("role_change", state + " epoch=" + std::to_string(change.epoch)));
 }
 
+// Ids from 0 on, and a pool; what they say is made from the id.
+StorageSurvey Fake::observe(const ObserveRequest&) {
+  const Lines lines = script_->call("observe", "");
+  StorageSurvey survey;
+  survey.outcome = outcome(lines);
+  survey.note = lines.text("note");
+  if (survey.outcome != Outcome::Done) return survey;
+  const std::uint64_t down = lines.number("down", osds_max);
+  for (std::uint32_t id = 0; id < lines.number("osds", 0); ++id) {
+    OsdFacts osd;
+    osd.id = id;
+    osd.uuid = "00000000-0000-0000-0000-" + std::to_string(100'000'000'000 + id);
+    osd.node = "n" + std::to_string(id % 3 + 1);
+    osd.up = id != down;
+    osd.in = true;
+    osd.state = id != down ? "exists,up" : "exists";
+    osd.pgs = id + 1;
+    osd.used_bytes = lines.number("used_bytes", 0);
+    survey.osds.push_back(osd);
+  }
+  PoolFacts pool;
+  pool.id = 1;
+  pool.name = "vms";
+  survey.pools = {pool};
+  survey.health.status = lines.text("health", "HEALTH_OK");
+  if (survey.health.status != "HEALTH_OK") survey.health.checks = {{"OSD_DOWN", survey.health.status, "1 osds down"}};
+  return survey;
+}
+
 }  // namespace pvcd::fake

@@ -16,7 +16,8 @@ class Fake : public Plugin,
              public PreStartHook,
              public Fencer,
              public StorageFencer,
-             public RoleHook {
+             public RoleHook,
+             public StorageObserver {
  public:
   void start(Host&) override;
   void tick() override;
@@ -37,6 +38,8 @@ class Fake : public Plugin,
 
   StorageFenced fence_storage(const StorageFenceRequest&) override;
   Answer role_change(const RoleChange&) override;
+
+  StorageSurvey observe(const ObserveRequest&) override;
 
  private:
   Answer change_domain(const std::string& call, const DomainRequest&, const std::string& state);

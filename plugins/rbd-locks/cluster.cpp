@@ -1,7 +1,6 @@
 #include "cluster.hpp"
 
 #include <cerrno>
-#include <system_error>
 
 #include "sdk/plugin.hpp"
 
@@ -17,48 +16,15 @@ constexpr const char* nobodys_address = "192.0.2.1:0/1";
 
 }  // namespace
 
-void throw_ceph_error(const std::string& doing, int code) {
-  if (code == -ETIMEDOUT) throw Error(doing + ": no answer from Ceph in time");
-  if (code == -ESHUTDOWN) throw Error(doing + ": this host's address is blocklisted in Ceph");
-  throw Error(doing + ": " + std::generic_category().message(-code));
-}
-
-Cluster::Cluster(const ClusterOptions& options) {
-  if (const int code = rados_create(&handle_, options.client.c_str()); code < 0) {
-    throw_ceph_error("Ceph user " + options.client, code);
-  }
-  try {
-    if (const int code = rados_conf_read_file(handle_, options.conf.c_str()); code < 0) {
-      throw_ceph_error("reading " + options.conf, code);
-    }
-    const std::string timeout_s = std::to_string(options.timeout_s);
-    set("client_mount_timeout", timeout_s);
-    set("rados_mon_op_timeout", timeout_s);
-    set("rados_osd_op_timeout", timeout_s);
-    // We blocklist each owner ourselves before its lock is broken, by the address that was listed. An image's own
-    // settings may turn librbd's second blocklisting on again; it must not replace our entry by one that expires.
-    set("rbd_blocklist_on_break_lock", "false");
-    set("rbd_blocklist_expire_seconds", std::to_string(for_ever_s));
-    if (const int code = rados_connect(handle_); code < 0) {
-      throw_ceph_error("connecting as client." + options.client + " with " + options.conf, code);
-    }
-  } catch (...) {
-    rados_shutdown(handle_);
-    throw;
-  }
-}
-
-Cluster::~Cluster() { rados_shutdown(handle_); }
-
-void Cluster::set(const char* option, const std::string& value) const {
-  if (const int code = rados_conf_set(handle_, option, value.c_str()); code < 0) {
-    throw_ceph_error(std::string("setting ") + option, code);
-  }
-}
+// We blocklist each owner ourselves before its lock is broken, by the address that was listed. An image's own settings
+// may turn librbd's second blocklisting on again; it must not replace our entry by one that expires.
+Cluster::Cluster(const ceph::Options& options)
+    : connection_(options, {{"rbd_blocklist_on_break_lock", "false"},
+                            {"rbd_blocklist_expire_seconds", std::to_string(for_ever_s)}}) {}
 
 void Cluster::add_to_blocklist(const std::string& address, std::uint32_t expire_s) const {
   std::string writable = address;  // the C interface takes a char*, and does not write to it
-  const int code = rados_blocklist_add(handle_, writable.data(), expire_s);
+  const int code = rados_blocklist_add(handle(), writable.data(), expire_s);
   if (code == -EACCES || code == -EPERM) {
     throw Error("blocklisting " + address + ": the Ceph user may not; it needs the capability mon 'profile rbd'");
   }
@@ -73,7 +39,7 @@ std::string Cluster::command(const std::string& json) const {
   std::size_t length = 0;
   char* status = nullptr;
   std::size_t status_length = 0;
-  const int code = rados_mon_command(handle_, commands, 1, "", 0, &answer, &length, &status, &status_length);
+  const int code = rados_mon_command(handle(), commands, 1, "", 0, &answer, &length, &status, &status_length);
   const std::string text(answer == nullptr ? "" : answer, length);
   const std::string why(status == nullptr ? "" : status, status_length);
   rados_buffer_free(answer);
@@ -91,7 +57,7 @@ void Cluster::let_in(const std::string& host) const {
 void Cluster::check_may_let_in() const { let_in(nobodys_address); }
 
 void Cluster::wait_for_newest_map() const {
-  if (const int code = rados_wait_for_latest_osdmap(handle_); code < 0)
+  if (const int code = rados_wait_for_latest_osdmap(handle()); code < 0)
     throw_ceph_error("waiting for the newest OSD map", code);
 }
 

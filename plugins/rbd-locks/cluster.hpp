@@ -1,28 +1,20 @@
-// One bounded connection to Ceph. Every call into librados or librbd on it returns within the time limit (three options
-// of Ceph's, all needed); what fails is thrown as pvcd::Error with a sentence for people.
+// The connection to Ceph as this plugin needs it: with the right to blocklist. What fails is thrown as pvcd::Error.
 #pragma once
-
-#include <rados/librados.h>
 
 #include <cstdint>
 #include <string>
 
+#include "ceph/connection.hpp"
+
 namespace pvcd::rbd_locks {
 
-struct ClusterOptions {
-  std::string conf;         // path of ceph.conf
-  std::string client;       // "admin" for client.admin
-  std::uint64_t timeout_s;  // of one call; Ceph counts in whole seconds
-};
+using ceph::throw_ceph_error;
 
 class Cluster {
  public:
-  explicit Cluster(const ClusterOptions&);  // connects
-  ~Cluster();
-  Cluster(const Cluster&) = delete;
-  Cluster& operator=(const Cluster&) = delete;
+  explicit Cluster(const ceph::Options&);  // connects
 
-  rados_t handle() const { return handle_; }
+  rados_t handle() const { return connection_.handle(); }
 
   // From here on no OSD takes a write of this instance ("ip:port/nonce"), in practice for ever: an entry that expires
   // hands the disk back to a QEMU that was only frozen (safety rule 2).
@@ -41,13 +33,9 @@ class Cluster {
   void check_may_blocklist() const;
 
  private:
-  void set(const char* option, const std::string& value) const;
   void add_to_blocklist(const std::string& address, std::uint32_t expire_s) const;
 
-  rados_t handle_ = nullptr;
+  ceph::Connection connection_;
 };
-
-// "<doing>: <what the negative return code of Ceph means>".
-[[noreturn]] void throw_ceph_error(const std::string& doing, int code);
 
 }  // namespace pvcd::rbd_locks

@@ -40,7 +40,7 @@ class RbdLocks final : public Plugin, public PreStartHook, public StorageFencer 
   std::vector<Answer> clear_all(const Cluster&, const std::vector<std::string>& images, const VmStopped&);
 
   Host* host_ = nullptr;
-  ClusterOptions options_;
+  ceph::Options options_;
   Microseconds watch_timeout_ = 0;
   std::unique_ptr<Cluster> cluster_;
   bool is_let_in_ = false;  // this connection's host is not shut out, or has been let in

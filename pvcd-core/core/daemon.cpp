@@ -7,9 +7,11 @@
 #include "core/cluster_vms.hpp"
 #include "core/coordinator_driver.hpp"
 #include "core/high_water.hpp"
+#include "core/objects/storage_tree.hpp"
 #include "core/objects/tree.hpp"
 #include "core/requests.hpp"
 #include "core/role_driver.hpp"
+#include "core/storage_driver.hpp"
 #include "runtime/ages.hpp"
 #include "runtime/clock.hpp"
 #include "runtime/journal.hpp"
@@ -50,6 +52,7 @@ struct Daemon::State {
         bus(loop, runtime::connect_system_bus(), [this](const std::string& why) { bus_lost(why); }),
         opened(store::open_zookeeper(loop.get(), store::zookeeper_options(shared))),
         cluster(*opened, loop),
+        storage_view(*opened, loop),
         requests(cluster, self.name()),
         explanations(cluster, self.name(), coordinator_settings(shared), runtime::boottime_us),
         polkit(bus),
@@ -57,11 +60,18 @@ struct Daemon::State {
         kept_rounds(names::state_directory() + "/decisions"),
         tree(loop, bus.connection(), polkit, cluster, requests, explanations,
              {self.name(), shared.list("cluster.coordinators"), unit_needs(shared)}, runtime::boottime_us),
+        storage_tree(bus.connection(), storage_view, runtime::boottime_us),
         role(cluster, plugins, kept_rounds, self, shared, [this] { wake(); }),
         agent(cluster, plugins, decisions, kept_rounds, self, shared, [this] { wake(); }),
         coordinator(
             loop, cluster, plugins, decisions, kept_rounds, self, shared, [this] { wake(); },
             [this] { role.give_up(); }),
+        storage(
+            cluster, storage_view,
+            [this, plugin = shared.text("storage.plugin")](auto permit, auto answered) {
+              plugins.observe(plugin, permit, answered);
+            },
+            milliseconds(static_cast<std::uint64_t>(shared.number("storage.interval_ms")))),
         ages(loop, "core") {
     runtime::request_name(bus.connection(), names::bus);
     decisions.on_announced([this](std::uint64_t id, const std::string& json) { tree.emit_decision(id, json); });
@@ -140,6 +150,7 @@ struct Daemon::State {
     role.round(right, now, stopping);
     agent.round(right, now, stopping);
     coordinator.round(right, now, role.is_primary());
+    storage.round(right, now, role.is_primary() && !stopping);
     if (!stopping) ages.set("running", hindrance());
     if (cluster.view().complete && right.may_act) decided_at = now;
     if (stopping) finish_stopping(now);
@@ -194,6 +205,7 @@ struct Daemon::State {
   runtime::Bus bus;
   std::unique_ptr<store::Store> opened;
   Cluster cluster;
+  StorageView storage_view;
   Requests requests;
   Explanations explanations;
   runtime::Polkit polkit;
@@ -201,9 +213,11 @@ struct Daemon::State {
   Decisions decisions;
   Rounds kept_rounds;
   Tree tree;
+  StorageTree storage_tree;
   RoleDriver role;
   AgentDriver agent;
   CoordinatorDriver coordinator;
+  StorageDriver storage;
   runtime::AgeSender ages;
   runtime::Timer rounds;
   std::string store_is_wrong;

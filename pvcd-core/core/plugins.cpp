@@ -21,6 +21,11 @@ Answer unknown(Answer*, const std::string& why) { return {Outcome::Unknown, why}
 Identified unknown(Identified*, const std::string& why) { return {Outcome::Unknown, {}, why}; }
 StorageFenced unknown(StorageFenced*, const std::string& why) { return {Outcome::Unknown, {}, {}, why}; }
 PowerReading unknown(PowerReading*, const std::string& why) { return {PowerState::Unknown, {}, why}; }
+StorageSurvey unknown(StorageSurvey*, const std::string& why) {
+  StorageSurvey survey;
+  survey.note = why;
+  return survey;
+}
 HookVerdict unknown(HookVerdict*, const std::string& why) {
   HookVerdict verdict;
   verdict.reason = why;
@@ -209,6 +214,11 @@ void Plugins::claim(const std::string& plugin, const ClaimRequest& request, Answ
 }
 void Plugins::vacate(const std::string& plugin, const VacateRequest& request, Answered<Answer> answered) {
   state_->call(plugin, names::elector_interface, "Vacate", request, std::move(answered));
+}
+
+void Plugins::observe(const std::string& plugin, PermitNow permit, Answered<StorageSurvey> answered) {
+  state_->call(plugin, names::storage_observer_interface, "Observe", ObserveRequest{}, std::move(answered),
+               {std::move(permit)});
 }
 
 void Plugins::follow(const std::string& plugin, std::function<void(const std::string&, const std::string&)> fact,

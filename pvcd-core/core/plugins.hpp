@@ -46,6 +46,8 @@ class Plugins {
   // Elector: the claim's own permit is that of the decision
   void claim(const std::string& plugin, const ClaimRequest&, Answered<Answer>);
   void vacate(const std::string& plugin, const VacateRequest&, Answered<Answer>);
+  // StorageObserver
+  void observe(const std::string& plugin, PermitNow, Answered<StorageSurvey>);
 
   // The facts of a plugin: all of them when it appears, then each as it changes; `vanished` when it is gone.
   void follow(const std::string& plugin, std::function<void(const std::string& key, const std::string& value)> fact,

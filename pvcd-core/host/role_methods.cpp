@@ -127,6 +127,8 @@ std::vector<RoleMethod> role_methods(Plugin& plugin, NewestEpoch& newest) {
     add(role, "Elector", names::elector_interface, "Claim", &Elector::claim);
     add(role, "Elector", names::elector_interface, "Vacate", &Elector::vacate);
   }
+  if (auto* role = dynamic_cast<StorageObserver*>(&plugin))
+    add(role, "StorageObserver", names::storage_observer_interface, "Observe", &StorageObserver::observe);
   return methods;
 }
 

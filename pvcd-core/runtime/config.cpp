@@ -266,7 +266,9 @@ struct CallLimit {
   std::string_view key;
   std::int64_t in_a_row;
 };
-constexpr CallLimit call_limits[] = {{"ipmi", "timeout_ms", 2}, {"rbd-locks", "timeout_ms", 1}};
+// ceph-osd: to connect, and the commands to the manager.
+constexpr CallLimit call_limits[] = {
+    {"ceph-osd", "timeout_ms", 6}, {"ipmi", "timeout_ms", 2}, {"rbd-locks", "timeout_ms", 1}};
 
 void check_call_limits(const fs::path& path, const std::string& plugin, const Table& own, const Settings& shared) {
   const std::int64_t own_stall_ms = own.number("stall_limit_ms");

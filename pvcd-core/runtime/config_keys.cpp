@@ -87,6 +87,10 @@ const Key keys[] = {
     text("pvcd", "fencing", "storage_fencer", Need::Default, "rbd-locks",
          "Plugin that takes the disks away from a node whose BMC gives no answer.", Form::PluginName),
     text("pvcd", "hypervisor", "plugin", Need::Default, "libvirt", "Plugin that runs the VMs.", Form::PluginName),
+    text("pvcd", "storage", "plugin", Need::Default, "ceph-osd",
+         "Plugin that the primary asks for the figures of OSDs, pools and health.", Form::PluginName),
+    number("pvcd", "storage", "interval_ms", 10000, 1000, 60 * minute_ms, ms,
+           "Time from one question for these figures to the next."),
 
     number(any_plugin, "", "interval_ms", 1000, 50, 60 * minute_ms, ms, "Pause between two rounds of the plugin."),
     number(any_plugin, "", "stall_limit_ms", 0, 0, 60 * minute_ms, ms,
@@ -101,6 +105,10 @@ const Key keys[] = {
     text("ipmi", "bmc.*", "guid", Need::Optional, "", "GUID of the BMC, where it is not the node's system UUID.",
          Form::Uuid),
 
+    text("ceph-osd", "", "ceph_conf", Need::Default, "/etc/ceph/ceph.conf", "Configuration of the Ceph cluster."),
+    text("ceph-osd", "", "ceph_client", Need::Default, "admin", "Ceph user without \"client.\"; needs to read only."),
+    number("ceph-osd", "", "timeout_ms", 2000, 500, minute_ms, ms, "Limit of one command to Ceph."),
+
     text("rbd-locks", "", "ceph_conf", Need::Default, "/etc/ceph/ceph.conf", "Configuration of the Ceph cluster."),
     text("rbd-locks", "", "ceph_client", Need::Default, "admin", "Ceph user without \"client.\"; may blocklist."),
     number("rbd-locks", "", "timeout_ms", 5000, 500, minute_ms, ms, "Limit of one call to Ceph."),
@@ -112,7 +120,8 @@ const Key keys[] = {
     text("fake", "", "script", Need::Optional, "", "Folder with the files that say what the fake plugin answers."),
 };
 
-constexpr std::string_view plugins[] = {"election", "fake", "ipmi", "keepalive", "libvirt", "rbd-locks", "template"};
+constexpr std::string_view plugins[] = {"ceph-osd",  "election", "fake",      "ipmi",
+                                        "keepalive", "libvirt",  "rbd-locks", "template"};
 
 std::string_view name_of(KeyType type) {
   switch (type) {

@@ -14,11 +14,13 @@ namespace pvcd::runtime::names {
 
 inline constexpr const char* bus = "org.pvcd1";
 inline constexpr const char* root_path = "/org/pvcd1";
+inline constexpr const char* storage_path = "/org/pvcd1/storage";
 
 inline constexpr const char* manager_interface = "org.pvcd1.Manager";
 inline constexpr const char* node_interface = "org.pvcd1.Node";
 inline constexpr const char* vm_interface = "org.pvcd1.Vm";
 inline constexpr const char* osd_interface = "org.pvcd1.Osd";
+inline constexpr const char* storage_interface = "org.pvcd1.Storage";
 inline constexpr const char* job_interface = "org.pvcd1.Job";
 
 bool is_node_name(std::string_view);  // a-z, 0-9 and - inside, at most 63 characters
@@ -43,6 +45,7 @@ inline constexpr const char* pre_start_hook_interface = "org.pvcd1.plugin.PreSta
 inline constexpr const char* fencer_interface = "org.pvcd1.plugin.Fencer";
 inline constexpr const char* role_hook_interface = "org.pvcd1.plugin.RoleHook";
 inline constexpr const char* elector_interface = "org.pvcd1.plugin.Elector";
+inline constexpr const char* storage_observer_interface = "org.pvcd1.plugin.StorageObserver";
 
 std::string plugin_bus(std::string_view plugin);  // rbd-locks -> org.pvcd1.plugin.rbd_locks
 

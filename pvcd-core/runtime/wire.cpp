@@ -104,6 +104,29 @@ struct Fields {
     visit("expected", m.expected), visit("holder_stale", m.holder_stale);
   }
   void list(Of<VacateRequest>& m) { visit("self", m.self), visit("epoch", m.epoch); }
+
+  void list(Of<OsdFacts>& m) {
+    visit("id", m.id), visit("uuid", m.uuid), visit("node", m.node), visit("device_class", m.device_class);
+    visit("state", m.state), visit("up", m.up), visit("in", m.in), visit("primary_affinity", m.primary_affinity);
+    visit("crush_weight", m.crush_weight), visit("reweight", m.reweight), visit("utilization", m.utilization);
+    visit("variance", m.variance), visit("pgs", m.pgs), visit("size_bytes", m.size_bytes);
+    visit("used_bytes", m.used_bytes), visit("available_bytes", m.available_bytes), visit("read_ops", m.read_ops);
+    visit("write_ops", m.write_ops), visit("read_bytes", m.read_bytes), visit("write_bytes", m.write_bytes);
+    visit("commit_latency", m.commit_latency), visit("apply_latency", m.apply_latency);
+  }
+  void list(Of<PoolFacts>& m) {
+    visit("id", m.id), visit("name", m.name), visit("stored_bytes", m.stored_bytes), visit("used_bytes", m.used_bytes);
+    visit("available_bytes", m.available_bytes), visit("objects", m.objects), visit("used_fraction", m.used_fraction);
+    visit("read_ops", m.read_ops), visit("write_ops", m.write_ops), visit("read_bytes", m.read_bytes);
+    visit("write_bytes", m.write_bytes);
+  }
+  void list(Of<HealthCheck>& m) { visit("name", m.name), visit("severity", m.severity), visit("sentence", m.sentence); }
+  void list(Of<HealthFacts>& m) { visit("status", m.status), visit("checks", m.checks); }
+  void list(Of<ObserveRequest>& m) { visit("permit", m.permit); }
+  void list(Of<StorageSurvey>& m) {
+    visit("outcome", m.outcome), visit("note", m.note), visit("osds", m.osds), visit("pools", m.pools);
+    visit("health", m.health);
+  }
 };
 
 // -----------------------------------------------------------------------------------------------------------------
@@ -211,6 +234,9 @@ class Decoder {
     if constexpr (std::is_same_v<T, bool>) {
       if (!json.is_boolean()) throw Wrong{path + ": not true or false"};
       value = json.get<bool>();
+    } else if constexpr (std::is_floating_point_v<T>) {
+      if (!json.is_number()) throw Wrong{path + ": not a number"};
+      value = json.get<T>();
     } else if constexpr (std::is_enum_v<T>) {
       if (!json.is_string() || !value_of(json.get<std::string>(), value)) throw Wrong{path + ": not one of its values"};
     } else if constexpr (std::is_integral_v<T>) {
@@ -307,6 +333,8 @@ PVCD_WIRE(StorageFenced)
 PVCD_WIRE(RoleChange)
 PVCD_WIRE(ClaimRequest)
 PVCD_WIRE(VacateRequest)
+PVCD_WIRE(ObserveRequest)
+PVCD_WIRE(StorageSurvey)
 
 #undef PVCD_WIRE
 

@@ -263,6 +263,79 @@ struct DecisionRecord {
   bool operator==(const DecisionRecord&) const = default;
 };
 
+// ------------------------------------------------------------------------------------------------------------
+// storage
+
+// One OSD of the Ceph cluster. What no answer of Ceph's has said is absent, or an empty text, and never 0.
+struct OsdFacts {
+  std::uint32_t id = 0;
+  std::string uuid;
+  std::string node;          // the host that the CRUSH map places it on
+  std::string device_class;  // hdd, ssd, nvme
+  std::string state;         // "exists,up": as Ceph says it
+  std::optional<bool> up;
+  std::optional<bool> in;
+  std::optional<double> primary_affinity;  // 0 to 1
+  std::optional<double> crush_weight;
+  std::optional<double> reweight;     // 0 to 1
+  std::optional<double> utilization;  // 0 to 1
+  std::optional<double> variance;     // its utilisation divided by the mean of all
+  std::optional<std::uint32_t> pgs;
+  std::optional<std::uint64_t> size_bytes;
+  std::optional<std::uint64_t> used_bytes;
+  std::optional<std::uint64_t> available_bytes;
+  std::optional<std::uint64_t> read_ops;  // of clients, per second; so are the next three
+  std::optional<std::uint64_t> write_ops;
+  std::optional<std::uint64_t> read_bytes;
+  std::optional<std::uint64_t> write_bytes;
+  std::optional<Microseconds> commit_latency;
+  std::optional<Microseconds> apply_latency;
+  bool operator==(const OsdFacts&) const = default;
+};
+
+struct PoolFacts {
+  std::uint32_t id = 0;
+  std::string name;
+  std::optional<std::uint64_t> stored_bytes;     // by clients
+  std::optional<std::uint64_t> used_bytes;       // on disks, with all copies
+  std::optional<std::uint64_t> available_bytes;  // for clients
+  std::optional<std::uint64_t> objects;
+  std::optional<double> used_fraction;    // 0 to 1
+  std::optional<std::uint64_t> read_ops;  // of clients, per second; so are the next three
+  std::optional<std::uint64_t> write_ops;
+  std::optional<std::uint64_t> read_bytes;
+  std::optional<std::uint64_t> write_bytes;
+  bool operator==(const PoolFacts&) const = default;
+};
+
+struct HealthCheck {
+  std::string name;      // OSD_DOWN
+  std::string severity;  // HEALTH_WARN
+  std::string sentence;
+  bool operator==(const HealthCheck&) const = default;
+};
+struct HealthFacts {
+  std::string status;  // HEALTH_OK, HEALTH_WARN, HEALTH_ERR; empty: not known
+  std::vector<HealthCheck> checks;
+  bool operator==(const HealthFacts&) const = default;
+};
+
+// What is shown of the storage cluster as a whole; written by the primary in each cycle, after the OSDs' pages.
+struct StorageRecord {
+  std::uint64_t cycle = 0;          // counts up with each write
+  std::optional<Microseconds> age;  // of all figures, when this was written; absent: the primary does not know
+  std::string note;                 // what is missing or old, and why; empty: nothing
+  HealthFacts health;
+  std::vector<PoolFacts> pools;
+  bool operator==(const StorageRecord&) const = default;
+};
+
+// The OSDs of one range of ids. It has no number or age of its own, so that what did not change needs no write.
+struct OsdPageRecord {
+  std::vector<OsdFacts> osds;  // by rising id
+  bool operator==(const OsdPageRecord&) const = default;
+};
+
 struct ClusterRecord {
   std::string id;  // random, made once; a store with another id is another cluster (safety rule 15)
   std::string name;

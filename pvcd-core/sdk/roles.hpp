@@ -227,4 +227,33 @@ class Elector {
   virtual Answer vacate(const VacateRequest&) = 0;
 };
 
+// -----------------------------------------------------------------------------------------------------------------
+// StorageObserver
+
+// Asked by the primary's core, at its own pace: nobody else loads Ceph for figures.
+struct ObserveRequest {
+  Permit permit;
+};
+
+// Done: the list of OSDs is known. What else no answer has said is absent, and the note says which command failed, and
+// why. Unknown: not even the list is known, and nothing else is given.
+struct StorageSurvey {
+  Outcome outcome = Outcome::Unknown;
+  std::string note;
+  std::vector<OsdFacts> osds;  // by rising id
+  std::vector<PoolFacts> pools;
+  HealthFacts health;
+};
+
+// What comes of an answer is bounded, whatever the cluster says.
+inline constexpr std::size_t osds_max = 4096;
+inline constexpr std::size_t pools_max = 1024;
+inline constexpr std::size_t health_checks_max = 64;
+
+class StorageObserver {
+ public:
+  virtual ~StorageObserver() = default;
+  virtual StorageSurvey observe(const ObserveRequest&) = 0;  // blocks; looks, and changes nothing
+};
+
 }  // namespace pvcd

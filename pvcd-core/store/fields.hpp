@@ -287,4 +287,72 @@ void visit_fields(Visit& visit, Record& record) requires is<Record, ClusterRecor
   visit.required("maintenance", record.maintenance);
 }
 
+template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, OsdFacts> {
+  visit.required("id", record.id);
+  visit.optional("uuid", record.uuid);
+  visit.optional("node", record.node);
+  visit.optional("device_class", record.device_class);
+  visit.optional("state", record.state);
+  visit.optional("up", record.up);
+  visit.optional("in", record.in);
+  visit.optional("primary_affinity", record.primary_affinity);
+  visit.optional("crush_weight", record.crush_weight);
+  visit.optional("reweight", record.reweight);
+  visit.optional("utilization", record.utilization);
+  visit.optional("variance", record.variance);
+  visit.optional("pgs", record.pgs);
+  visit.optional("size_bytes", record.size_bytes);
+  visit.optional("used_bytes", record.used_bytes);
+  visit.optional("available_bytes", record.available_bytes);
+  visit.optional("read_ops", record.read_ops);
+  visit.optional("write_ops", record.write_ops);
+  visit.optional("read_bytes", record.read_bytes);
+  visit.optional("write_bytes", record.write_bytes);
+  visit.optional("commit_latency", record.commit_latency);
+  visit.optional("apply_latency", record.apply_latency);
+}
+
+template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, PoolFacts> {
+  visit.required("id", record.id);
+  visit.optional("name", record.name);
+  visit.optional("stored_bytes", record.stored_bytes);
+  visit.optional("used_bytes", record.used_bytes);
+  visit.optional("available_bytes", record.available_bytes);
+  visit.optional("objects", record.objects);
+  visit.optional("used_fraction", record.used_fraction);
+  visit.optional("read_ops", record.read_ops);
+  visit.optional("write_ops", record.write_ops);
+  visit.optional("read_bytes", record.read_bytes);
+  visit.optional("write_bytes", record.write_bytes);
+}
+
+template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, HealthCheck> {
+  visit.required("name", record.name);
+  visit.optional("severity", record.severity);
+  visit.optional("sentence", record.sentence);
+}
+
+template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, HealthFacts> {
+  visit.required("status", record.status);
+  visit.optional("checks", record.checks);
+}
+
+template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, StorageRecord> {
+  visit.required("cycle", record.cycle);
+  visit.optional("age", record.age);
+  visit.optional("note", record.note);
+  visit.optional("health", record.health);
+  visit.optional("pools", record.pools);
+}
+
+template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, OsdPageRecord> {
+  visit.required("osds", record.osds);
+}
+
 }  // namespace pvcd::store

@@ -10,13 +10,16 @@ import sys
 import time
 from pathlib import Path
 
+from .ceph_alone import CephAlone, Driver
 from .lab.process import LabError, wait_for
 from .sabotage import lab
 from .story import IMAGE, PATIENCE
 from .trials import Trials
 
 RUNS = 10
-UNITS = ("pvcd", "pvcd-keepalive", "pvcd-election", "pvcd-libvirt", "pvcd-rbd-locks", "pvcd-ipmi")
+UNITS = ("pvcd", "pvcd-keepalive", "pvcd-election", "pvcd-libvirt", "pvcd-rbd-locks", "pvcd-ipmi", "pvcd-ceph-osd")
+# What the ceph-osd plugin asks in one cycle of Debian's Ceph.
+OSD_COMMANDS = ("osd dump", "osd tree", "health", "df", "osd df", "osd perf", "osd pool stats", "osd status", "pg ls")
 
 
 class Bench(Trials):
@@ -141,6 +144,24 @@ def results_of(samples: dict[str, list[float]]) -> list[dict]:
             for name, values in samples.items()]
 
 
+def osd_cycle(runs: int) -> dict:
+    """One survey of the ceph-osd plugin, and the command line asking for the same."""
+    cycles, references = [], []
+    with CephAlone(hosts=1, osds=3, manager=True) as lab:
+        driver = Driver(lab)
+        wait_for("a survey without a gap", lambda: driver.observe()["note"] == "", PATIENCE, 0.5)
+        for _ in range(runs):
+            driver.observe()
+            cycles.append(round(driver.seconds, 3))
+            begin = time.monotonic()
+            for command in OSD_COMMANDS:
+                lab.ceph.cli(*command.split())
+            references.append(time.monotonic() - begin)
+        driver.kill()
+    return result("osd_cycle", cycles, reference=round(statistics.median(references), 3),
+                  command=f"ceph --format json ({', '.join(OSD_COMMANDS)})")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument("--json", metavar="FILE")
@@ -155,8 +176,9 @@ def main() -> int:
             except LabError as problem:         # said, and what it measured before is kept
                 print(f"run {run + 1} FAILED: {problem}", flush=True)
         results = results_of(bench.samples) + bench.memory()
+    results.append(osd_cycle(options.runs))
     for one in results:
-        ratio = f"  {one['ratio']} x {one['reference_command']}" if one["ratio"] else ""
+        ratio = f"  {one['ratio']} x {one['reference_command']}" if one["ratio"] is not None else ""
         print(f"{one['name']:45} median {one['median']:8.3f} {one['unit']}  worst {one['worst']:8.3f}  n {one['n']}{ratio}")
     if options.json:
         Path(options.json).write_text(json.dumps({"results": results}, indent=2) + "\n")

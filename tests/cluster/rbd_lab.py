@@ -3,19 +3,16 @@ and frozen as QEMU would be."""
 import itertools
 import json
 import os
-import selectors
-import signal
-import subprocess
 import time
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.lab.cgroup import Cgroup
 from tests.cluster.lab.cluster import Cluster
 from tests.cluster.lab.process import PYTHON, TOP, run, wait_for
 from tests.cluster.lab.spec import POOL
+from tests.cluster.lines import Lines
 
 PREFIX = "pvlrbd"
 DRIVER = Path(os.environ.get("PVCD_BUILD", TOP / "build")) / "tests/cluster/rbd-locks-driver"
@@ -45,43 +42,6 @@ class CephAndCables(Cluster):
     @property
     def conf(self) -> Path:
         return self.spec.dir / "ceph/ceph.conf"
-
-
-class Lines:
-    """A process in a host's network that answers one line for each it reads."""
-
-    def __init__(self, lab: CephAndCables, host: str, argv):
-        group = Cgroup(f"{lab.spec.prefix}/exec").create()
-        with (lab.spec.dir / "clients.log").open("ab") as log:
-            self.process = subprocess.Popen(group.entering(lab.net.in_host(host, [str(word) for word in argv])), bufsize=0,
-                                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
-
-    def ask(self, line: str, timeout: float = 20) -> str:
-        self.send(line)
-        return self.answer(timeout)
-
-    def send(self, line: str) -> None:
-        self.process.stdin.write(line.encode() + b"\n")
-
-    def answer(self, timeout: float = 20) -> str:
-        received = b""
-        with selectors.DefaultSelector() as selector:
-            selector.register(self.process.stdout, selectors.EVENT_READ)
-            while not received.endswith(b"\n"):
-                assert selector.select(timeout), f"no answer within {timeout} s"
-                chunk = os.read(self.process.stdout.fileno(), 1 << 16)
-                assert chunk, "the process died"
-                received += chunk
-        return received.decode().strip()
-
-    def signal(self, number: int) -> None:
-        self.process.send_signal(number)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        self.process.stdin.close()
-        self.process.stdout.close()
 
 
 class Client(Lines):

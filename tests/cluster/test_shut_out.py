@@ -85,7 +85,8 @@ def test_osds_on_the_same_address_come_back_unharmed(lab, driver, image):
 
     def up() -> bool:
         return all(osd["up"] for osd in lab.ceph.command("osd dump")["osds"])
-    lab.ceph.restart("osd.1")
+    lab.ceph.kill("osd.1")
+    lab.ceph.start("osd.1")
     wait_for("osd.1 to be up again", up, 60)
     assert f"{ceph}:0/0" in [entry["address"] for entry in lab.ceph.blocklist()]
     assert driver.start(image)["verdict"] == "proceed"

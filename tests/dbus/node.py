@@ -36,6 +36,9 @@ vm_pre_start = ["fake"]
 plugin = "fake"
 [fencing]
 fencer = "fake"
+[storage]
+plugin = "fake"
+interval_ms = 1000
 [timings]
 hook_deadline_ms = 2000
 retry_min_ms = 200

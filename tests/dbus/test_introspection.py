@@ -5,7 +5,7 @@ import pytest
 
 from .client import ROOT, node_path, vm_path
 from .node import NAME
-from .processes import TOP
+from .processes import TOP, wait_for
 
 PLUGIN = "org.pvcd1.plugin.fake"
 EMITS = "org.freedesktop.DBus.Property.EmitsChangedSignal"
@@ -64,6 +64,13 @@ def test_elector(node):
     assert shown(node, "/org/pvcd1/plugin", "org.pvcd1.plugin.election") == wanted
 
 
+def test_storage_and_osd(node):
+    node.answer("observe", osds=1)
+    wait_for("an OSD", lambda: node.client.peek(f"{ROOT}/osd/0", "Osd", "Id") == 0)
+    assert shown(node, f"{ROOT}/osd/0") == described("org.pvcd1.Osd.xml")
+    assert shown(node, f"{ROOT}/storage") == described("org.pvcd1.Storage.xml")
+
+
 def test_every_property_can_be_read_and_has_its_type(node, vm):
     job = node.client.vm(vm, "Start")
     for file, path in (("Manager", ROOT), ("Node", node_path(NAME)), ("Vm", vm_path(vm)), ("Job", job)):
@@ -72,7 +79,7 @@ def test_every_property_can_be_read_and_has_its_type(node, vm):
         assert set(values) == wanted
 
 
-@pytest.mark.parametrize("interface", ["Manager", "Node", "Vm", "Job", "Osd"])
+@pytest.mark.parametrize("interface", ["Manager", "Node", "Vm", "Job", "Osd", "Storage"])
 def test_each_file_describes_one_interface(interface):
     assert list(described(f"org.pvcd1.{interface}.xml")) == [f"org.pvcd1.{interface}"]
 

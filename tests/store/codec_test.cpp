@@ -99,23 +99,25 @@ JobRecord example() {
           "because", 6,          1700000000000000};
 }
 
-const std::set<std::string> optional_keys = {"floating_addresses",
-                                             "note",
-                                             "memory_used",
-                                             "memory_free",
-                                             "cpu_load",
-                                             "node_limit",
-                                             "priority",
-                                             "tags",
-                                             "profile",
-                                             "autostart",
-                                             "process",
-                                             "handover",
-                                             "reason",
-                                             "facts",
-                                             "arguments",
-                                             "message",
-                                             "mark",
+template <>
+OsdPageRecord example() {
+  return {{{7,   "uuid", "n1",       "ssd", "exists,up", true, false, 0.5, 1.25, 0.75, 0.1,
+            1.5, 33,     1ull << 42, 2,     3,           4,    5,     6,   7,    8,    9}}};
+}
+template <>
+StorageRecord example() {
+  return {5,
+          6,
+          "note",
+          {"HEALTH_WARN", {{"OSD_DOWN", "HEALTH_WARN", "1 osds down"}}},
+          {{1, "vms", 2, 3, 4, 5, 0.25, 6, 7, 8, 9}}};
+}
+
+const std::set<std::string> optional_keys = {"age",        "health",      "pools",       "floating_addresses",
+                                             "note",       "memory_used", "memory_free", "cpu_load",
+                                             "node_limit", "priority",    "tags",        "profile",
+                                             "autostart",  "process",     "handover",    "reason",
+                                             "facts",      "arguments",   "message",     "mark",
                                              "start_time"};
 
 template <class Record>
@@ -151,7 +153,7 @@ bool mentions(const std::string& text, const std::string& part) { return text.fi
 
 #define RECORDS                                                                                                       \
   ClusterRecord, NodeRecord, LiveRecord, ReadinessRecord, LeaderRecord, RoleRecord, VmRecord, OwnerRecord, RunRecord, \
-      WaitingRecord, EvidenceRecord, FenceRecord, LinkRecord, JobRecord, DecisionRecord
+      WaitingRecord, EvidenceRecord, FenceRecord, LinkRecord, JobRecord, DecisionRecord, StorageRecord, OsdPageRecord
 
 TEMPLATE_TEST_CASE("A record survives its text form", "", RECORDS) {
   auto record = example<TestType>();
@@ -164,7 +166,7 @@ TEMPLATE_TEST_CASE("A record survives its text form", "", RECORDS) {
 }
 
 TEMPLATE_TEST_CASE("Every field has a key", "", RECORDS, Process, ClientInstance, Life, UnitReport, Disk, Writer,
-                   Handover) {
+                   Handover, OsdFacts, PoolFacts, HealthCheck, HealthFacts) {
   Counter counter;
   visit_fields(counter, std::as_const(*std::make_unique<TestType>()));
   CHECK(counter.keys == field_count<TestType>());
@@ -182,7 +184,7 @@ TEMPLATE_TEST_CASE("A key that is missing or of another type is named", "", RECO
          {json(nullptr), json("?"), json(-1.5), json(true), json::array({1}), json::object({{"a", 1}})}) {
       bool same_type = other.type() == value.type() && !value.is_array() && !value.is_object();
       bool free_text = same_type && value.is_string();
-      bool none = other.is_null() && (key == "process" || key == "handover");  // what may be absent may be null
+      bool none = other.is_null() && (key == "process" || key == "handover" || key == "age");  // what may be absent may be null
       auto changed = whole;
       changed[key] = other;
       auto told = problem<TestType>(changed.dump());

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/objects/derive.hpp"
+#include "core/objects/storage_derive.hpp"
 #include "logic/jobs.hpp"
 
 #ifndef PVCD_SOURCE_DIRECTORY
@@ -121,4 +122,6 @@ TEST_CASE("the tables of changing properties are those of the XML") {
   auto job = table<JobProperties>();
   job.insert("ExpectedEndTime");  // not known in this version
   CHECK(job == telling("Job"));
+  CHECK(table<OsdFacts>() == telling("Osd"));
+  CHECK(table<StorageProperties>() == telling("Storage"));
 }

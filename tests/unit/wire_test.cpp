@@ -78,6 +78,16 @@ TEST_CASE("every message survives the round trip") {
   round(RoleChange{4, CoordinatorState::Relinquish});
   round(ClaimRequest{{1, 2}, {"n1", "boot", 3}, -1, {5, "n2", 6}, true});
   round(VacateRequest{{"n1", "boot", 3}, 9});
+  round(ObserveRequest{{1, 2}});
+  round(StorageSurvey{});
+  OsdFacts osd{7,   "uuid", "n1", "ssd", "exists,up", true, false, 0.5, 1.25, 0.75, 0.1,
+               1.5, 33,     1,    2,     3,           4,    5,     6,   7,    8,    9};
+  PoolFacts pool{1, "vms", 2, 3, 4, 5, 0.25, 6, 7, 8, 9};
+  const StorageSurvey survey{Outcome::Done, "n", {osd, {}}, {pool, {}}, {"HEALTH_WARN", {{"OSD_DOWN", "s", "t"}}}};
+  const auto got = std::get<StorageSurvey>(decode<StorageSurvey>(round(survey)));
+  CHECK(got.osds == survey.osds);
+  CHECK(got.pools == survey.pools);
+  CHECK(got.health == survey.health);
 }
 
 TEST_CASE("enums are words, an absent process is null") {
@@ -92,6 +102,10 @@ TEST_CASE("what is not exactly a message is refused, and the place named") {
   CHECK_THAT(wrong<Answer>(R"({"outcome":"done","note":"","more":1})"), Catch::Contains("more: unknown key"));
   CHECK_THAT(wrong<Answer>(R"({"outcome":"perhaps","note":""})"), Catch::Contains("outcome:"));
   CHECK_THAT(wrong<Answer>(R"({"outcome":1,"note":""})"), Catch::Contains("outcome:"));
+  CHECK_THAT(wrong<StorageSurvey>(R"({"outcome":"done","note":"","osds":[],"pools":[{"id":1,"name":"a",
+      "stored_bytes":null,"used_bytes":null,"available_bytes":null,"objects":null,"used_fraction":"much",
+      "read_ops":null,"write_ops":null,"read_bytes":null,"write_bytes":null}],"health":{"status":"","checks":[]}})"),
+             Catch::Contains("pools[0].used_fraction: not a number"));
   CHECK_THAT(wrong<Answer>(R"({"outcome":"done","note":null})"), Catch::Contains("note: not a text"));
   CHECK_THAT(wrong<ProbeRequest>(R"({"uuid":"u","recorded":[{"pid":1,"start_time":-2}]})"),
              Catch::Contains("recorded[0].start_time"));

@@ -143,6 +143,7 @@ std::span<const Property<ManagerProperties>> changing(const ManagerProperties&);
 std::span<const Property<NodeProperties>> changing(const NodeProperties&);
 std::span<const Property<VmProperties>> changing(const VmProperties&);
 std::span<const Property<JobProperties>> changing(const JobProperties&);
+std::span<const Property<OsdFacts>> changing(const OsdFacts&);  // shown as they are
 
 template <class Properties>
 std::vector<std::string> changed(const Properties& before, const Properties& after) {

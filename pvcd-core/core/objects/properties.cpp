@@ -3,6 +3,7 @@
 #include <tuple>
 
 #include "core/objects/derive.hpp"
+#include "core/objects/property_table.hpp"
 
 namespace pvcd::core {
 
@@ -127,19 +128,6 @@ const char* text_of(JobResult result) {
 }
 
 namespace {
-
-template <class T>
-struct OwnerOf;
-template <class Properties, class T>
-struct OwnerOf<T Properties::*> {
-  using type = Properties;
-};
-
-template <auto member>
-constexpr auto property(const char* name) {
-  using Properties = typename OwnerOf<decltype(member)>::type;
-  return Property<Properties>{name, [](const Properties& a, const Properties& b) { return a.*member == b.*member; }};
-}
 
 // Ages grow always; only what they are the age of can change.
 bool same_plugins(const ManagerProperties& a, const ManagerProperties& b) {

@@ -2,11 +2,13 @@
 
 It is up in about a second, because all keys are written by us and handed to the monitor's mkfs (no `auth add`), the OSDs are
 formatted while the monitor starts, and monitor commands go through one connected client (a `ceph` command costs 0.3 s). There
-is no manager daemon: nothing here needs it, and `ceph osd df` hangs without it, which makes a hang to test with.
+is no manager daemon unless it is asked for: few tests need it, and `ceph osd df` hangs without it, which makes a hang to test
+with. Nobody waits for it either: it answers about three seconds after the rest.
 
 The default `paxos_propose_interval` of the lab makes breaking a lock twenty times faster than Ceph's own does.
 """
 import base64
+import json
 import os
 import struct
 import uuid
@@ -59,7 +61,10 @@ class Ceph:
                 future.result()
         for number in range(self._spec.osds):
             self._start(f"osd.{number}")
-        self._call("create_pool", POOL, self._spec.osds, timeout=60)
+        if self._spec.manager:
+            self._start("mgr.x")
+        if self._spec.osds:
+            self._call("create_pool", POOL, self._spec.osds, timeout=60)
 
     def lockers(self, image: str) -> list[dict]:
         """[{"client", "cookie", "address"}], as `rbd lock ls` has them."""
@@ -94,9 +99,27 @@ class Ceph:
     def thaw(self, daemon: str) -> None:
         self._cgroup(daemon).freeze(False)
 
-    def restart(self, daemon: str) -> None:
+    def kill(self, daemon: str) -> None:
         self._cgroup(daemon).kill()
+
+    def start(self, daemon: str) -> None:
+        """A daemon that was killed; an OSD in memory has lost its data, and does not come back."""
         self._start(daemon)
+
+    def cli(self, *words: str, timeout: float = 30):
+        """What the `ceph` command says, for commands that the manager answers."""
+        command = ["ceph", "--conf", self._conf, "--name", "client.admin", "--keyring", self._dir / "keyring", *words, "--format", "json"]
+        answer = run(self._net.in_hub([str(word) for word in command]), timeout=timeout).stdout
+        try:
+            return json.loads(answer)
+        except ValueError:
+            return answer
+
+    def bench(self, pool: str, image: str, seconds: int):
+        """A client that writes for so long; to be killed when it is not needed any more."""
+        command = ["timeout", str(seconds), "rbd", "--conf", str(self._conf), "--name", "client.admin", "--keyring",
+                   str(self._dir / "keyring"), "bench", "--io-type", "write", "--io-size", "4096", "--io-total", "4G", f"{pool}/{image}"]
+        return spawn(self._net.in_hub(command), self._cgroup("bench").create(), self._dir / "bench.out")
 
     def close(self) -> None:
         self._probe.close()
@@ -124,10 +147,12 @@ class Ceph:
         self._dir.mkdir()
         (self._dir / "mon.a").mkdir()
         (self._dir / "run").mkdir()
+        (self._dir / "mgr.x").mkdir()
         self._conf.write_text(_server_conf(self._spec, self._dir))
         everything = {service: "allow *" for service in ("mon", "osd", "mgr", "mds")}
         entries = [_keyring_entry("mon.", _key(os.urandom(16)), {"mon": "allow *"}),
                    _keyring_entry("client.admin", _client_key(self._spec), everything)]
+        entries.append(_keyring_entry("mgr.x", _key(os.urandom(16)), {"mon": "allow profile mgr", "osd": "allow *"}))
         for number in range(self._spec.osds):
             caps = {"mon": "allow profile osd", "mgr": "allow profile osd", "osd": "allow *"}
             entries.append(_keyring_entry(f"osd.{number}", _key(os.urandom(16)), caps))
@@ -174,6 +199,10 @@ mon data = {directory}/mon.a
 mon data avail warn = 2
 mon data avail crit = 1
 paxos propose interval = {spec.paxos_propose_interval}
+[mgr]
+mgr data = {directory}/mgr.$id
+mgr initial modules =
+mgr stats period = 1
 [osd]
 osd data = {directory}/osd.$id
 osd objectstore = {spec.store}

@@ -11,6 +11,7 @@ def pvcd_config(spec: Spec, name: str, **overrides) -> dict[str, File]:
     """
     tables = {"pvcd": _pvcd(spec, name), "ipmi": _ipmi(spec),
               "rbd-locks": {"ceph_conf": "/etc/ceph/ceph.conf", "ceph_client": "admin"},
+              "ceph-osd": {"ceph_conf": "/etc/ceph/ceph.conf", "ceph_client": "admin"},
               "libvirt": {"uri": "qemu:///system"}}
     for file, changes in overrides.items():
         file = file.replace("_", "-")

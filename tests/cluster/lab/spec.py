@@ -42,6 +42,7 @@ class Spec:
     sync_limit: int = 5
     init_limit: int = 25
     osds: int = 1
+    manager: bool = False               # ceph-mgr: 300 MiB and 3 s of a CPU, which only figures of OSDs need
     store: str = "memstore"             # or bluestore: the one that real clusters have, three seconds slower
     cephx: bool = False
     paxos_propose_interval: float = 0.05            # Ceph's own default is 1.0
