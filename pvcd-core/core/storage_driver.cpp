@@ -52,6 +52,10 @@ void StorageDriver::ask(Instant now) {
 }
 
 void StorageDriver::take(StorageSurvey survey, Instant asked_at) {
+  if (!primary_) {
+    busy_ = false;
+    return;
+  }
   tell(survey.note);
   if (survey.outcome != Outcome::Done) return keep_old(survey.note);
   StorageRecord record;

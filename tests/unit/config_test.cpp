@@ -179,6 +179,8 @@ TEST_CASE("no call may last so long that its plugin is taken for stalled") {
                                                                   Catch::Contains("\"timeout_ms\" is too long") &&
                                                                   Catch::Contains("15000 ms"));
   CHECK(etc.plugin_error("ipmi", "timeout_ms = 7500\nstall_limit_ms = 20000\n") == "valid");
+  CHECK(etc.plugin_error("ceph-osd", "timeout_ms = 2499\n") == "valid");
+  CHECK_THAT(etc.plugin_error("ceph-osd", "timeout_ms = 2500\n"), Catch::Contains("6 calls of 2500 ms"));
   CHECK(etc.plugin_error("rbd-locks", "timeout_ms = 14000\n") == "valid");
   CHECK_THAT(etc.plugin_error("rbd-locks", "timeout_ms = 15000\n"), Catch::Contains("is too long"));
   etc.write("pvcd.toml", etc.shared("", "", "[timings]\nplugin_stall_limit_ms = 10000\n"));

@@ -106,4 +106,18 @@ TEST_CASE("fake: a delay blocks the call, and nonsense in the script is an error
   CHECK_THROWS_AS(Fake().start(stage.host), Error);
 }
 
+TEST_CASE("fake: as many OSDs as the script says, one of them down") {
+  Stage stage;
+  CHECK(stage.plugin.observe({}).outcome == Outcome::Done);
+  CHECK(stage.plugin.observe({}).osds.empty());
+  stage.write("observe", "osds 3\ndown 1\nnote half of it\n");
+  const StorageSurvey survey = stage.plugin.observe({});
+  REQUIRE(survey.osds.size() == 3);
+  CHECK(survey.osds[1].up == false);
+  CHECK(survey.osds[2].up == true);
+  CHECK(survey.note == "half of it");
+  stage.write("observe", "outcome unknown\nosds 3\n");
+  CHECK(stage.plugin.observe({}).osds.empty());
+}
+
 }  // namespace pvcd::fake
