@@ -184,7 +184,8 @@ TEMPLATE_TEST_CASE("A key that is missing or of another type is named", "", RECO
          {json(nullptr), json("?"), json(-1.5), json(true), json::array({1}), json::object({{"a", 1}})}) {
       bool same_type = other.type() == value.type() && !value.is_array() && !value.is_object();
       bool free_text = same_type && value.is_string();
-      bool none = other.is_null() && (key == "process" || key == "handover" || key == "age");  // what may be absent may be null
+      bool none =
+          other.is_null() && (key == "process" || key == "handover" || key == "age");  // what may be absent may be null
       auto changed = whole;
       changed[key] = other;
       auto told = problem<TestType>(changed.dump());
