@@ -35,7 +35,8 @@ Pool pool_of(const json& object) {
   const std::uint64_t groups = number(object, "pg_num");
   if (groups == 0 || groups > placement_groups_max)
     refuse("'pg_num' of pool " + name.get<std::string>() + " is out of range");
-  return {name.get<std::string>(), static_cast<std::uint32_t>(groups)};
+  const json tier = object.value("read_tier", json(-1));
+  return {name.get<std::string>(), static_cast<std::uint32_t>(groups), tier != json(-1)};
 }
 
 }  // namespace

@@ -13,6 +13,7 @@ namespace pvcd::rbd_locks {
 struct Pool {
   std::string name;
   std::uint32_t placement_groups = 0;
+  bool has_cache = false;  // what is asked of it is answered by another pool
 };
 
 struct OsdMap {

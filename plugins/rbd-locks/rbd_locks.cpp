@@ -81,8 +81,8 @@ void RbdLocks::tick() {
   try {
     const Cluster& cluster = connected();
     if (!may_blocklist_) {
-      cluster.check_may_blocklist();
       cluster.check_may_let_in();
+      cluster.check_may_blocklist();
     }
     may_blocklist_ = true;
     report_ceph("ok");
@@ -103,8 +103,8 @@ void RbdLocks::disconnect() {
 
 // A host that was shut out is still so when it comes back, until it opens an image for the first time. Who is shut out
 // later is told so by the first call that fails, which ends the connection.
-const Cluster& RbdLocks::connected_and_let_in(const VmStart& start) {
-  if (!is_let_in_ && let_in(*host_, connected(), start)) {
+const Cluster& RbdLocks::connected_and_let_in(const Permit& permit) {
+  if (!is_let_in_ && let_in(*host_, connected(), permit)) {
     host_->log(Level::Notice, "this host was shut out of Ceph; its addresses are let in again");
     disconnect();  // the old connection has been told that it is blocklisted
   }
@@ -128,7 +128,7 @@ HookVerdict RbdLocks::before_start(const VmStart& start) {
   const std::vector<std::string> images = rbd_images(start.disks);
   if (images.empty()) return combine({});
   try {
-    const Cluster& cluster = connected_and_let_in(start);
+    const Cluster& cluster = connected_and_let_in(start.permit);
     const std::vector<Judgement> seen = look_at_all(cluster, images, start);
     HookVerdict answer = combine(seen);
     const bool dead_in_the_way =
@@ -190,7 +190,7 @@ Judgement RbdLocks::break_dead(const Cluster& cluster, const Judgement& seen, co
 
 StorageFenced RbdLocks::fence_storage(const StorageFenceRequest& request) {
   try {
-    StorageFenced done = shut_out(*host_, connected(), request);
+    StorageFenced done = shut_out(*host_, connected_and_let_in(request.permit), request);
     if (done.outcome == Outcome::Unknown) disconnect();
     return done;
   } catch (const Error& error) {
@@ -252,7 +252,7 @@ Answer RbdLocks::after_stop(const VmStopped& stopped) {
     images.insert(instance.image);
   }
   try {
-    const Cluster& cluster = connected();
+    const Cluster& cluster = connected_and_let_in(stopped.permit);
     Answer answer = combined(blocklist_all(cluster, addresses, stopped.permit));
     if (answer.outcome == Outcome::Done) answer = combined(clear_all(cluster, {images.begin(), images.end()}, stopped));
     drop_suspect_connection();

@@ -1,7 +1,9 @@
 #include "shut_out.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <rados/librados.hpp>
@@ -20,21 +22,29 @@ namespace {
 constexpr std::uint32_t names_for_each_group = 100;
 
 struct Targets {
-  std::vector<Address> addresses;
+  std::vector<Address> hosts, instances;
   std::string not_understood;
+
+  std::vector<Address> all() const {
+    std::vector<Address> both = hosts;
+    both.insert(both.end(), instances.begin(), instances.end());
+    return both;
+  }
 };
 
 Targets targets_of(const StorageFenceRequest& request) {
   Targets targets;
   for (const std::string& text : request.addresses) {
     const auto host = parse_host(text);
-    if (!host) return {{}, "the recorded storage address " + text + " of " + request.victim.node};
-    targets.addresses.push_back({*host, 0, 0});
+    if (!host) return {{}, {}, "the recorded storage address " + text + " of " + request.victim.node};
+    targets.hosts.push_back({*host, 0, 0});
   }
   for (const ClientInstance& instance : request.instances) {
     const auto address = parse_address(instance.address);
-    if (!address) return {{}, "the recorded client address " + instance.address + " of " + request.victim.node};
-    targets.addresses.push_back(*address);
+    if (!address) return {{}, {}, "the recorded client address " + instance.address + " of " + request.victim.node};
+    // Dead clients of an earlier owner may still be on record: they are none of the victim's.
+    if (std::ranges::any_of(targets.hosts, [&](const Address& host) { return host.host == address->host; }))
+      targets.instances.push_back(*address);
   }
   return targets;
 }
@@ -127,6 +137,8 @@ std::map<std::int64_t, std::string> prove_pools(const Cluster& cluster, const Os
     try {
       const auto known = map.pools.find(id);
       if (known == map.pools.end()) throw Error("pool " + std::to_string(id) + " is not in the OSD map");
+      if (known->second.has_cache)
+        throw Error("pool " + known->second.name + " has a cache tier, which would answer for it");
       ask_every_group(cluster, id, known->second);
       failures[id];
     } catch (const Error& error) {
@@ -142,19 +154,25 @@ std::string listed(const std::vector<Address>& addresses) {
   return text;
 }
 
-// The pools of each image; of one that does not exist none, because nobody writes to it.
-std::vector<std::set<std::int64_t>> pools_of_all(const Cluster& cluster, const std::vector<std::string>& images) {
-  std::vector<std::set<std::int64_t>> pools(images.size());
-  std::vector<std::string> failures(images.size());
+struct ImagePools {
+  std::set<std::int64_t> ids;
+  std::string failure;
+};
+
+// Of an image that does not exist there are none, because nobody writes to it. After one that was not answered the rest
+// is not asked: each would take as long.
+std::vector<ImagePools> pools_of_all(const Cluster& cluster, const std::vector<std::string>& images) {
+  std::vector<ImagePools> pools(images.size());
+  std::atomic<bool> silent = false;
   in_parallel(images.size(), [&](std::size_t i) {
     try {
-      pools[i] = pools_of(cluster, images[i]);
+      if (silent) throw Error(images[i] + ": not asked, because another image was not answered");
+      pools[i].ids = pools_of(cluster, images[i]);
     } catch (const Error& error) {
-      failures[i] = error.what();
+      silent = true;
+      pools[i].failure = error.what();
     }
   });
-  for (const std::string& failure : failures)
-    if (!failure.empty()) throw Error(failure);
   return pools;
 }
 
@@ -163,33 +181,40 @@ std::vector<std::set<std::int64_t>> pools_of_all(const Cluster& cluster, const s
 StorageFenced shut_out(const Host& host, const Cluster& cluster, const StorageFenceRequest& request) {
   const Targets targets = targets_of(request);
   if (!targets.not_understood.empty()) return {Outcome::Refused, {}, {}, targets.not_understood + " is not understood"};
-  for (const Address& address : targets.addresses)
+  for (const Address& address : targets.hosts)
     if (is_own(host, address))
       return {Outcome::Refused, {}, {}, to_string(address) + " is an address of this host, too"};
 
-  blocklist_all(host, cluster, targets.addresses, request.permit);
+  // The entry of an instance never expires; one that is there from an earlier try saves a round of the monitors.
+  std::vector<Address> missing = targets.hosts;
+  const OsdMap before = read_map(cluster);
+  std::ranges::copy_if(targets.instances, std::back_inserter(missing),
+                       [&](const Address& address) { return !is_shut_out(before, address); });
+  blocklist_all(host, cluster, missing, request.permit);
   const OsdMap map = read_map(cluster);
-  for (const Address& address : targets.addresses)
+  for (const Address& address : targets.all())
     if (!is_shut_out(map, address)) throw Error(to_string(address) + " is not in the blocklist after it was added");
   cluster.wait_for_newest_map();
 
   const auto pools = pools_of_all(cluster, request.images);
   std::set<std::int64_t> all;
-  for (const auto& some : pools) all.insert(some.begin(), some.end());
+  for (const ImagePools& some : pools) all.insert(some.ids.begin(), some.ids.end());
   const auto failures = prove_pools(cluster, map, all);
 
   StorageFenced done{Outcome::Done, {}, {}, {}};
   for (std::size_t i = 0; i < request.images.size(); ++i) {
-    const auto failed = std::ranges::find_if(pools[i], [&](std::int64_t id) { return !failures.at(id).empty(); });
-    if (failed == pools[i].end()) {
+    std::string failure = pools[i].failure;
+    for (const std::int64_t id : pools[i].ids)
+      if (failure.empty()) failure = failures.at(id);
+    if (failure.empty()) {
       done.images.push_back(request.images[i]);
     } else {
       done.outcome = Outcome::Unknown;
-      done.note = failures.at(*failed);
+      done.note = failure;
     }
   }
   done.facts.push_back("in the OSD map of epoch " + std::to_string(map.epoch) +
-                       " these are blocklisted: " + listed(targets.addresses));
+                       " these are blocklisted: " + listed(targets.all()));
   for (const auto& [id, failure] : failures)
     if (failure.empty())
       done.facts.push_back("each of the " + std::to_string(map.pools.at(id).placement_groups) +
@@ -197,13 +222,13 @@ StorageFenced shut_out(const Host& host, const Cluster& cluster, const StorageFe
   return done;
 }
 
-bool let_in(const Host& host, const Cluster& cluster, const VmStart& start) {
+bool let_in(const Host& host, const Cluster& cluster, const Permit& permit) {
   bool lifted = false;
   const OsdMap map = read_map(cluster);
-  for (const std::string& text : start.own_addresses) {
+  for (const std::string& text : host.shared().list("node.storage_addresses")) {
     const auto own = parse_host(text);
     if (!own || !is_shut_out(map, {*own, 0, 0})) continue;
-    require(host, start.permit);
+    require(host, permit);
     cluster.let_in(to_string(Address{*own, 0, 0}));
     lifted = true;
   }

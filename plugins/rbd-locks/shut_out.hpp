@@ -15,6 +15,6 @@ StorageFenced shut_out(const Host&, const Cluster&, const StorageFenceRequest&);
 
 // This host comes back in a boot of its own: the entries of its addresses are lifted (safety rule 2). Only with proof
 // of the own session: nobody shuts out a host that has one. False: it was not shut out.
-bool let_in(const Host&, const Cluster&, const VmStart&);
+bool let_in(const Host&, const Cluster&, const Permit&);
 
 }  // namespace pvcd::rbd_locks

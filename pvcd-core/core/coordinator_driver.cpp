@@ -35,6 +35,7 @@ logic::CoordinatorSettings coordinator_settings(const Settings& shared) {
   settings.retry_max = timing("timings.retry_max_ms");
   settings.shutdown_timeout = timing("timings.shutdown_timeout_ms");
   settings.needs = unit_needs(shared);
+  settings.storage_fencer = shared.text("fencing.storage_fencer");
   settings.storm_window = runtime::session_timings(shared).timeout;
   settings.storm_wait = 2 * settings.storm_window;
   return settings;

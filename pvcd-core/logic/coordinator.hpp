@@ -27,6 +27,7 @@ struct CoordinatorSettings {
   Microseconds calm_read_interval = seconds(5);
   Microseconds silent_read_wait = seconds(2);  // up to so long a BMC that gave no answer is left alone
   Microseconds fence_deadline = seconds(30);   // one attempt: off sent until a read says off
+  std::string storage_fencer;             // plugin of this node that takes the disks away; empty: taken for granted
   std::uint32_t bmc_failures_enough = 2;  // reads and offs without an answer, before the disks are taken away instead
   Microseconds retry_min = seconds(1);
   Microseconds retry_max = seconds(60);

@@ -93,6 +93,12 @@ void plan_read(Round& round, const NodeRecord& node, PowerHistory& history, cons
              {"read the power state of " + node.name, because, {}, {}});
 }
 
+// Why it is not proven yet.
+std::string note_of(const PowerHistory& history) {
+  const std::string& storage = history.storage.note;
+  return history.note + (history.note.empty() || storage.empty() ? "" : "; ") + storage;
+}
+
 void put_fence(Round& round, const NodeRecord& node, const PowerHistory& history, FencePhase phase,
                const std::string& reason) {
   FenceRecord record;
@@ -107,7 +113,7 @@ void put_fence(Round& round, const NodeRecord& node, const PowerHistory& history
   record.by = round.in.self.node;
   record.epoch = round.view().leader->value.epoch;
   record.attempt = std::max<std::uint64_t>(record.attempt, history.failures);
-  record.note = history.note;
+  record.note = note_of(history);
   if (!reason.empty()) record.reason = reason;
   round.plan(PutFence{"fence/" + node.name, record, replaces, round.view().nodes.at(node.name).version},
              {(phase == FencePhase::Intent ? "mean to fence " : "fence ") + node.name, record.reason, {}, {}});
@@ -144,7 +150,7 @@ void plan_evidence(Round& round, const NodeRecord& node, const PowerHistory& his
   commit.node_version = round.view().nodes.at(node.name).version;
   round.plan(commit, {"take " + node.name + (power ? " for off" : " for shut out of its disks"),
                       power ? "its BMC reads off after our own off"
-                            : "its BMC gives no answer, and no OSD takes a write of it any more",
+                            : "its BMC does not show it off, and no OSD takes a write of it any more",
                       commit.record.facts,
                       {}});
 }
@@ -155,7 +161,7 @@ void tell_why_not_yet(Round& round, const NodeRecord& node, const PowerHistory& 
   const FenceRecord& record = round.view().fences.at(node.name).value;
   const bool trying = history.attempt_began.has_value();
   const bool failed = history.failures > 0 || (history.read_at && !history.answers);
-  if (!trying && failed && record.note != history.note) put_fence(round, node, history, record.phase, {});
+  if (!trying && failed && record.note != note_of(history)) put_fence(round, node, history, record.phase, {});
 }
 
 // Another coordinator acts on it. We look with new eyes if it comes to us.
@@ -217,14 +223,14 @@ std::optional<std::string> reason_to_wait(const Round& round, const NodeRecord& 
 void wait_out(Round& round, const NodeRecord& node, PowerHistory& history, const std::string& reason) {
   const FenceRecord& fence = round.view().fences.at(node.name).value;
   history.note = reason;
-  if (fence.note != reason) put_fence(round, node, history, fence.phase, {});
+  if (fence.note != note_of(history)) put_fence(round, node, history, fence.phase, {});
   plan_read(round, node, history, reason);
 }
 
 // Nothing may be sent now. A fence whose victim reads on has no reason any more.
 void stand_back(Round& round, const NodeRecord& node, PowerHistory& history) {
   if (is_acted_upon(round, node.name)) return;  // a join must wait for what may come late
-  if (reads_on(history))
+  if (reads_on(history) && !history.storage.began)
     round.plan(DropFence{"drop-fence/" + node.name, node.name, round.view().fences.at(node.name).version},
                {"close the fence of " + node.name,
                 "it reads on, and it may be switched off only when it reads off",
@@ -255,7 +261,7 @@ void carry_on_fence(Round& round, const NodeRecord& node, PowerHistory& history,
   if (!history.attempt_began)
     if (const auto reason = reason_to_wait(round, node, history)) return wait_out(round, node, history, *reason);
   tell_why_not_yet(round, node, history);
-  const bool without_bmc = storage_is_due(round, history, state);
+  const bool without_bmc = storage_is_due(round, node, history, state);
   if (without_bmc && fence.phase == FencePhase::Acting) fence_storage(round, node, history);  // and the BMC goes on
   if (now < history.not_before) return;
   if (fence.phase == FencePhase::Intent) {

@@ -354,6 +354,11 @@ void confirm_off(Round& round, const SeenJob& job, const Seen<NodeRecord>& node)
   round.plan(commit, {"take " + name + " for off", "an operator confirmed it", commit.record.facts, {}});
 }
 
+std::string how_it_is_over(const Round& round, const NodeRecord& node) {
+  const bool may_live = evidence_about(round.view(), node.boot)->kind == EvidenceKind::Storage;
+  return node.name + (may_live ? " is shut out of its disks; it may still be on" : " is off");
+}
+
 // It is about the boot in which the node was when the job was taken up: a node that has rebooted since is not switched
 // off.
 void fence_on_request(Round& round, const SeenJob& job, const Seen<NodeRecord>& node) {
@@ -362,13 +367,14 @@ void fence_on_request(Round& round, const SeenJob& job, const Seen<NodeRecord>& 
     return finish(round, job, JobResult::Refused, "a node does not fence itself: make another node primary first");
   if (is_queued(job)) {
     if (evidence_about(round.view(), node.value.boot))
-      return finish(round, job, JobResult::Skipped, name + " is off already");
+      return finish(round, job, JobResult::Skipped, how_it_is_over(round, node.value) + " already");
     return mark_running(round, job, 0, {{boot_key, node.value.boot}});
   }
   if (argument(job, boot_key) != node.value.boot)
     return finish(round, job, JobResult::Done,
                   "boot " + argument(job, boot_key) + " of " + name + " is over: it joined in a later one");
-  if (evidence_about(round.view(), node.value.boot)) return finish(round, job, JobResult::Done, name + " is off");
+  if (evidence_about(round.view(), node.value.boot))
+    return finish(round, job, JobResult::Done, how_it_is_over(round, node.value));
   auto fence = round.view().fences.find(name);
   const Life victim{name, node.value.boot, node.value.incarnation};
   if (fence != round.view().fences.end() && fence->second.value.victim == victim)

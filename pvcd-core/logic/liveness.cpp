@@ -119,7 +119,7 @@ const EvidenceRecord* evidence_about(const ClusterView& view, const BootId& boot
 bool covers(const EvidenceRecord& evidence, const VmRecord& vm) {
   if (evidence.kind != EvidenceKind::Storage) return true;
   const auto& images = evidence.images;
-  return std::all_of(vm.disks.begin(), vm.disks.end(), [&](const Disk& disk) {
+  return !vm.disks.empty() && std::all_of(vm.disks.begin(), vm.disks.end(), [&](const Disk& disk) {
     return disk.kind == DiskKind::Rbd && std::find(images.begin(), images.end(), disk.source) != images.end();
   });
 }

@@ -59,7 +59,7 @@ bool has_left(const ClusterView&, const Life&);
 const EvidenceRecord* evidence_about(const ClusterView&, const BootId&);
 
 // Does it prove that the victim cannot write to any disk of this VM? Storage evidence is about images of Ceph, each for
-// itself (rule 12).
+// itself (rule 12), and a guest without disks may run on.
 bool covers(const EvidenceRecord&, const VmRecord&);
 const EvidenceRecord* evidence_for(const ClusterView&, const BootId&, const VmRecord&);  // nullptr: none that covers it
 

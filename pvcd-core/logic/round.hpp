@@ -38,7 +38,7 @@ bool is_acted_upon(const Round&, const NodeName&);  // fencing.cpp
 Microseconds back_off(const CoordinatorSettings&, std::uint32_t failures);
 
 // Its BMC has been given its chances, and its disks may be taken away instead.
-bool storage_is_due(const Round&, const PowerHistory&, Health);                // storage_fence.cpp
+bool storage_is_due(const Round&, const NodeRecord&, PowerHistory&, Health);   // storage_fence.cpp
 void fence_storage(Round&, const NodeRecord&, PowerHistory&);                  // storage_fence.cpp
 bool storage_is_proven(const Round&, const NodeRecord&, const PowerHistory&);  // storage_fence.cpp
 void note_storage_act(Round&, const StorageActed&);                            // storage_fence.cpp

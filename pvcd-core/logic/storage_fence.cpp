@@ -10,6 +10,7 @@ namespace pvcd::logic {
 namespace {
 
 constexpr const char* key_prefix = "storage/";
+constexpr std::uint32_t tries_for_all = 3;
 
 struct Targets {
   std::vector<std::string> addresses;
@@ -46,7 +47,7 @@ bool has(const std::vector<std::string>& list, const std::string& item) {
 }
 
 // An address that may be another host's, now or later, would shut that one out.
-std::string objection_to(const ClusterView& view, const NodeRecord& node, const Targets& targets) {
+std::string objection_to_addresses(const ClusterView& view, const NodeRecord& node, const Targets& targets) {
   if (targets.addresses.empty()) return "no storage address of it is recorded";
   for (const std::string& address : targets.addresses)
     for (const auto& [name, other] : view.nodes) {
@@ -58,20 +59,60 @@ std::string objection_to(const ClusterView& view, const NodeRecord& node, const 
   return {};
 }
 
+// A VM that it owns could be started elsewhere for it: all disks are images of Ceph.
+bool frees_anything(const ClusterView& view, const NodeRecord& node) {
+  return std::any_of(view.owners.begin(), view.owners.end(), [&](const auto& owner) {
+    auto vm = view.vms.find(owner.first);
+    if (owner.second.value.released || owner.second.value.owner.boot != node.boot || vm == view.vms.end()) return false;
+    const auto& disks = vm->second.value.disks;
+    return !disks.empty() &&
+           std::all_of(disks.begin(), disks.end(), [](const Disk& disk) { return disk.kind == DiskKind::Rbd; });
+  });
+}
+
+// Of those that are not proven yet.
+std::size_t under_way(const Round& round) {
+  return static_cast<std::size_t>(std::count_if(round.next.power.begin(), round.next.power.end(), [&](const auto& one) {
+    return one.second.storage.began && !evidence_about(round.view(), one.second.victim.boot);
+  }));
+}
+
+std::string objection_to_fencer(const Round& round) {
+  const auto self = round.view().nodes.find(round.in.self.node);
+  const Live* own = self == round.view().nodes.end() ? nullptr : live_of(round.view(), self->second.value);
+  if (round.settings.storage_fencer.empty() || !own) return {};
+  const UnitNeeds needs{{round.settings.storage_fencer}, round.settings.needs.silent_after};
+  const std::string no = unit_objection(own->value, needs);
+  return no.empty() ? "" : "on " + round.in.self.node + " " + no;
+}
+
+// Before anything is announced: a fence that only waits is cancelled by the join of its victim (rule 4).
+std::string objection_to(const Round& round, const NodeRecord& node) {
+  if (!frees_anything(round.view(), node)) return "no VM of it has all its disks in Ceph";
+  const Targets targets = targets_of(round.view(), node);
+  if (std::string no = objection_to_addresses(round.view(), node, targets); !no.empty()) return no;
+  if (std::string no = objection_to_fencer(round); !no.empty()) return no;
+  if (under_way(round) >= round.settings.fences_at_once)
+    return std::to_string(round.settings.fences_at_once) + " others are being shut out: it waits for its turn";
+  return {};
+}
+
 void fail(const Round& round, PowerHistory& history, const std::string& why) {
   StorageHistory& storage = history.storage;
   storage.failures++;
   storage.not_before = round.in.now + back_off(round.settings, storage.failures);
   storage.note = "its disks could not be taken away: " + why;
-  history.note = storage.note;
 }
 
 }  // namespace
 
-bool storage_is_due(const Round& round, const PowerHistory& history, Health state) {
+bool storage_is_due(const Round& round, const NodeRecord& node, PowerHistory& history, Health state) {
   if (!round.in.primary || state != Health::Lost) return false;
-  return history.storage.began ||
-         (!history.answers && history.silent_reads + history.failures >= round.settings.bmc_failures_enough);
+  if (history.storage.began) return true;
+  if (history.answers || history.silent_reads + history.failures < round.settings.bmc_failures_enough) return false;
+  const std::string no = objection_to(round, node);
+  history.storage.note = no.empty() ? "" : "its disks cannot be taken away: " + no;
+  return no.empty();
 }
 
 void fence_storage(Round& round, const NodeRecord& node, PowerHistory& history) {
@@ -79,23 +120,35 @@ void fence_storage(Round& round, const NodeRecord& node, PowerHistory& history) 
   const std::string key = key_prefix + node.name;
   if (round.in.now < storage.not_before || round.is_under_way(key)) return;
   Targets targets = targets_of(round.view(), node);
-  if (const std::string no = objection_to(round.view(), node, targets); !no.empty()) return fail(round, history, no);
+  if (const std::string no = objection_to_addresses(round.view(), node, targets); !no.empty())
+    return fail(round, history, no);
   storage.began = true;
   const Seen<FenceRecord>& fence = round.view().fences.at(node.name);
-  const std::string because =
-      "its BMC gives no answer; what it might still write to is " + std::to_string(targets.images.size()) + " images";
+  const std::string because = "its BMC does not show it off; what it might still write to is " +
+                              std::to_string(targets.images.size()) + " images";
   round.plan(
       FenceStorage{key, history.victim, std::move(targets.addresses), std::move(targets.instances),
                    std::move(targets.images), round.view().leader->value.epoch, fence.version, history.live_counter},
       {"shut " + node.name + " out of its disks", because, history.facts, {}});
 }
 
-// Of each image that it might write to.
+// Of each image that it might write to; after some tries of what is proven by then, so that one sick pool keeps no VM
+// waiting whose disks are in others.
 bool storage_is_proven(const Round& round, const NodeRecord& node, const PowerHistory& history) {
-  if (history.storage.facts.empty()) return false;
+  const StorageHistory& storage = history.storage;
+  if (storage.facts.empty()) return false;
+  const auto is_proven = [&](const std::string& image) { return has(storage.images, image); };
   const auto images = targets_of(round.view(), node).images;
-  return std::all_of(images.begin(), images.end(),
-                     [&](const std::string& image) { return has(history.storage.images, image); });
+  if (std::all_of(images.begin(), images.end(), is_proven)) return true;
+  EvidenceRecord evidence;
+  evidence.kind = EvidenceKind::Storage;
+  evidence.images = storage.images;
+  return storage.failures >= tries_for_all &&
+         std::any_of(round.view().owners.begin(), round.view().owners.end(), [&](const auto& owner) {
+           auto vm = round.view().vms.find(owner.first);
+           return !owner.second.value.released && owner.second.value.owner.boot == node.boot &&
+                  vm != round.view().vms.end() && covers(evidence, vm->second.value);
+         });
 }
 
 void note_storage_act(Round& round, const StorageActed& acted) {
@@ -103,7 +156,8 @@ void note_storage_act(Round& round, const StorageActed& acted) {
   if (found == round.next.power.end()) return;
   PowerHistory& history = found->second;
   if (acted.victim != history.victim || acted.asked_at < history.began) return;  // it is about an earlier reason
-  if (acted.answer.outcome != Outcome::Done) return fail(round, history, acted.answer.note);
+  if (acted.answer.outcome != Outcome::Done) fail(round, history, acted.answer.note);
+  if (acted.answer.outcome == Outcome::Refused) return;
   history.storage.images = acted.answer.images;
   history.storage.facts = acted.answer.facts;
 }

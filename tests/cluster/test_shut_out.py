@@ -5,12 +5,18 @@ import signal
 
 import pytest
 
-from tests.cluster.rbd_lab import POOL, blocked_for_s, client, driver, image, lab, lockers    # noqa: F401
-from tests.cluster.lab.process import LabError, wait_for
+from tests.cluster.lab.process import run, wait_for
+from tests.cluster.rbd_lab import PREFIX, POOL, CephAndCables, blocked_for_s, client, driver, image, lockers    # noqa: F401
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the lab needs root")
 
 STALLED_WRITERS = int(os.environ.get("PVCD_STALLED_WRITERS", "20"))
+
+
+@pytest.fixture(scope="module")
+def lab():
+    with CephAndCables(prefix=PREFIX, hosts=2, osds=5) as lab:
+        yield lab
 
 
 @pytest.fixture(autouse=True)
@@ -65,31 +71,51 @@ def test_a_stalled_writer_that_goes_on_later_writes_nothing(lab, driver, client,
         assert driver.start(image, own_dead=[successor.instance])["verdict"] == "proceed"
 
 
-def test_an_osd_that_does_not_answer_is_unknown(lab, driver, client, image):
-    writer = client("n2")
-    lab.ceph.freeze("osd.0")
-    try:
-        answer = shut_out(driver, lab, image, instances=[writer.instance])
-    finally:
-        lab.ceph.thaw("osd.0")
-    assert answer["outcome"] == "unknown", answer
-    assert answer["images"] == []
-    assert answer["note"]
-    assert shut_out(driver, lab, image, instances=[writer.instance])["outcome"] == "done"
+def pool_of_many_groups(lab, name: str) -> None:
+    """On every OSD there are some of its placement groups."""
+    lab.ceph.command("osd pool create", pool=name, pg_num=64, pool_type="replicated")
+    lab.ceph.command("osd pool set", pool=name, var="size", val="1", yes_i_really_mean_it=True)
+    rbd(lab, "pool", "init", name)
 
 
-def test_osds_on_the_same_address_come_back_unharmed(lab, driver, image):
-    """A hyperconverged host: its address is shut out, and its OSD is started again."""
+def rbd(lab, *words: str) -> None:
+    command = ["rbd", "--conf", lab.conf, "--keyring", lab.spec.dir / "ceph/keyring", *words]
+    run(lab.net.in_host("n1", [str(word) for word in command]), timeout=60)
+
+
+def test_an_osd_that_does_not_answer_is_unknown(lab, driver):
+    """Whichever it is: some have the header of the image, the others only placement groups that nobody has used."""
+    pool_of_many_groups(lab, "wide")
+    rbd(lab, "create", "--size", "8", "wide/web1")
+    notes = []
+    for osd in range(lab.spec.osds):
+        lab.ceph.freeze(f"osd.{osd}")
+        try:
+            answer = shut_out(driver, lab, "wide/web1")
+        finally:
+            lab.ceph.thaw(f"osd.{osd}")
+        assert answer["outcome"] == "unknown", answer
+        assert answer["images"] == []
+        notes.append(answer["note"])
+        wait_for("the OSD to answer again", lambda: shut_out(driver, lab, "wide/web1")["outcome"] == "done", 60)
+    assert any("placement groups do not say that they know" in note for note in notes), notes
+
+
+def test_the_pool_of_the_data_is_asked_too(lab, driver):
+    pool_of_many_groups(lab, "data")
+    rbd(lab, "create", "--size", "8", "--data-pool", "data", f"{POOL}/split")
+    answer = shut_out(driver, lab, f"{POOL}/split")
+    assert answer["outcome"] == "done", answer
+    assert any("placement groups of pool data answered" in fact for fact in answer["facts"]), answer
+
+
+def test_osds_on_the_same_address_go_on_unharmed(lab, driver, client, image):
+    """A hyperconverged host: its address is shut out, and what its OSDs hold is read and written as before."""
     ceph = lab.spec.ceph_address
     assert shut_out(driver, lab, image, addresses=[ceph])["outcome"] == "done"
-
-    def up() -> bool:
-        return all(osd["up"] for osd in lab.ceph.command("osd dump")["osds"])
-    lab.ceph.kill("osd.1")
-    lab.ceph.start("osd.1")
-    wait_for("osd.1 to be up again", up, 60)
     assert f"{ceph}:0/0" in [entry["address"] for entry in lab.ceph.blocklist()]
-    assert driver.start(image)["verdict"] == "proceed"
+    client("n1")
+    assert all(osd["up"] for osd in lab.ceph.command("osd dump")["osds"])
 
 
 def test_an_image_or_a_pool_that_does_not_exist_is_written_to_by_nobody(lab, driver, image):
@@ -135,9 +161,8 @@ def test_a_host_that_was_shut_out_lets_itself_in_before_it_opens_an_image(lab, d
     own = f"{lab.spec.address('n1')}:0/0"
     assert driver.start(image)["verdict"] == "proceed"
     lab.ceph.command("osd blocklist", blocklistop="add", addr=own, expire=3600.0)
-    noticed = driver.start(image)                # it had been let in before, and is told otherwise now
-    assert noticed["verdict"] == "unknown"
-    assert "this host's address is blocklisted" in noticed["reason"]
+    # It had been let in before, and is told otherwise when the OSDs know it.
+    wait_for("the plugin to notice", lambda: "this host's address is blocklisted" in driver.start(image)["reason"], 30)
     assert driver.start(image, permit_ms=0)["verdict"] == "unknown"
     assert blocked_for_s(lab, own) > 0
     assert driver.start(image)["verdict"] == "proceed"

@@ -35,6 +35,7 @@ inline logic::CoordinatorSettings coordinator_settings(std::vector<NodeName> coo
   settings.storm_wait = 2 * session_timeout;
   settings.shutdown_timeout = agent_settings().shutdown_timeout;
   settings.needs.plugins = {"libvirt", "rbd-locks"};
+  settings.storage_fencer = "rbd-locks";
   return settings;
 }
 

@@ -30,6 +30,7 @@ struct WithoutBmc : FencingCase {
   WithoutBmc& acting() {
     silent_read().silent_read();
     n1.round();
+    if (put()) fence_is_seen();
     return *this;
   }
   WithoutBmc& answer(StorageFenced answer) {
@@ -78,8 +79,8 @@ TEST_CASE("an answer that proves it is evidence of the images that it names; any
     it.answer(done({"vms/another"}));
     CHECK_FALSE(it.evidence());
   }
-  SECTION("unknown, with images that are proven") {
-    it.answer({Outcome::Unknown, {disk}, {"half of them answered"}, "an OSD does not answer"});
+  SECTION("unknown, with another image that is proven") {
+    it.answer({Outcome::Unknown, {"vms/another"}, {"half of them answered"}, "an OSD does not answer"});
     CHECK_FALSE(it.evidence());
     CHECK_FALSE(it.shut_out());
     it.n1.done("off/n2", Outcome::Refused).done("fence/n2");
@@ -145,8 +146,38 @@ TEST_CASE("an address that others have, too, is never shut out, and the fence sa
     it.world.view.owners[web].value.storage_addresses.clear();
   }
   it.acting();
+  CHECK(it.phase() == FencePhase::Intent);  // a join cancels it
   CHECK_FALSE(it.shut_out());
+  CHECK_THAT(it.world.view.fences.at("n2").value.note, Catch::Contains("storage address"));
   CHECK_THAT(it.n1.memory.power.at("n2").storage.note, Catch::Contains("storage address"));
+}
+
+TEST_CASE("one sick pool keeps no VM waiting for ever whose disks are in another") {
+  WithoutBmc it;
+  it.world.own(mail, "n2");
+  it.acting();
+  REQUIRE(it.shut_out());
+  CHECK(it.shut_out()->images.size() == 2);
+  for (int tries = 1; tries <= 3; ++tries) {
+    CHECK_FALSE(it.evidence());
+    it.answer({Outcome::Unknown, {disk}, {"pool vms answered"}, "pool mail does not"});
+    it.n1.refresh();
+    if (tries < 3) it.silence(seconds(10));
+  }
+  REQUIRE(it.evidence());
+  CHECK(it.evidence()->record.images == std::vector<std::string>{disk});
+}
+
+TEST_CASE("nothing is taken away for nothing: when no VM could be started elsewhere, or by whom is not there") {
+  WithoutBmc it;
+  SECTION("its disk is its own") { it.world.vm(web).disks = {{"vda", DiskKind::Local, "/vda"}}; }
+  SECTION("it has none") { it.world.vm(web).disks.clear(); }
+  SECTION("the plugin does not run here") { it.n1.settings.storage_fencer = "rbd-locks"; }
+  SECTION("too many others at once") { it.n1.settings.fences_at_once = 0; }
+  it.acting();
+  CHECK(it.phase() == FencePhase::Intent);
+  CHECK_FALSE(it.shut_out());
+  CHECK_THAT(it.world.view.fences.at("n2").value.note, Catch::Contains("its disks cannot be taken away"));
 }
 
 TEST_CASE("storage evidence covers images of Ceph that it names, and nothing else (rule 12)") {
@@ -160,6 +191,10 @@ TEST_CASE("storage evidence covers images of Ceph that it names, and nothing els
   CHECK_FALSE(covers(evidence, vm));
   evidence.kind = EvidenceKind::Power;
   CHECK(covers(evidence, vm));
+  vm.disks.clear();
+  CHECK(covers(evidence, vm));
+  evidence.kind = EvidenceKind::Storage;
+  CHECK_FALSE(covers(evidence, vm));  // a guest without disks may run on
 }
 
 TEST_CASE("a VM with a disk that is not covered waits and says so; what proves more replaces the evidence") {
