@@ -5,8 +5,6 @@
 #include <cerrno>
 #include <iterator>
 #include <map>
-#include <memory>
-#include <rados/librados.hpp>
 #include <set>
 #include <string>
 #include <vector>
@@ -14,12 +12,10 @@
 #include "image.hpp"
 #include "osd_map.hpp"
 #include "parallel.hpp"
+#include "placement_groups.hpp"
 
 namespace pvcd::rbd_locks {
 namespace {
-
-// Of random names so many are enough for each placement group to get one, by far.
-constexpr std::uint32_t names_for_each_group = 100;
 
 struct Targets {
   std::vector<Address> hosts, instances;
@@ -80,53 +76,14 @@ void blocklist_all(const Host& host, const Cluster& cluster, const std::vector<A
     if (!failure.empty()) throw Error(failure);
 }
 
-// One name for each placement group: which one an object belongs to is computed from its name.
-std::vector<std::string> names_of_all_groups(librados::IoCtx& pool, std::uint32_t groups) {
-  std::vector<std::string> names(groups);
-  std::uint32_t missing = groups;
-  for (std::uint64_t i = 0; missing > 0 && i < std::uint64_t{names_for_each_group} * groups + 1000; ++i) {
-    const std::string name = "pvcd-proof." + std::to_string(i);
-    std::uint32_t group = 0;
-    if (const int code = pool.get_object_pg_hash_position2(name, &group); code < 0)
-      throw_ceph_error("computing placement groups", code);
-    if (group >= groups || !names[group].empty()) continue;
-    names[group] = name;
-    --missing;
-  }
-  if (missing > 0) throw Error("the placement groups have changed meanwhile");
-  return names;
-}
-
-struct Question {
-  std::unique_ptr<librados::AioCompletion> completion{librados::Rados::aio_create_completion()};
-  std::uint64_t size = 0;
-  std::time_t changed = 0;
-};
-
-// Which of them does not matter, nor whether the object exists: that it was answered is the proof.
-void ask_every_group(const Cluster& cluster, std::int64_t id, const Pool& described) {
-  librados::Rados rados;
-  librados::Rados::from_rados_t(cluster.handle(), rados);
-  librados::IoCtx pool;
-  if (const int code = rados.ioctx_create2(id, pool); code < 0)
-    throw_ceph_error("opening pool " + described.name, code);
-  const std::vector<std::string> names = names_of_all_groups(pool, described.placement_groups);
-  std::vector<Question> questions(names.size());
-  for (std::size_t i = 0; i < names.size(); ++i)
-    pool.aio_stat(names[i], questions[i].completion.get(), &questions[i].size, &questions[i].changed);
-  std::size_t silent = 0;
-  int reason = 0;
-  for (const Question& question : questions) {
-    question.completion->wait_for_complete();
-    const int code = question.completion->get_return_value();
-    if (code == 0 || code == -ENOENT) continue;
-    ++silent;
-    reason = code;
-  }
-  if (silent > 0)
-    throw_ceph_error("pool " + described.name + ": " + std::to_string(silent) + " of " + std::to_string(names.size()) +
-                         " placement groups do not say that they know",
-                     reason);
+void prove(const Cluster& cluster, std::int64_t id, const Pool& pool) {
+  if (pool.has_cache) throw Error("pool " + pool.name + " has a cache tier, which would answer for it");
+  const Asked asked = ask_every_group(cluster.handle(), id, pool.placement_groups);
+  if (!asked.all_found) throw Error("the placement groups of pool " + pool.name + " have changed meanwhile");
+  if (asked.silent > 0)
+    throw_ceph_error("pool " + pool.name + ": " + std::to_string(asked.silent) + " of " +
+                         std::to_string(pool.placement_groups) + " placement groups do not say that they know",
+                     asked.code);
 }
 
 // By pool, what keeps it from being proven; empty: nothing.
@@ -137,9 +94,7 @@ std::map<std::int64_t, std::string> prove_pools(const Cluster& cluster, const Os
     try {
       const auto known = map.pools.find(id);
       if (known == map.pools.end()) throw Error("pool " + std::to_string(id) + " is not in the OSD map");
-      if (known->second.has_cache)
-        throw Error("pool " + known->second.name + " has a cache tier, which would answer for it");
-      ask_every_group(cluster, id, known->second);
+      prove(cluster, id, known->second);
       failures[id];
     } catch (const Error& error) {
       failures[id] = error.what();
@@ -159,8 +114,8 @@ struct ImagePools {
   std::string failure;
 };
 
-// Of an image that does not exist there are none, because nobody writes to it. After one that was not answered the rest
-// is not asked: each would take as long.
+// Of an image that does not exist there are none, because nobody writes to it. After one that was not answered in time
+// the rest is not asked: each would take as long.
 std::vector<ImagePools> pools_of_all(const Cluster& cluster, const std::vector<std::string>& images) {
   std::vector<ImagePools> pools(images.size());
   std::atomic<bool> silent = false;
@@ -169,8 +124,8 @@ std::vector<ImagePools> pools_of_all(const Cluster& cluster, const std::vector<s
       if (silent) throw Error(images[i] + ": not asked, because another image was not answered");
       pools[i].ids = pools_of(cluster, images[i]);
     } catch (const Error& error) {
-      silent = true;
       pools[i].failure = error.what();
+      if (pools[i].failure.ends_with(ceph::meaning_of(-ETIMEDOUT))) silent = true;
     }
   });
   return pools;
