@@ -326,6 +326,7 @@ TEST_CASE("no lane is called before start has ended or after stop has begun") {
   CHECK(bench.worker->phase() == Phase::Running);  // a stop that hangs in a call is a stall
   calling.open();
   REQUIRE(bench.reached(Phase::Stopped));
+  REQUIRE(bench.until([&] { return answers.size() == 2; }));
   CHECK_FALSE(wrong);
   CHECK(answers == std::vector<std::string>{"refused", "done"});
 }
