@@ -48,19 +48,18 @@ def test_the_bmc_of_another_host_is_refused(trials):
     trials.the_bmc_of_another_host_is_refused()
 
 
-def test_a_host_without_power_and_bmc_is_shut_out(trials):
-    trials.prepare()
-    trials.a_host_without_power_and_bmc_is_shut_out()
-
-
-def test_a_host_that_is_cut_off_with_its_bmc_writes_nothing_any_more(trials):
-    trials.prepare()
-    trials.a_host_that_is_cut_off_with_its_bmc_writes_nothing_any_more()
-
-
 def test_a_vm_of_the_cluster_is_not_started_by_hand(trials):
     trials.prepare()
     trials.a_vm_of_the_cluster_is_not_started_by_hand()
+
+
+@pytest.mark.parametrize("trial", [Trials.a_host_without_power_and_bmc_is_shut_out,
+                                   Trials.a_host_that_is_cut_off_with_its_bmc_writes_nothing_any_more])
+def test_without_a_bmc(trial):
+    with lab() as cluster:
+        trials = Trials(cluster)
+        trials.prepare()
+        trial(trials)
 
 
 def test_a_write_decided_under_an_old_epoch_is_refused():
