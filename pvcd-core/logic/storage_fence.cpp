@@ -1,6 +1,7 @@
 // Evidence without a BMC (design, kind 4): the clients of a lost host are shut out of Ceph, and every OSD is seen to
-// know it. The host may live on and never notice; what matters is that it cannot write. Only where its BMC gives no
-// answer: a host that is off harms nobody, one that is shut out has guests that see errors.
+// know it. The host may live on and never notice; what matters is that it cannot write. Only where its BMC
+// gives no answer, or does not do what it was told: a host that is off harms nobody, one that is shut out has guests
+// that see errors.
 
 #include <algorithm>
 
