@@ -37,7 +37,7 @@ logic::CoordinatorSettings coordinator_settings(const Settings& shared) {
   settings.needs = unit_needs(shared);
   settings.storage_fencer = shared.text("fencing.storage_fencer");
   settings.storm_window = runtime::session_timings(shared).timeout;
-  settings.storm_wait = 2 * settings.storm_window;
+  settings.return_wait = 2 * settings.storm_window;
   return settings;
 }
 

@@ -70,12 +70,12 @@ PVCD_MEMBERS(logic::UnitNeeds, plugins, silent_after)
 PVCD_MEMBERS(logic::CoordinatorSettings, coordinators, suspect_after, off_confirm_gap, read_interval, hurry,
              calm_read_interval, silent_read_wait, fence_deadline, storage_fencer, bmc_failures_enough, retry_min,
              retry_max, readiness_interval, finished_job_shown, fences_at_once, needs, shutdown_timeout,
-             waiting_told_interval, waiting_told_at_once, storm_window, storm_wait)
+             waiting_told_interval, waiting_told_at_once, storm_window, return_wait)
 PVCD_MEMBERS(logic::Sight, incarnation, counter, first_seen, met, last_word, came_back, hiccups)
 PVCD_MEMBERS(logic::StorageHistory, began, images, facts, failures, not_before, note)
-PVCD_MEMBERS(logic::PowerHistory, victim, began, live_version, live_counter, first_off, latest_off, off_accepted,
-             attempt_began, read_at, next_read, answers, silent_reads, fence_version, fence_changed, failures,
-             not_before, note, facts, storage)
+PVCD_MEMBERS(logic::PowerHistory, victim, began, resumed, live_version, live_counter, first_off, latest_off,
+             off_accepted, attempt_began, read_at, next_read, proven, answers, silent_reads, fence_version,
+             fence_changed, failures, not_before, note, facts, storage)
 PVCD_MEMBERS(logic::ReadinessAsked, boot, at, failures)
 PVCD_MEMBERS(logic::CoordinatorMemory::Promise, node, generation, limit)
 PVCD_MEMBERS(logic::CoordinatorMemory, sights, fell_silent, in_storm, under_way, power, job_began, readiness_asked,

@@ -7,8 +7,6 @@
 namespace pvcd::logic {
 namespace {
 
-constexpr Microseconds off_row_hole_max = seconds(6);  // longer than one read of a BMC takes
-
 // A BMC that answers is asked often, but not for as long as a host that has left may stay away. One that does not
 // answer is left alone a little longer each time.
 void set_next_read(PowerHistory& history, PowerState state, const CoordinatorSettings& settings, Instant now) {
@@ -28,6 +26,12 @@ void note_fact(PowerHistory& history, std::string fact) {
   if (history.facts.empty() || history.facts.back() != fact) history.facts.push_back(std::move(fact));
 }
 
+// Off was read after our own off, within the same attempt.
+bool is_proven(const Round& round, const PowerHistory& history) {
+  return history.off_accepted && history.latest_off && *history.latest_off > *history.off_accepted &&
+         (!history.attempt_began || *history.latest_off - *history.attempt_began <= round.settings.fence_deadline);
+}
+
 void note_power_read(Round& round, const PowerRead& read) {
   auto found = round.next.power.find(read.node);
   if (found == round.next.power.end()) return;
@@ -38,9 +42,10 @@ void note_power_read(Round& round, const PowerRead& read) {
   if (read.reading.state == PowerState::Off) {
     if (read.asked_at < history.began) return;  // the node showed life since
     // A row with a hole is none: nobody looked while it may have been on.
-    const bool hole = history.latest_off && read.asked_at - *history.latest_off > off_row_hole_max;
+    const bool hole = history.latest_off && read.asked_at - *history.latest_off > read_hole_max;
     if (!history.first_off || hole) history.first_off = read.asked_at;
     history.latest_off = read.asked_at;
+    history.proven = history.proven || is_proven(round, history);
     note_fact(history, "the BMC of " + read.node + " read off" + (history.off_accepted ? " after our off" : ""));
   } else {
     history.first_off.reset();

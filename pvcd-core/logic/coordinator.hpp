@@ -39,7 +39,8 @@ struct CoordinatorSettings {
   Microseconds waiting_told_interval = seconds(10);  // between two changes of the reason why one VM waits
   std::size_t waiting_told_at_once = 32;             // such writes in one round
   Microseconds storm_window = seconds(6);  // nodes that fall silent within it vanished together: a session timeout
-  Microseconds storm_wait = seconds(12);   // from its silence on, before such a node is switched off: two of them
+  Microseconds return_wait =
+      seconds(12);  // in which what lost the store, or boots after an off, comes back: two of them
 };
 
 // ---------------------------------------------------------------------------------------------------- actions and
@@ -208,6 +209,7 @@ struct StorageHistory {
 struct PowerHistory {
   Life victim;
   Instant began = 0;                    // what was asked before is about an earlier sign of life
+  std::optional<Instant> resumed;       // an off may have come to pass before that, and the host may be booting
   std::optional<Version> live_version;  // when gathering began: evidence fails if the counter moved since
   std::uint64_t live_counter = 0;
   std::optional<Instant> first_off;  // first of an unbroken row of reads that say off
@@ -216,6 +218,7 @@ struct PowerHistory {
   std::optional<Instant> attempt_began;
   std::optional<Instant> read_at;
   Instant next_read = 0;
+  bool proven = false;                   // off was read after our own off, whatever is read of a later boot
   bool answers = false;                  // the last read said on or off, of the right BMC
   std::uint32_t silent_reads = 0;        // without an answer, in a row
   std::optional<Version> fence_version;  // of the fence record, as it was last seen to change

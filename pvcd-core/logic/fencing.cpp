@@ -47,6 +47,14 @@ bool read_off_twice(const Round& round, const PowerHistory& history) {
 
 bool reads_on(const PowerHistory& history) { return history.answers && !history.latest_off; }
 
+// An off that a person asked for may have come to pass unseen, and the host may be booting: its new boot joins when the
+// session of the old one is gone. Without this wait a host whose absence costs the store its majority would be switched
+// off in each of its boots.
+bool may_be_booting(const Round& round, const NodeRecord& node, const PowerHistory& history) {
+  return is_asked_off(round.view(), node) && history.resumed && !history.latest_off &&
+         round.in.now - *history.resumed < round.settings.return_wait;
+}
+
 // Asked again before each off: the reason for it must hold now, not when the fence began (rule 4).
 bool may_send_off(const Round& round, const NodeRecord& node, const PowerHistory& history, Health state) {
   if (is_asked_off(round.view(), node)) return true;
@@ -66,10 +74,18 @@ bool is_ours_to_judge(const Round& round, const NodeRecord& node) {
   return coordinator && holds_leadership(round.view(), node);
 }
 
-PowerHistory begin_history(const Round& round, const NodeRecord& node) {
+bool is_acting(const Round& round, const NodeName& name) {
+  auto fence = round.view().fences.find(name);
+  return fence != round.view().fences.end() && fence->second.value.phase == FencePhase::Acting;
+}
+
+PowerHistory begin_history(const Round& round, const NodeRecord& node, const PowerHistory* before) {
   PowerHistory history;
   history.victim = {node.name, node.boot, node.incarnation};
   history.began = round.in.now;
+  if (before && before->victim == history.victim) history.resumed = before->resumed;
+  if (!history.resumed && is_acting(round, node.name) && (!before || before->attempt_began))
+    history.resumed = round.in.now;
   if (const Live* live = live_of(round.view(), node)) {
     history.live_version = live->version;
     history.live_counter = live->value.counter;
@@ -117,12 +133,6 @@ void put_fence(Round& round, const NodeRecord& node, const PowerHistory& history
   if (!reason.empty()) record.reason = reason;
   round.plan(PutFence{"fence/" + node.name, record, replaces, round.view().nodes.at(node.name).version},
              {(phase == FencePhase::Intent ? "mean to fence " : "fence ") + node.name, record.reason, {}, {}});
-}
-
-// Off was read after our own off, within the same attempt.
-bool is_proven(const Round& round, const PowerHistory& history) {
-  return history.off_accepted && history.latest_off && *history.latest_off > *history.off_accepted &&
-         (!history.attempt_began || *history.latest_off - *history.attempt_began <= round.settings.fence_deadline);
 }
 
 void plan_evidence(Round& round, const NodeRecord& node, const PowerHistory& history, EvidenceKind kind) {
@@ -187,11 +197,6 @@ void watch_fence_of_another(Round& round, const NodeRecord& node, PowerHistory& 
   if (is_orphaned(round, history, fence.value)) put_fence(round, node, history, fence.value.phase, {});
 }
 
-bool is_acting(const Round& round, const NodeName& name) {
-  auto fence = round.view().fences.find(name);
-  return fence != round.view().fences.end() && fence->second.value.phase == FencePhase::Acting;
-}
-
 // Hosts that are being switched off for the first time, also those that are planned and not seen yet. One that did not
 // go off is tried again without a turn, and one whose BMC is silent needs none: neither may keep the others waiting.
 std::size_t turns_taken(const Round& round) {
@@ -249,11 +254,14 @@ void carry_on_fence(Round& round, const NodeRecord& node, PowerHistory& history,
   const FenceRecord& fence = seen.value;
   if (fence.by != round.in.self.node) return watch_fence_of_another(round, node, history);
   // What is proven stays proven, however long the store does not take it: nothing is sent again.
-  if (is_proven(round, history)) return plan_evidence(round, node, history, EvidenceKind::Power);
+  if (history.proven) return plan_evidence(round, node, history, EvidenceKind::Power);
   if (state == Health::Lost && storage_is_proven(round, node, history))
     return plan_evidence(round, node, history, EvidenceKind::Storage);
-  if (history.attempt_began && now - *history.attempt_began > round.settings.fence_deadline)
+  if (history.attempt_began && now - *history.attempt_began > round.settings.fence_deadline) {
+    // Nobody looked while nothing could be written: the off came to pass unseen.
+    if (now - history.read_at.value_or(0) > read_hole_max) history.resumed = now;
     fail_attempt(history, round.settings, now, "the BMC did not read off in time after the off");
+  }
   if (!may_send_off(round, node, history, state)) {
     tell_why_not_yet(round, node, history);
     return stand_back(round, node, history);
@@ -270,6 +278,8 @@ void carry_on_fence(Round& round, const NodeRecord& node, PowerHistory& history,
   }
   if (history.off_accepted) return plan_read(round, node, history, "only a read of off after our own off proves it");
   if (round.is_under_way("off/" + node.name)) return;
+  if (!history.attempt_began && may_be_booting(round, node, history))
+    return plan_read(round, node, history, "it may be booting after an off that was sent before");
   history.attempt_began = now;
   PowerOff off{
       "off/" + node.name, history.victim, node.system_uuid, round.view().leader->value.epoch, seen.version, {}};
@@ -303,10 +313,11 @@ void gather_about(Round& round, const NodeRecord& node) {
     round.next.power.erase(node.name);
     return;
   }
-  auto known = round.next.power.find(node.name);
-  if (known == round.next.power.end() || showed_life(round, node, known->second))
-    known = round.next.power.insert_or_assign(node.name, begin_history(round, node)).first;
-  PowerHistory& history = known->second;
+  const auto known = round.next.power.find(node.name);
+  const PowerHistory* before = known == round.next.power.end() ? nullptr : &known->second;
+  if (!before || showed_life(round, node, *before))
+    round.next.power.insert_or_assign(node.name, begin_history(round, node, before));
+  PowerHistory& history = round.next.power.at(node.name);
   if (open)
     carry_on_fence(round, node, history, state);
   else if (state == Health::Suspect || !round.in.primary)

@@ -34,6 +34,9 @@ bool fence_is_open(const ClusterView&, const NodeRecord&);  // fencing.cpp
 // Something was sent to it, or to its storage, that may still come late.
 bool is_acted_upon(const Round&, const NodeName&);  // fencing.cpp
 
+// Without a read for longer than one takes, nobody looked.
+inline constexpr Microseconds read_hole_max = seconds(6);
+
 // Of what failed so many times in a row.
 Microseconds back_off(const CoordinatorSettings&, std::uint32_t failures);
 

@@ -46,13 +46,13 @@ void note_who_fell_silent(Round& round) {
   for (const auto& [name, node] : round.view().nodes) {
     if (name == round.in.self.node) continue;
     const Health state = health(round.view(), round.next.sights, name, round.in.now, round.settings.suspect_after);
-    if (state == Health::Unknown) continue;
     if (state == Health::Alive) {
       fell_silent[name].reset();
       continue;
     }
+    // An entry that cannot be read may have fallen silent with whoever does so now.
     auto known = fell_silent.find(name);
-    if (known != fell_silent.end() && !known->second) known->second = round.in.now;
+    if (known != fell_silent.end() && (!known->second || state == Health::Unknown)) known->second = round.in.now;
   }
   note_storm(round);
 }
@@ -60,7 +60,7 @@ void note_who_fell_silent(Round& round) {
 std::optional<std::string> storm_around(const Round& round, const NodeName& name) {
   if (!round.next.in_storm.contains(name)) return std::nullopt;
   const Instant fell = *round.next.fell_silent.at(name);
-  if (round.in.now - fell >= round.settings.storm_wait) return std::nullopt;
+  if (round.in.now - fell >= round.settings.return_wait) return std::nullopt;
   return "it vanished together with most other nodes: the network or the store may be sick; until that is clear only "
          "what reads off is switched off";
 }

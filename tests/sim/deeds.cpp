@@ -5,6 +5,8 @@
 namespace pvcd::sim {
 namespace {
 
+constexpr std::int64_t year_us = 365LL * 24 * 3600 * 1'000'000;
+
 Events::Act cut_power(World& world, const Planned& one, bool with_bmc) {
   Node& node = world.node(one.node);
   node.host.power_off();
@@ -283,6 +285,8 @@ Events::Act begin(World& world, const Planned& one) {
       return set(world.ceph.map_lag_max, seconds(8), milliseconds(200));
     case Deed::OsdHangs:
       return set(world.ceph.an_osd_hangs, true, false);
+    case Deed::ClockJump:
+      return set(node.host.wall_clock_error_us, (one.value % 2 == 0 ? 1 : -1) * year_us, std::int64_t{0});
     case Deed::StoreSlow:
       return set(world.store.extra_latency, milliseconds(100 + one.value % 1400), Microseconds{0});
     case Deed::LoseLeader:

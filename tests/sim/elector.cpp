@@ -7,7 +7,6 @@ namespace {
 
 constexpr Microseconds transaction_limit = seconds(4);
 constexpr Microseconds tick_interval = seconds(1);
-constexpr std::uint64_t no_wall_clock = 0;  // it is for people
 
 }  // namespace
 
@@ -32,7 +31,7 @@ void Elector::try_claim(const ClaimRequest& request, election::Holder holder, co
   if (world_.node(node_).host.clock() >= request.permit.not_after)
     return reply({Outcome::Refused, "the request came after its time"});
   world_.store.commit(client_, {node_, Part::Election, request.expected.epoch},
-                      election::claim_changes(request, holder, no_wall_clock),
+                      election::claim_changes(request, holder, world_.node(node_).host.wall_clock()),
                       [this, request, holder, reply](const CommitOutcome& outcome) {
                         const auto verdict = election::judge_claim(request, holder, outcome.code, outcome.failed);
                         if (verdict.answer) return reply(*verdict.answer);
@@ -67,12 +66,12 @@ void Elector::vacate(const VacateRequest& request, const Reply& reply) {
     if (!known) return reply({Outcome::Unknown, "the store did not answer"});
     if (now == vacant) return reply({Outcome::Done, {}});
     if (now != ours) return reply({Outcome::Refused, "it is not this incarnation's any more"});
-    world_.store.commit(
-        client_, {node_, Part::Election, request.epoch},
-        election::vacate_changes(request.self, request.epoch, version, "its core asked for it", no_wall_clock),
-        [reply](const CommitOutcome& outcome) {
-          reply({outcome.code == CommitCode::Ok ? Outcome::Done : Outcome::Unknown, {}});
-        });
+    world_.store.commit(client_, {node_, Part::Election, request.epoch},
+                        election::vacate_changes(request.self, request.epoch, version, "its core asked for it",
+                                                 world_.node(node_).host.wall_clock()),
+                        [reply](const CommitOutcome& outcome) {
+                          reply({outcome.code == CommitCode::Ok ? Outcome::Done : Outcome::Unknown, {}});
+                        });
   });
 }
 
@@ -110,7 +109,7 @@ void Elector::guard() {
   world_.trace([&] { return "the guard of " + leader.node + " gives up epoch " + std::to_string(leader.epoch); });
   world_.store.commit(client_, {node_, Part::Election, leader.epoch},
                       election::vacate_changes({leader.node, {}, leader.incarnation}, leader.epoch, entry->version,
-                                               "its core does not decide", no_wall_clock),
+                                               "its core does not decide", world_.node(node_).host.wall_clock()),
                       [](const CommitOutcome&) {});
 }
 

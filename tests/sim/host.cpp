@@ -18,6 +18,11 @@ Host::Host(World& world, std::size_t index)
 // Each boot of each host has another zero, so that a value of one is never right on another.
 Instant Host::clock() const { return world_.events.now() - booted_at_ + clock_offset_; }
 
+std::uint64_t Host::wall_clock() const {
+  constexpr std::int64_t began_us = 1'700'000'000'000'000;
+  return static_cast<std::uint64_t>(began_us + static_cast<std::int64_t>(world_.events.now()) + wall_clock_error_us);
+}
+
 std::uint64_t Host::memory_free() const {
   std::uint64_t used = 0;
   for (const QemuPointer& qemu : qemus_) used += qemu->memory;

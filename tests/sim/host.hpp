@@ -40,7 +40,8 @@ class Host {
   bool runs() const { return on_ && !frozen_; }
   const BootId& boot() const { return boot_; }
   const std::string& address() const { return address_; }
-  Instant clock() const;  // CLOCK_BOOTTIME
+  Instant clock() const;             // CLOCK_BOOTTIME
+  std::uint64_t wall_clock() const;  // for people; it may jump
   Instant booted_at() const { return booted_at_; }
   std::uint64_t memory_free() const;
 
@@ -57,6 +58,7 @@ class Host {
   void end(const QemuPointer&, End);
 
   std::uint64_t memory_total = 0;
+  std::int64_t wall_clock_error_us = 0;
   std::string proof_file;  // /run/pvcd/proof
   std::uint64_t session_file = 0;
 

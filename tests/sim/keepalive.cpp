@@ -129,7 +129,8 @@ void Keepalive::look() {
 }
 
 void Keepalive::decide(const keepalive::ClusterLook& look) {
-  const keepalive::OwnFacts self{own_record(), client_.session, session_timeout, session_timeout, 0};
+  const keepalive::OwnFacts self{own_record(), client_.session, session_timeout, session_timeout,
+                                 world_.node(node_).host.wall_clock()};
   std::visit([this](const auto& decision) { carry_out(decision); }, keepalive::decide_join(look, self));
 }
 

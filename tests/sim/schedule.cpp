@@ -55,6 +55,7 @@ constexpr std::array<Kind, deed_count> kinds{{
     {"hang-role", 2, seconds(20), seconds(60)},
     {"switch-fails", 4, seconds(3), seconds(15)},
     {"strangers", 1, 0, 0},
+    {"clock-jump", 3, seconds(3), seconds(60)},
     {"vm-start", 6, 0, 0},
     {"vm-shutdown", 5, 0, 0},
     {"vm-stop", 5, 0, 0},

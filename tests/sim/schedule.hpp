@@ -50,6 +50,7 @@ enum class Deed {
   HangRole,  // core and election of the primary, not its keepalive
   Switch,    // most others lose the store, which keeps its majority
   Strangers,
+  ClockJump,  // of the wall clock, forth or back
   // people
   VmStart,
   VmShutdown,

@@ -32,7 +32,7 @@ inline logic::CoordinatorSettings coordinator_settings(std::vector<NodeName> coo
   settings.retry_max = seconds(10);
   settings.finished_job_shown = seconds(20);
   settings.storm_window = session_timeout;
-  settings.storm_wait = 2 * session_timeout;
+  settings.return_wait = 2 * session_timeout;
   settings.shutdown_timeout = agent_settings().shutdown_timeout;
   settings.needs.plugins = {"libvirt", "rbd-locks"};
   settings.storage_fencer = "rbd-locks";

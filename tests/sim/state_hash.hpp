@@ -135,7 +135,7 @@ PVCD_HASHED(logic::VmMemory, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, 
 PVCD_HASHED(logic::AgentMemory, a)
 PVCD_HASHED(logic::Sight, a, b, c, d, e, f, g)
 PVCD_HASHED(logic::StorageHistory, a, b, c, d, e, f)
-PVCD_HASHED(logic::PowerHistory, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s)
+PVCD_HASHED(logic::PowerHistory, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u)
 PVCD_HASHED(logic::ReadinessAsked, a, b, c)
 PVCD_HASHED(logic::CoordinatorMemory::Promise, a, b, c)
 PVCD_HASHED(logic::CoordinatorMemory, a, b, c, d, e, f, g, h, i, j, k)

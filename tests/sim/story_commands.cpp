@@ -214,6 +214,7 @@ const Word words[] = {
     {"cut the way from <nodes> to <nodes>", until_undone, [](const Stage& stage) { return cut_links(stage, false); }},
     {"cut <nodes> from Ceph", until_undone, [](const Stage& stage) { return deeds(stage, Deed::CutCeph); }},
     {"cut <nodes> from the BMC of <node>", until_undone, cut_bmc},
+    {"the wall clocks of <nodes> jump", until_undone, [](const Stage& stage) { return deeds(stage, Deed::ClockJump); }},
     {"pause <part> on <node>", until_undone,
      [](const Stage& stage) { return deed(stage, deed_to(stage.values[0], true), stage.index(1)); }},
     {"kill <part> on <node>", at_once,

@@ -186,6 +186,8 @@ TEST_CASE("an off that a person asked for holds although the victim shows life")
   World world;
   Coordinator n1{world};
   world.job(1, "node-fence", "n2", {{"boot_id", "boot-n2-1"}}, JobState::Running);
+  world.fence("n2", FencePhase::Intent);
+  n1.round();
   world.fence("n2", FencePhase::Acting);
   n1.round();
   REQUIRE(n1.plans("off/n2"));

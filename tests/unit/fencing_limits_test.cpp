@@ -198,6 +198,8 @@ TEST_CASE(
 TEST_CASE("in maintenance a node is fenced on request: jobs of people go on") {
   Case it;
   it.world.maintenance().job(1, "node-fence", "n2", {{"boot_id", "boot-n2-1"}}, JobState::Running);
+  it.world.fence("n2", FencePhase::Intent);
+  it.n1.round();
   it.world.fence("n2", FencePhase::Acting);
   it.n1.round();
   CHECK(it.off());

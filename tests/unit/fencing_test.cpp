@@ -338,10 +338,12 @@ TEST_CASE(
     "a live entry that could not be read when the reads began begins them again: its version belongs to the proof") {
   Case it;
   it.world.job(1, "node-fence", "n2", {{"boot_id", "boot-n2-1"}}, JobState::Running);
-  it.world.fence("n2", FencePhase::Acting);
+  it.world.fence("n2", FencePhase::Intent);
   const Live entry = it.world.live("n2");
   it.world.view.live.erase({"n2", 1});
   it.world.view.broken["/live/n2.1"] = "no JSON";
+  it.n1.round();
+  it.world.fence("n2", FencePhase::Acting);
   it.n1.round();
   REQUIRE(it.off());
   it.n1.wait(seconds(1)).off_answer("n2", Outcome::Done).round();
@@ -349,6 +351,7 @@ TEST_CASE(
   it.world.view.broken.clear();
   it.n1.wait(seconds(1)).read("n2", PowerState::Off).round();
   CHECK_FALSE(it.evidence());
+  it.n1.wait(seconds(1)).read("n2", PowerState::Off).round();
   REQUIRE(it.off());
   it.n1.wait(seconds(1)).off_answer("n2", Outcome::Done).round();
   it.n1.wait(seconds(1)).read("n2", PowerState::Off).round();
@@ -430,6 +433,37 @@ TEST_CASE("an off that was accepted but not seen in time is sent again, and the 
   CHECK(it.off());
 }
 
+TEST_CASE("a host that may be booting after an off that nobody saw is given the time to join (simulator, seed 17332)") {
+  Case it;
+  it.world.job(1, "node-fence", "n2", {{"boot_id", "boot-n2-1"}}, JobState::Running);
+  it.world.fence("n2", FencePhase::Acting);
+  const bool store_was_gone = GENERATE(false, true);
+  CAPTURE(store_was_gone);
+  if (store_was_gone) {  // nothing could be read for the whole attempt
+    it.world.fence("n2", FencePhase::Intent);
+    it.n1.round();
+    it.world.fence("n2", FencePhase::Acting);
+    it.n1.round();
+    REQUIRE(it.off());
+    it.n1.off_answer("n2", Outcome::Done).round().wait(seconds(31)).round();
+    it.n1.wait(seconds(1)).read("n2", PowerState::On).round();
+  } else {  // the fence of its former life
+    it.n1.round().read("n2", PowerState::On).round();
+  }
+  CHECK_FALSE(it.off());
+  const Microseconds almost = it.n1.settings.return_wait - seconds(1);
+  it.n1.wait(almost - 1).round();
+  CHECK_FALSE(it.off());
+  SECTION("its twin reads off: it is not booting") {
+    it.n1.read("n2", PowerState::Off).round();
+    CHECK(it.off());
+  }
+  SECTION("it reads on and does not join") {
+    it.n1.wait(seconds(1) + 1).round();
+    CHECK(it.off());
+  }
+}
+
 TEST_CASE("two reads of off with a long time between them, when nobody looked, are one") {
   Case it;
   it.silence(seconds(3));
@@ -446,6 +480,10 @@ TEST_CASE("what is proven is written for as long as it takes, and nothing is sen
   it.n1.wait(1).read("n2", PowerState::Off).round();
   REQUIRE(it.evidence());
   it.n1.wait(seconds(60)).done("evidence/boot-n2-1", Outcome::Refused).round();
+  CHECK(it.evidence());
+  CHECK_FALSE(it.off());
+  // Somebody has switched it on again: that boot is another one, which an off would meet (simulator, seed 17332).
+  it.n1.done("evidence/boot-n2-1", Outcome::Unknown).read("n2", PowerState::On).round();
   CHECK(it.evidence());
   CHECK_FALSE(it.off());
 }
