@@ -12,6 +12,7 @@
 
 #include "host_facts.hpp"
 #include "store/changes.hpp"
+#include "store/codec.hpp"
 #include "store/options.hpp"
 #include "store/paths.hpp"
 #include "store/request.hpp"
@@ -26,6 +27,7 @@ constexpr Microseconds wait_retry = seconds(1);
 constexpr Microseconds refuse_retry = seconds(60);
 constexpr std::uint64_t beats_per_session = 6;
 constexpr Microseconds last_word_limit_min = seconds(2);
+constexpr Microseconds aim_interval = seconds(10);  // a coordinator that joined anew may have other addresses
 
 std::string run_directory() {
   const char* given = std::getenv("PVCD_RUN_DIR");
@@ -105,6 +107,11 @@ void Keepalive::start(Host& host) {
   };
   calls.stalled = [this](std::string_view what) { stall_log_->log(Level::Warning, what, boottime_now()); };
   heartbeat_.emplace(host.loop(), *store_, std::move(calls));
+  coordinators_ = host.shared().list("cluster.coordinators");
+  std::erase(coordinators_, node_.name);
+  beacon_.emplace(host.loop(), host.shared().text("cluster.name"),
+                  static_cast<std::uint16_t>(host.shared().number("cluster.beat_port")));
+  aim_.emplace(host.loop(), [this] { aim_beacon(); });
   store_->on_state([this](store::SessionState state) { on_state(state); });
   host.report("join", "waiting for the store");
   on_state(store_->state());
@@ -118,6 +125,8 @@ void Keepalive::stop() noexcept {
   ++attempt_;
   if (ages_.daemon_state() == DaemonState::Shutdown) leave();
   heartbeat_->end();
+  beacon_->end();
+  aim_->stop();
   store_.reset();
 }
 
@@ -189,6 +198,7 @@ void Keepalive::lose(const std::string& why) {
   host_->log(Level::Error, "incarnation " + std::to_string(heartbeat_->life().incarnation) + " is over: " + why);
   host_->report("join", "lost: " + why);
   heartbeat_->end();
+  beacon_->end();
 }
 
 // ----------------------------------------------------------------------------------------------------------- joining
@@ -253,6 +263,23 @@ void Keepalive::begin_life(Incarnation incarnation, std::uint64_t counter, const
   host_->report("incarnation", std::to_string(incarnation));
   host_->report("join", how);
   heartbeat_->begin({node_.name, node_.boot, incarnation}, counter, store_->session_timeout() / beats_per_session);
+  beacon_->begin(node_.name, incarnation);
+  aim_beacon();
+}
+
+// Reads only, and seldom: a beat itself costs the store nothing.
+void Keepalive::aim_beacon() {
+  aim_->start(aim_interval);
+  for (const NodeName& name : coordinators_)
+    store_->get_existing(paths::under(paths::nodes, name), [this, name](const store::ReadResult& result) {
+      if (result.code != store::ReadCode::Ok) return;
+      const auto record = store::decode<NodeRecord>(result.entry.data);
+      if (const auto* node = std::get_if<NodeRecord>(&record)) coordinator_addresses_[name] = node->addresses;
+      std::vector<std::string> all;
+      for (const auto& [each, addresses] : coordinator_addresses_)
+        all.insert(all.end(), addresses.begin(), addresses.end());
+      beacon_->aim(std::move(all));
+    });
 }
 
 // Entries that outlived their session tell nobody anything. One whose session still lives cannot be removed.

@@ -2,12 +2,15 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "age_socket.hpp"
 #include "ages.hpp"
+#include "beacon.hpp"
 #include "cluster_look.hpp"
 #include "heartbeat.hpp"
 #include "occasional_log.hpp"
@@ -46,6 +49,7 @@ class Keepalive : public Plugin {
   void hold(Level, const std::string& reason, Microseconds retry);
   void begin_life(Incarnation, std::uint64_t counter, const std::string& how);
   void remove_former_lives();
+  void aim_beacon();
 
   LiveRecord snapshot() const;
   void proven(Instant sent_at);
@@ -72,6 +76,10 @@ class Keepalive : public Plugin {
   std::unique_ptr<store::Store> store_;
   std::optional<Timer> retry_;
   std::optional<Heartbeat> heartbeat_;
+  std::optional<Beacon> beacon_;
+  std::optional<Timer> aim_;
+  std::vector<NodeName> coordinators_;                                  // all but this node
+  std::map<NodeName, std::vector<std::string>> coordinator_addresses_;  // as their records say
   std::uint64_t attempt_ = 0;  // to join: an answer to a former attempt is nobody's
   bool attempting_ = false;
   Instant proven_at_ = 0;  // when the last completed heartbeat was sent; 0: none in this life

@@ -59,11 +59,11 @@ CoordinatorDriver::CoordinatorDriver(runtime::Loop& loop, Cluster& cluster, Plug
         if (primary_) decision_log_.trim();
       })) {}
 
-void CoordinatorDriver::round(const Right& right, Instant now, bool primary) {
+void CoordinatorDriver::round(const Right& right, Instant now, bool primary, const logic::Heards& heard) {
   primary_ = primary;
   right_ = right;
   logic::CoordinatorInput in{
-      cluster_.view(), self_.life(cluster_.view()), primary, right.may_act, now, std::exchange(answers_, {})};
+      cluster_.view(), self_.life(cluster_.view()), primary, right.may_act, now, std::exchange(answers_, {}), heard};
   logic::CoordinatorPlan plan = logic::decide_coordinator(in, settings_, memory_);
   if (plan.actions.empty()) {
     memory_ = std::move(plan.next);

@@ -27,7 +27,7 @@ class CoordinatorDriver {
   CoordinatorDriver(runtime::Loop&, Cluster&, Plugins&, Decisions&, Rounds&, const Self&, const Settings& shared,
                     std::function<void()> wake, std::function<void()> give_up_role);
 
-  void round(const Right&, Instant now, bool primary);
+  void round(const Right&, Instant now, bool primary, const logic::Heards&);
 
  private:
   void execute(const logic::CoordinatorAction&, Carried, Instant now);

@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "core/agent_driver.hpp"
+#include "core/beats.hpp"
 #include "core/cluster_vms.hpp"
 #include "core/coordinator_driver.hpp"
 #include "core/high_water.hpp"
@@ -53,6 +54,7 @@ struct Daemon::State {
         opened(store::open_zookeeper(loop.get(), store::zookeeper_options(shared))),
         cluster(*opened, loop),
         storage_view(*opened, loop),
+        beats(loop, shared),
         requests(cluster, self.name()),
         explanations(cluster, self.name(), coordinator_settings(shared), runtime::boottime_us),
         polkit(bus),
@@ -149,7 +151,7 @@ struct Daemon::State {
     found_cluster();
     role.round(right, now, stopping);
     agent.round(right, now, stopping);
-    coordinator.round(right, now, role.is_primary());
+    coordinator.round(right, now, role.is_primary(), beats.heard());
     storage.round(right, now, role.is_primary() && !stopping);
     if (!stopping) ages.set("running", hindrance());
     if (cluster.view().complete && right.may_act) decided_at = now;
@@ -206,6 +208,7 @@ struct Daemon::State {
   std::unique_ptr<store::Store> opened;
   Cluster cluster;
   StorageView storage_view;
+  Beats beats;
   Requests requests;
   Explanations explanations;
   runtime::Polkit polkit;

@@ -71,7 +71,7 @@ PVCD_MEMBERS(logic::CoordinatorSettings, coordinators, suspect_after, off_confir
              calm_read_interval, silent_read_wait, fence_deadline, storage_fencer, bmc_failures_enough, retry_min,
              retry_max, readiness_interval, finished_job_shown, fences_at_once, needs, shutdown_timeout,
              waiting_told_interval, waiting_told_at_once, storm_window, return_wait)
-PVCD_MEMBERS(logic::Sight, incarnation, counter, first_seen, met, last_word, came_back, hiccups)
+PVCD_MEMBERS(logic::Sight, incarnation, counter, first_seen, met, last_word, came_back, hiccups, heard)
 PVCD_MEMBERS(logic::StorageHistory, began, images, facts, failures, not_before, note)
 PVCD_MEMBERS(logic::PowerHistory, victim, began, resumed, live_version, live_counter, first_off, latest_off,
              off_accepted, attempt_began, read_at, next_read, proven, answers, silent_reads, fence_version,
@@ -85,7 +85,8 @@ PVCD_MEMBERS(logic::StorageActed, victim, answer, asked_at)
 PVCD_MEMBERS(logic::PowerRead, node, reading, asked_at)
 PVCD_MEMBERS(logic::PowerActed, victim, answer, asked_at, at)
 PVCD_MEMBERS(logic::Done, key, outcome)
-PVCD_MEMBERS(logic::CoordinatorInput, view, self, primary, may_act, now, answers)
+PVCD_MEMBERS(logic::Heard, incarnation, at)
+PVCD_MEMBERS(logic::CoordinatorInput, view, self, primary, may_act, now, answers, heard)
 
 PVCD_MEMBERS(logic::ReadPower, key, node, system_uuid, routine)
 PVCD_MEMBERS(logic::PowerOff, key, victim, system_uuid, epoch, fence_version, live_counter)

@@ -32,9 +32,10 @@ struct Coordinator {
 
   static logic::CoordinatorInput read_input(const json& from, const logic::ClusterView& seen) {
     logic::CoordinatorInput in{seen, {}, false, false, 0, {}};
-    auto& [view, self, primary, may_act, now, answers] = in;
+    auto& [view, self, primary, may_act, now, answers, heard] = in;
     store::Decoder decoder{from};
-    store::visit_each(decoder, "self, primary, may_act, now, answers", self, primary, may_act, now, answers);
+    store::visit_each(decoder, "self, primary, may_act, now, answers, heard", self, primary, may_act, now, answers,
+                      heard);
     return in;
   }
   static logic::CoordinatorPlan decide(const logic::CoordinatorInput& in, const Settings& settings,

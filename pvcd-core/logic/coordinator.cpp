@@ -109,7 +109,7 @@ CoordinatorPlan decide_coordinator(const CoordinatorInput& in, const Coordinator
                                    const CoordinatorMemory& memory) {
   Round round{in, settings, memory, {}};
   take_answers(round);
-  round.next.sights = look(in.view, memory.sights, in.now);
+  round.next.sights = look(in.view, memory.sights, in.now, in.heard);
   note_hiccups(round.next.sights, memory.sights, in.self.node, in.now, settings.suspect_after);
   note_who_fell_silent(round);
   if (in.view.complete && in.may_act && !evidence_about(in.view, in.self.boot)) {

@@ -263,6 +263,7 @@ struct CoordinatorInput {
   bool may_act = false;  // the proof of the own session is young enough (S5)
   Instant now = 0;
   std::vector<CoordinatorAnswer> answers;
+  Heards heard = {};
 };
 
 struct CoordinatorPlan {

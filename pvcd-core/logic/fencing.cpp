@@ -307,7 +307,8 @@ void gather_about(Round& round, const NodeRecord& node) {
   const Health state = health(round.view(), round.next.sights, node.name, round.in.now, round.settings.suspect_after);
   const bool open = fence_is_open(round.view(), node);
   const bool matters = open || owns_anything(round.view(), node) || holds_leadership(round.view(), node);
-  const bool silent = state == Health::Suspect || state == Health::Lost;
+  const bool quiet = state == Health::Alive && is_quiet(round.next.sights, node.name, round.in.now);
+  const bool silent = quiet || state == Health::Suspect || state == Health::Lost;
   const bool judged = (silent && matters) || (open && is_asked_off(round.view(), node));
   if (state == Health::Dead || fence_is_confirmed(round.view(), node) || !judged) {
     round.next.power.erase(node.name);
@@ -320,6 +321,8 @@ void gather_about(Round& round, const NodeRecord& node) {
   PowerHistory& history = round.next.power.at(node.name);
   if (open)
     carry_on_fence(round, node, history, state);
+  else if (quiet)
+    plan_read(round, node, history, "its heartbeats beside the store have stopped");
   else if (state == Health::Suspect || !round.in.primary)
     judge_suspect(round, node, history);
   else

@@ -28,10 +28,10 @@ void add_hiccup(Sight& sight, Instant now) {
 
 }  // namespace
 
-Sights look(const ClusterView& view, const Sights& before, Instant now) {
+Sights look(const ClusterView& view, const Sights& before, Instant now, const Heards& heards) {
   Sights sights;
   for (const auto& [name, node] : view.nodes) {
-    Sight sight{node.value.incarnation, 0, now, false, DaemonState::Unknown, {}, {}};
+    Sight sight{node.value.incarnation, 0, now, false, DaemonState::Unknown, {}, {}, {}};
     auto known = before.find(name);
     if (known != before.end() && known->second.incarnation == sight.incarnation) {
       sight = known->second;
@@ -45,6 +45,8 @@ Sights look(const ClusterView& view, const Sights& before, Instant now) {
       sight.met = true;
       sight.last_word = live->value.daemon_state;
     }
+    const auto heard = heards.find(name);
+    if (heard != heards.end() && heard->second.incarnation == sight.incarnation) sight.heard = heard->second.at;
     sights[name] = sight;
   }
   return sights;
@@ -92,7 +94,16 @@ Health health(const ClusterView& view, const Sights& sights, const NodeName& nam
   const bool met = sights.contains(name) && sights.at(name).met;
   if (!live && !met && silence(sights, name, now) <= suspect_after) return Health::Unknown;
   if (!live || !live->session) return Health::Lost;
-  return silence(sights, name, now) > suspect_after ? Health::Suspect : Health::Alive;
+  // Of two signs that stop together, the counter need not be waited for so long.
+  const Microseconds enough = is_quiet(sights, name, now) ? suspect_after * 3 / 5 : suspect_after;
+  return silence(sights, name, now) > enough ? Health::Suspect : Health::Alive;
+}
+
+bool is_quiet(const Sights& sights, const NodeName& name, Instant now) {
+  auto found = sights.find(name);
+  if (found == sights.end() || !found->second.heard) return false;
+  const Instant heard = *found->second.heard;
+  return now > heard + quiet_after && now < heard + quiet_for_good && silence(sights, name, now) > quiet_after;
 }
 
 DaemonState last_word(const Sights& sights, const NodeName& name) {

@@ -8,16 +8,25 @@
 #include <vector>
 
 #include "logic/view.hpp"
+#include "sdk/proof.hpp"
 
 namespace pvcd::logic {
 
 enum class Health {
   Unknown,  // never joined, its entry cannot be read, or it has not been seen yet: a join becomes visible in pieces
   Alive,    // session there, counter moves
-  Suspect,  // session there, counter silent for suspect_after: free, reversible, permits nothing but looking
+  Suspect,  // session there, counter silent for suspect_after, or for less and quiet: free, reversible, permits nothing
+            // but looking
   Lost,     // session gone
   Dead,     // there is evidence about its recorded boot
 };
+
+// The newest heartbeat beside the store that came from a node, on the observer's clock.
+struct Heard {
+  Incarnation incarnation = 0;
+  Instant at = 0;
+};
+using Heards = std::map<NodeName, Heard>;
 
 // When this observer first saw the counter's present value.
 struct Sight {
@@ -28,11 +37,12 @@ struct Sight {
   DaemonState last_word = DaemonState::Unknown;  // outlives the entry, which evidence removes
   std::optional<Instant> came_back;              // of the observer itself: after its last silence
   std::vector<Instant> hiccups;                  // of others: when they came back after a silence; the newest few
+  std::optional<Instant> heard;                  // its newest heartbeat beside the store, of this incarnation
   bool operator==(const Sight&) const = default;
 };
 using Sights = std::map<NodeName, Sight>;
 
-Sights look(const ClusterView&, const Sights& before, Instant now);
+Sights look(const ClusterView&, const Sights& before, Instant now, const Heards& = {});
 
 // One hiccup is a note. A node that has so many of them in so short a time is flapping: it may be alive, but it is no
 // place for a VM until it has been stable for a while.
@@ -47,6 +57,12 @@ bool is_flapping(const Sights&, const NodeName&, Instant now);
 
 Microseconds silence(const Sights&, const NodeName&, Instant now);
 Health health(const ClusterView&, const Sights&, const NodeName&, Instant now, Microseconds suspect_after);
+
+// Heartbeats beside the store came, have stopped, and its counter stands still: reason enough to look. Where they stay
+// away for long while the counter moves, it is the way that is broken.
+inline constexpr Microseconds quiet_after = 3 * beat_interval;
+inline constexpr Microseconds quiet_for_good = seconds(60);
+bool is_quiet(const Sights&, const NodeName&, Instant now);
 
 // The last thing the node said about itself in this incarnation; Unknown when this observer never saw it.
 DaemonState last_word(const Sights&, const NodeName&);

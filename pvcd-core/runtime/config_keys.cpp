@@ -40,6 +40,9 @@ const Key keys[] = {
     form(list("pvcd", "cluster", "coordinators", Need::Required, {}, "Nodes that may be primary: 1, 3 or 5."),
          Form::NodeName),
 
+    number("pvcd", "cluster", "beat_port", 7906, 1, 65535, "",
+           "UDP port of the coordinators for the heartbeats beside the store; the same on all nodes."),
+
     form(text("pvcd", "node", "name", Need::Required, "", "Name of this node, unique in the cluster."), Form::NodeName),
     form(list("pvcd", "node", "addresses", Need::Required, {}, "IP addresses of this node, its own ones only."),
          Form::Address),

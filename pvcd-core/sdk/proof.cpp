@@ -70,4 +70,22 @@ std::optional<AgeReport> decode_age(std::string_view text) {
   return AgeReport{std::string(fields[1]), std::string(fields[2]), std::string(fields[3])};
 }
 
+std::string encode_beat(const Beat& beat) {
+  return "beat " + beat.node + " " + std::to_string(beat.incarnation) + " " + std::to_string(beat.number) + " " +
+         on_one_line(beat.cluster) + "\n";
+}
+
+std::optional<Beat> decode_beat(std::string_view text) {
+  auto line = whole_line(text);
+  if (!line) return std::nullopt;
+  auto fields = split(*line, 5);
+  Beat beat;
+  bool complete = fields.size() == 5 && fields[0] == "beat" && !fields[1].empty() &&
+                  read_number(fields[2], beat.incarnation) && read_number(fields[3], beat.number);
+  if (!complete) return std::nullopt;
+  beat.node = fields[1];
+  beat.cluster = fields[4];
+  return beat;
+}
+
 }  // namespace pvcd

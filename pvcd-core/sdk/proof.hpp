@@ -1,5 +1,6 @@
-// How the keepalive tells the units of its node that its session is alive: one line in /run/pvcd/proof, replaced by
-// rename. A reader that finds none, or an old one, has no right to act (S5); nobody has to answer for that.
+// What is said about life in one line. How the keepalive tells the units of its node that its session is alive: in
+// /run/pvcd/proof, replaced by rename. A reader that finds none, or an old one, has no right to act (S5); nobody has to
+// answer for that.
 #pragma once
 
 #include <optional>
@@ -33,5 +34,19 @@ struct AgeReport {
 
 std::string encode_age(const AgeReport&);
 std::optional<AgeReport> decode_age(std::string_view);
+
+// One datagram from the keepalive to each coordinator every beat_interval, beside the store. Where beats stop, the host
+// is looked at early; they prove nothing, so they are not signed: a forged one makes that look late or needless.
+inline constexpr Microseconds beat_interval = milliseconds(250);
+struct Beat {
+  std::string cluster;
+  NodeName node;
+  Incarnation incarnation = 0;
+  std::uint64_t number = 0;
+  bool operator==(const Beat&) const = default;
+};
+
+std::string encode_beat(const Beat&);
+std::optional<Beat> decode_beat(std::string_view);
 
 }  // namespace pvcd

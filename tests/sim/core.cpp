@@ -26,6 +26,7 @@ Core::Core(World& world, std::size_t node)
 void Core::start() {
   process.start();
   started_at_ = world_.events.now();
+  heard_.clear();
   client_.server.reset();
   stopping_ = founding_ = acted_ = domains_ready_ = false;
   claiming_ = vacating_ = publishing_ = give_up_asked_ = false;
@@ -58,6 +59,11 @@ void Core::stop() {
 }
 
 // ------------------------------------------------------------------------------------------------------------ rounds
+
+// What comes while it stands still is taken for lost.
+void Core::hear(const NodeName& name, Incarnation incarnation) {
+  if (process.runs()) heard_[name] = {incarnation, clock()};
+}
 
 void Core::store_changed(bool heartbeat) {
   if (!process.lives() || heartbeat) return;

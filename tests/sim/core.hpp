@@ -27,6 +27,7 @@ class Core {
   bool is_stopping() const { return stopping_ && process.lives(); }
 
   void store_changed(bool heartbeat);
+  void hear(const NodeName&, Incarnation);  // beside the store
   void take_fact(const VmUuid&, DomainState);
   void read_facts();  // the hypervisor has a full list
   void lose_facts();  // the hypervisor's process has ended
@@ -82,6 +83,7 @@ class Core {
   Client client_;
   BootId boot_;  // of the last start
   Instant started_at_ = 0;
+  logic::Heards heard_;
   bool stopping_ = false;
   CallQueue calls_;
   Right right_;          // of the last round

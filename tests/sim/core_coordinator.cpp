@@ -19,8 +19,8 @@ bool is_held(CoordinatorState state) {
 }  // namespace
 
 void Core::run_coordinator(const Right& right) {
-  logic::CoordinatorInput in{view(),        self(),  is_primary(),
-                             right.may_act, clock(), std::exchange(coordinator_answers_, {})};
+  logic::CoordinatorInput in{
+      view(), self(), is_primary(), right.may_act, clock(), std::exchange(coordinator_answers_, {}), heard_};
   logic::CoordinatorPlan plan = logic::decide_coordinator(in, coordinator_settings_, coordinator_memory_);
   acted_ = acted_ || !plan.actions.empty();
   world_.oracle.decided(node_, view(), plan);

@@ -181,6 +181,17 @@ void Keepalive::begin_life(Incarnation incarnation, std::uint64_t counter) {
   const std::uint64_t round = ++round_;
   process.after(heartbeat_interval, [this, round] { on_time(round); });
   beat();
+  beat_beside_the_store(round);
+}
+
+void Keepalive::beat_beside_the_store(std::uint64_t round) {
+  if (round != round_) return;
+  process.after(beat_interval, [this, round] { beat_beside_the_store(round); });
+  for (const NodeName& coordinator : world_.coordinators) {
+    const std::size_t other = world_.index_of(coordinator);
+    if (other != node_ && world_.network.passes(node_, other))
+      world_.node(other).core.hear(world_.node(node_).host.name(), incarnation_);
+  }
 }
 
 void Keepalive::remove_former_lives() {

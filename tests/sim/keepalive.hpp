@@ -42,6 +42,7 @@ class Keepalive {
 
   void on_time(std::uint64_t round);
   void beat();
+  void beat_beside_the_store(std::uint64_t round);
   void hear_plugins();
   void answered(const CommitOutcome&, Instant sent_at);
   void say_last_word(Instant deadline);

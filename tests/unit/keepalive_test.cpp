@@ -1,6 +1,8 @@
 // The whole plugin on the store in memory.
 #include "plugins/keepalive/keepalive.hpp"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -113,6 +115,39 @@ TEST_CASE("it joins, its counter moves, and each write renews the proof", "[keep
   CHECK(cluster.live(1)->counter > counter);
   CHECK(cluster.host.facts["incarnation"] == "1");
   keepalive->stop();
+}
+
+TEST_CASE("it beats beside the store to the addresses that the coordinators have in the store", "[keepalive]") {
+  Cluster cluster;
+  const int listener = ::socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  REQUIRE(::bind(listener, reinterpret_cast<sockaddr*>(&address), size) == 0);
+  REQUIRE(::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+  cluster.host.values.texts["cluster.name"] = "lab";
+  cluster.host.values.lists["cluster.coordinators"] = {"n1", "n2"};
+  cluster.host.values.numbers["cluster.beat_port"] = ntohs(address.sin_port);
+  NodeRecord n2;
+  n2.name = "n2";
+  n2.addresses = {"no address", "127.0.0.1"};
+  cluster.write({store::Create{store::paths::under(store::paths::nodes, "n2"), store::encode(n2), false, false}});
+  auto keepalive = cluster.process();
+  std::vector<Beat> heard;
+  REQUIRE(cluster.host.turn_until([&] {
+    char buffer[512];
+    const auto length = ::recv(listener, buffer, sizeof buffer, 0);
+    if (length > 0)
+      if (const auto beat = decode_beat({buffer, static_cast<std::size_t>(length)})) heard.push_back(*beat);
+    return heard.size() >= 3;
+  }));
+  CHECK(heard.front().cluster == "lab");
+  CHECK(heard.front().node == "n1");
+  CHECK(heard.front().incarnation == 1);
+  CHECK(heard.back().number == heard.front().number + 2);
+  keepalive->stop();
+  ::close(listener);
 }
 
 TEST_CASE("a process that follows resumes the session and keeps the incarnation", "[keepalive]") {

@@ -208,3 +208,30 @@ TEST_CASE(
     CHECK(hiccups(it.sights, "n2", it.now) == 1);
   }
 }
+
+TEST_CASE("heartbeats beside the store that stop together with the counter make a suspect sooner, and neither alone") {
+  World world;
+  const Instant heard_at = seconds(10);
+  Sights sights = look(world.view, {}, seconds(10), {{"n2", {1, heard_at}}});
+  CHECK_FALSE(is_quiet(sights, "n2", heard_at + quiet_after));
+  CHECK(is_quiet(sights, "n2", heard_at + quiet_after + 1));
+  CHECK(health_of(world, sights, heard_at + suspect_after * 3 / 5) == Health::Alive);
+  CHECK(health_of(world, sights, heard_at + suspect_after * 3 / 5 + 1) == Health::Suspect);
+  SECTION("they go on: only the counter says something") {
+    sights = look(world.view, sights, seconds(11), {{"n2", {1, seconds(12)}}});
+    CHECK_FALSE(is_quiet(sights, "n2", seconds(12)));
+    CHECK(health_of(world, sights, seconds(12)) == Health::Alive);
+    CHECK(health_of(world, sights, seconds(10) + suspect_after + 1) == Health::Suspect);
+  }
+  SECTION("the counter goes on: the way of the heartbeats is broken") {
+    world.beat("n2");
+    sights = look(world.view, sights, seconds(12));
+    CHECK_FALSE(is_quiet(sights, "n2", seconds(12) + quiet_after));
+    CHECK(health_of(world, sights, seconds(12) + quiet_after) == Health::Alive);
+  }
+  SECTION("they have stayed away for long") { CHECK_FALSE(is_quiet(sights, "n2", heard_at + quiet_for_good)); }
+  SECTION("none ever came, or only of another life") {
+    for (const Heards& heards : {Heards{}, Heards{{"n2", {7, heard_at}}}, Heards{{"n3", {1, heard_at}}}})
+      CHECK_FALSE(is_quiet(look(world.view, {}, seconds(10), heards), "n2", seconds(12)));
+  }
+}

@@ -180,6 +180,7 @@ struct Coordinator {
   Instant now = seconds(1000);
   bool may_act = true;
   std::vector<CoordinatorAnswer> answers;
+  Heards heard;
   std::vector<CoordinatorAction> actions;
 
   explicit Coordinator(World& seen, NodeName self = "n1") : world(seen), name(std::move(self)) {}
@@ -197,7 +198,8 @@ struct Coordinator {
   }
   Coordinator& round() {
     CoordinatorPlan plan = decide_coordinator(
-        {world.view, world.life(name), is_primary(), may_act, now, std::exchange(answers, {})}, settings, memory);
+        {world.view, world.life(name), is_primary(), may_act, now, std::exchange(answers, {}), heard}, settings,
+        memory);
     memory = std::move(plan.next);
     actions = std::move(plan.actions);
     return *this;
