@@ -92,6 +92,8 @@ void Keepalive::start(Host& host) {
   session_timeout_wanted_ = milliseconds(static_cast<std::uint64_t>(host.shared().number("store.session_timeout_ms")));
   for (auto* log : {&hold_log_, &garbage_log_, &stall_log_, &proof_log_}) log->emplace(host);
   proof_.emplace(run_directory_ + "/proof");
+  const bool fences_itself = host.shared().text("self_fence.mode") == self_fence_by_watchdog;
+  self_fence_.emplace(run_directory_, node_.boot, fences_itself);
   age_socket_.emplace(host.loop(), run_directory_ + "/ages", [this](std::string_view datagram) { receive(datagram); });
   retry_.emplace(host.loop(), [this] { look(); });
   loop_.emplace(host.loop());
@@ -129,6 +131,7 @@ void Keepalive::leave() {
     host_->log(told ? Level::Notice : Level::Warning, std::string("left the cluster") +
                                                           (running ? " with virtual machines running" : "") +
                                                           (told ? "" : "; the store did not take the last word"));
+    if (told) self_fence_->permit_disarm();
   }
   proof_->remove();
   store_->close();
@@ -271,6 +274,7 @@ LiveRecord Keepalive::snapshot() const {
   const auto load = read_host_load();
   LiveRecord live;
   live.daemon_state = last_word_.value_or(ages_.daemon_state());
+  live.self_fence = self_fence_->words(last_word_.has_value());
   live.memory_used = load.memory_used;
   live.memory_free = load.memory_free;
   live.cpu_load = load.cpu_load;

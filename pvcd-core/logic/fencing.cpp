@@ -307,6 +307,7 @@ void gather_about(Round& round, const NodeRecord& node) {
   if (known == round.next.power.end() || showed_life(round, node, known->second))
     known = round.next.power.insert_or_assign(node.name, begin_history(round, node)).first;
   PowerHistory& history = known->second;
+  if (take_self_fence(round, node, history, state)) return;
   if (open)
     carry_on_fence(round, node, history, state);
   else if (state == Health::Suspect || !round.in.primary)

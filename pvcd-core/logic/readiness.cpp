@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "logic/round.hpp"
+#include "logic/self_fence.hpp"
 
 namespace pvcd::logic {
 namespace {
@@ -11,20 +12,23 @@ bool is_alive(const Round& round, const NodeName& name) {
   return health(round.view(), round.next.sights, name, round.in.now, round.settings.suspect_after) == Health::Alive;
 }
 
-ReadinessRecord readiness(const NodeRecord& node, const PowerReading& reading) {
+ReadinessRecord readiness(const NodeRecord& node, const PowerReading& reading, const std::string& watchdog) {
   ReadinessRecord record;
   record.boot = node.boot;
-  record.fence_ready = reading.state == PowerState::On;
+  record.fence_ready = reading.state == PowerState::On && watchdog.empty();
   if (reading.state == PowerState::Off)
     record.note = "its BMC reads off while it proves itself alive: the wrong BMC is configured";
   if (reading.state == PowerState::Unknown) record.note = "fencing it would fail: " + reading.note;
+  if (!watchdog.empty()) record.note += (record.note.empty() ? "" : "; ") + watchdog;
   return record;
 }
 
 void note_readiness(Round& round, const PowerRead& read) {
   auto node = round.view().nodes.find(read.node);
   if (node == round.view().nodes.end() || !is_alive(round, read.node)) return;
-  const ReadinessRecord record = readiness(node->second.value, read.reading);
+  const Live* live = live_of(round.view(), node->second.value);
+  const ReadinessRecord record =
+      readiness(node->second.value, read.reading, live ? objection_of_watchdog(*live) : std::string());
   ReadinessAsked& asked = round.next.readiness_asked[read.node];
   asked.failures = record.fence_ready ? 0 : asked.failures + 1;
   auto known = round.view().readiness.find(read.node);

@@ -56,6 +56,7 @@ void Keepalive::say_last_word(Instant deadline) {
   if (world_.store.serves(node_)) world_.store.close_session(client_.session);
   host.session_file = 0;
   process.end();
+  world_.node(node_).watchdog.leave(last_word_told_);
 }
 
 void Keepalive::hear_core(bool shuts_down) {
@@ -204,6 +205,8 @@ LiveRecord Keepalive::snapshot() const {
   const Host& host = world_.node(node_).host;
   LiveRecord live;
   live.daemon_state = last_word_.value_or(daemon_state_);
+  live.self_fence = world_.node(node_).watchdog.words();
+  if (live.self_fence && last_word_) live.self_fence = SelfFence{false, 0, 0, "the node leaves"};
   live.memory_free = host.memory_free();
   live.memory_used = host.memory_total - live.memory_free;
   if (core_heard_) live.units["core"] = {"running", host.clock() - *core_heard_, {}};

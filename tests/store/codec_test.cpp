@@ -32,7 +32,8 @@ NodeRecord example() {
 }
 template <>
 LiveRecord example() {
-  return {"n1", "boot-1", 7, 42, DaemonState::Shutdown, 1, 2, 0.25, {{"core", {"running", 1000, "well"}}}};
+  return {"n1", "boot-1", 7, 42, DaemonState::Shutdown, 1, 2, 0.25, {{"core", {"running", 1000, "well"}}},
+          SelfFence{true, 3, 4, "note"}};
 }
 template <>
 ReadinessRecord example() {
@@ -114,7 +115,7 @@ StorageRecord example() {
 }
 
 const std::set<std::string> optional_keys = {
-    "images",   "age",         "health",      "pools",     "floating_addresses",
+    "images",   "self_fence", "age",         "health",      "pools",     "floating_addresses",
     "note",     "memory_used", "memory_free", "cpu_load",  "node_limit",
     "priority", "tags",        "profile",     "autostart", "process",
     "handover", "reason",      "facts",       "arguments", "message",

@@ -99,7 +99,7 @@ class Chaos {
         return put(view.fences, dice.any(names), [&](const auto& name) { return fence(name); });
       case 10:
         return put(view.evidence, dice.any(boots), [&](const auto& boot) {
-          return EvidenceRecord{dice.upto(EvidenceKind::Storage),
+          return EvidenceRecord{dice.upto(EvidenceKind::Watchdog),
                                 {dice.any(names), boot, dice.number()},
                                 dice.any(names),
                                 dice.number(),
@@ -151,6 +151,7 @@ class Chaos {
     live.value.incarnation = incarnation;
     live.value.counter = dice.number();
     live.value.daemon_state = dice.mostly(DaemonState::Run, DaemonState::Fenced);
+    if (dice.one_in(2)) live.value.self_fence = SelfFence{dice.one_in(2), dice.number(), dice.number(), "note"};
     live.value.memory_free = dice.one_in(4) ? dice.number() : largest;
     if (!dice.one_in(8)) live.value.units["core"] = {dice.one_in(8) ? "stalled" : "running", dice.number(), ""};
     live.version = dice.version();
@@ -191,7 +192,7 @@ class Chaos {
     record.epoch = dice.number();
     while (dice.one_in(2))
       record.former.push_back(
-          {dice.life(), dice.number(), dice.some(names), dice.instances(), dice.upto(CoverKind::Storage)});
+          {dice.life(), dice.number(), dice.some(names), dice.instances(), dice.upto(CoverKind::Watchdog)});
     return record;
   }
 
