@@ -25,6 +25,7 @@ using store::boottime_now;
 constexpr Microseconds wait_retry = seconds(1);
 constexpr Microseconds refuse_retry = seconds(60);
 constexpr std::uint64_t beats_per_session = 6;
+constexpr std::uint64_t unanswered_beats_max = 1000;
 constexpr Microseconds last_word_limit_min = seconds(2);
 
 std::string run_directory() {
@@ -214,9 +215,12 @@ void Keepalive::decide(const LookResult& seen) {
   std::visit([this](const auto& decision) { carry_out(decision); }, decide_join(seen.look, own_facts()));
 }
 
+// A heartbeat of the former process may arrive after this look. No counter is used twice: a proof that comes with one
+// that was seen before would not end a silence.
 void Keepalive::carry_out(const Resume& resume) {
   ages_.resume(resume.live, boottime_now());
-  commit(resume.changes, [this, live = resume.live] { begin_life(live.incarnation, live.counter, "resumed"); });
+  commit(resume.changes,
+         [this, live = resume.live] { begin_life(live.incarnation, live.counter + unanswered_beats_max, "resumed"); });
 }
 
 void Keepalive::carry_out(const Join& join) {

@@ -9,6 +9,7 @@ namespace {
 constexpr Microseconds wait_retry = seconds(1);
 constexpr Microseconds refuse_retry = seconds(60);
 constexpr Microseconds reading_max = milliseconds(300);  // of all that a join depends on, one after the other
+constexpr std::uint64_t unanswered_beats_max = 1000;
 constexpr Microseconds last_word_look = milliseconds(50);
 
 template <class Record>
@@ -136,7 +137,8 @@ void Keepalive::decide(const keepalive::ClusterLook& look) {
 
 void Keepalive::carry_out(const keepalive::Resume& resume) {
   daemon_state_ = resume.live.daemon_state;
-  commit(resume.changes, [this, live = resume.live] { begin_life(live.incarnation, live.counter); });
+  commit(resume.changes,
+         [this, live = resume.live] { begin_life(live.incarnation, live.counter + unanswered_beats_max); });
 }
 
 void Keepalive::carry_out(const keepalive::Join& join) {

@@ -454,7 +454,7 @@ TEST_CASE("ten thousand nodes and a VM on each: what can be placed is placed") {
     node.incarnation = 1;
     node.memory_total = 1 << 30;
     Live live;
-    live.value = {node.name, node.boot, 1, 1, DaemonState::Run, 0, 1 << 30, 0, {{"core", {"running", 0, ""}}}};
+    live.value = {node.name, node.boot, 1, 1, DaemonState::Run, 0, 1 << 30, 0, {{"core", {"running", 0, ""}}}, {}};
     live.session = true;
     OwnerRecord owner;
     owner.generation = 1;

@@ -6,6 +6,7 @@
 #include "logic/placement.hpp"
 #include "logic/self_fence.hpp"
 #include "logic/waiting.hpp"
+#include "vm_agent.hpp"
 
 using namespace pvcd;
 using namespace pvcd::logic;
@@ -162,4 +163,20 @@ TEST_CASE("a VM of a silent host says when its watchdog will have cut it, or tha
   CHECK(missing() == "waiting for proof that n2 is off; its watchdog is not armed, so that silence proves nothing");
   it.world.live("n2").value.self_fence.reset();
   CHECK(missing() == "waiting for proof that n2 is off");
+}
+
+TEST_CASE("no VM is started before the store has it that a watchdog is armed, and people are told why") {
+  Agent n2;
+  n2.settings.needs_watchdog = true;
+  n2.world.own(web, "n2");
+  n2.world.live("n2").value.self_fence = SelfFence{false, 0, 0, "no proof of this boot yet"};
+  n2.round().answer(DomainProbe{DomainState::Gone, {}, {}});
+  CHECK_FALSE(n2.plans<RunHook>());
+  REQUIRE(n2.plans<WriteRun>());
+  CHECK(n2.plans<WriteRun>()->record.reason == "n2 starts no VM: its watchdog is not armed: no proof of this boot yet");
+  n2.answer(Written{true, {}});
+  n2.world.live("n2").value.self_fence = SelfFence{true, seconds(4), seconds(10), {}};
+  n2.wait(seconds(10));
+  n2.wait(seconds(10));
+  CHECK(n2.plans<RunHook>());
 }
