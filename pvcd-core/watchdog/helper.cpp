@@ -36,8 +36,9 @@ void Helper::tick(Instant now) {
     if (!device_ && !is_armed()) tell({false, 0, 0, "this boot has not proven itself yet"});
     return;
   }
-  if (device_ || now >= retry_at_) pet(proof->sent_at + settings_.proof_limit);
-  if (!device_) retry_at_ = std::max(retry_at_, now + retry_pause);
+  if (!device_ && now < retry_at_) return;
+  if (!device_) retry_at_ = now + retry_pause;
+  pet(proof->sent_at + settings_.proof_limit);
 }
 
 // Between the look at the proof and the device this process may stand still for long, and go on while the host is about

@@ -184,13 +184,15 @@ def test_what_the_store_does_not_know_stays_armed(bench):
 
 
 def test_a_device_that_somebody_else_has_is_told_of(bench):
-    held = os.open(bench.folder / "device" / FILE, os.O_WRONLY)
-    os.write(held, b"\0")
+    device = bench.folder / "device" / FILE         # not opened here: this process answers for it
+    other = subprocess.Popen(["sh", "-c", f"exec 3>{device}; echo >&3; read end; printf V >&3"], stdin=subprocess.PIPE)
+    wait_for("it to be open", lambda: bench.acts, PATIENCE)
     bench.start()
     bench.prove_until("the helper to say so", lambda: "busy" in bench.words())
     assert bench.words()[1] == "unarmed"
-    os.write(held, b"V")
-    os.close(held)
+    other.communicate(b"\n", timeout=PATIENCE)
+    bench.prove_until("the helper to arm the device", bench.is_said_to_be_armed)
+    assert bench.acts == ["armed", "disarmed", "armed"]
 
 
 def _tell(seconds, text):

@@ -57,7 +57,7 @@ class WatchdogTrials(Trials):
         victim = self.owner()
         before = self.cluster.guests.disk_state(IMAGE)
         self.event(f"pvcd is stopped on {victim}, with web1 running")
-        self.cluster.host(victim).run("systemctl", "stop", "pvcd.target", timeout=PATIENCE)
+        self.stop_pvcd(victim)
         require(self.acts(victim)[-1] == "disarmed", f"the watchdog of {victim}: {self.acts(victim)}")
         require(not self.self_fence_of(victim)["armed"], "it is on record as armed")
         self.cluster.bmc(victim).dead()
@@ -87,7 +87,7 @@ class WatchdogTrials(Trials):
         host = self.cluster.host(victim)
         config = host.read("/etc/pvcd/pvcd.toml")
         self.event(f"{victim} is started with a device that is not there")
-        host.run("systemctl", "stop", "pvcd.target", timeout=PATIENCE)
+        self.stop_pvcd(victim)
         host.write("/etc/pvcd/pvcd.toml", config.replace(WATCHDOG, "/dev/no-such-watchdog"))
         host.run("systemctl", "start", "pvcd.target", timeout=PATIENCE)
         asked = self.owner()
@@ -95,7 +95,7 @@ class WatchdogTrials(Trials):
                         and "no-such-watchdog" in (said := self.node(asked, victim, "FenceNote") or "") and said, PATIENCE)
         self.note(note)
         self.event("its configuration is corrected")
-        host.run("systemctl", "stop", "pvcd.target", timeout=PATIENCE)
+        self.stop_pvcd(victim)
         host.write("/etc/pvcd/pvcd.toml", config)
         host.run("systemctl", "start", "pvcd.target", timeout=PATIENCE)
         wait_for(f"{victim} to be ready", lambda: self.node(asked, victim, "FenceReady") and not self.node(asked, victim, "FenceNote"), PATIENCE)
@@ -113,6 +113,16 @@ class WatchdogTrials(Trials):
         require(not self.evidence_about(boot), f"there is evidence: {self.evidence_about(boot)}")
 
     # --------------------------------------------------------------------------------------------------------- the parts
+
+    def stop_pvcd(self, name: str) -> None:
+        """To the last unit: systemctl waits for the target alone."""
+        self.cluster.host(name).run("systemctl", "stop", "pvcd.target", timeout=PATIENCE)
+        wait_for(f"every unit of {name} to be stopped", lambda: not self.units_of(name), PATIENCE)
+
+    def units_of(self, name: str) -> list[str]:
+        states = "--state=active,activating,deactivating,reloading"
+        listed = self.cluster.host(name).run("systemctl", "list-units", "--plain", "--no-legend", states, "pvcd*.service").stdout
+        return [line.split()[0] for line in listed.splitlines()]
 
     def cut_off_with_its_bmc(self, victim: str) -> None:
         self.event(f"{victim} is cut off from the other hosts, and its BMC is silent")

@@ -151,7 +151,8 @@ class Chaos {
     live.value.incarnation = incarnation;
     live.value.counter = dice.number();
     live.value.daemon_state = dice.mostly(DaemonState::Run, DaemonState::Fenced);
-    if (dice.one_in(2)) live.value.self_fence = SelfFence{dice.one_in(2), dice.number(), dice.number(), "note"};
+    const std::uint64_t number = live.value.counter;  // it decides, without another throw of the dice
+    if (number % 4 == 0) live.value.self_fence = SelfFence{number % 8 == 0, number, number, "note"};
     live.value.memory_free = dice.one_in(4) ? dice.number() : largest;
     if (!dice.one_in(8)) live.value.units["core"] = {dice.one_in(8) ? "stalled" : "running", dice.number(), ""};
     live.version = dice.version();

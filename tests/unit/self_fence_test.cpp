@@ -170,13 +170,12 @@ TEST_CASE("no VM is started before the store has it that a watchdog is armed, an
   n2.settings.needs_watchdog = true;
   n2.world.own(web, "n2");
   n2.world.live("n2").value.self_fence = SelfFence{false, 0, 0, "no proof of this boot yet"};
-  n2.round().answer(DomainProbe{DomainState::Gone, {}, {}});
+  n2.round().gone();
   CHECK_FALSE(n2.plans<RunHook>());
   REQUIRE(n2.plans<WriteRun>());
   CHECK(n2.plans<WriteRun>()->record.reason == "n2 starts no VM: its watchdog is not armed: no proof of this boot yet");
-  n2.answer(Written{true, {}});
+  n2.written();
   n2.world.live("n2").value.self_fence = SelfFence{true, seconds(4), seconds(10), {}};
-  n2.wait(seconds(10));
-  n2.wait(seconds(10));
+  n2.wait(seconds(10)).gone();
   CHECK(n2.plans<RunHook>());
 }

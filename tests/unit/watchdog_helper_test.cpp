@@ -77,11 +77,26 @@ TEST_CASE("what is no watchdog is not taken for one, and the node says why") {
                                       std::pair{"/dev/no-such", "/dev/no-such: No such file or directory"});
   Helper helper = it.helper(device);
   helper.tick(now);
-  helper.tick(now + seconds(2));
+  const Microseconds later = GENERATE(milliseconds(250), seconds(2));
+  helper.tick(now + later);
   REQUIRE(it.words());
   CHECK_FALSE(it.words()->armed);
-  CHECK(it.words()->note.starts_with(why));
+  CHECK_THAT(it.words()->note, Catch::StartsWith(why));
   CHECK(it.logged.size() == 1);  // once
+}
+
+TEST_CASE("a device that is missing is looked for again, once a second") {
+  Case it;
+  const Instant now = runtime::boottime_us();
+  it.prove("boot-1", now);
+  Helper helper = it.helper(it.folder.path / "device");
+  helper.tick(now);
+  CHECK(it.words()->note.ends_with("No such file or directory"));
+  it.write("device", "");
+  for (Microseconds passed = pet_interval; passed < seconds(1); passed += pet_interval) helper.tick(now + passed);
+  CHECK(it.words()->note.ends_with("No such file or directory"));
+  helper.tick(now + seconds(1));
+  CHECK(it.words()->note.find("it is no watchdog") != std::string::npos);
 }
 
 TEST_CASE("a helper that comes back does not take back what it has said, whatever it finds") {
