@@ -23,12 +23,16 @@ ReadinessRecord readiness(const NodeRecord& node, const PowerReading& reading, c
   return record;
 }
 
+std::string words_of_watchdog(const Round& round, const NodeRecord& node) {
+  const Live* live = live_of(round.view(), node);
+  return live ? objection_of_watchdog(*live) : std::string();
+}
+
 void note_readiness(Round& round, const PowerRead& read) {
   auto node = round.view().nodes.find(read.node);
   if (node == round.view().nodes.end() || !is_alive(round, read.node)) return;
-  const Live* live = live_of(round.view(), node->second.value);
   const ReadinessRecord record =
-      readiness(node->second.value, read.reading, live ? objection_of_watchdog(*live) : std::string());
+      readiness(node->second.value, read.reading, words_of_watchdog(round, node->second.value));
   ReadinessAsked& asked = round.next.readiness_asked[read.node];
   asked.failures = record.fence_ready ? 0 : asked.failures + 1;
   auto known = round.view().readiness.find(read.node);
@@ -45,8 +49,8 @@ void note_readiness(Round& round, const PowerRead& read) {
 // One that could not be fenced is asked again soon, then less and less often.
 Microseconds interval(const Round& round, const NodeRecord& node, const ReadinessAsked& asked) {
   auto known = round.view().readiness.find(node.name);
-  const bool ready =
-      known != round.view().readiness.end() && known->second.value.boot == node.boot && known->second.value.fence_ready;
+  const bool ready = known != round.view().readiness.end() && known->second.value.boot == node.boot &&
+                     known->second.value.fence_ready && words_of_watchdog(round, node).empty();
   if (ready) return round.settings.readiness_interval;
   return std::min(back_off(round.settings, asked.failures), round.settings.readiness_interval);
 }

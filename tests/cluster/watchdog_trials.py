@@ -67,7 +67,7 @@ class WatchdogTrials(Trials):
         require(self.cluster.guests.disk_state(IMAGE).run == before.run, "the guest was disturbed")
         self.event(f"pvcd is started again on {victim}")
         self.cluster.bmc(victim).alive()
-        self.cluster.host(victim).run("systemctl", "start", "pvcd.target", timeout=PATIENCE)
+        self.cluster.host(victim).run("systemctl", "start", *UNITS, timeout=PATIENCE)
         wait_for(f"{victim} to be armed again", lambda: self.self_fence_of(victim).get("armed"), PATIENCE)
         require(self.acts(victim)[-1] == "armed", f"the watchdog of {victim}: {self.acts(victim)}")
 
@@ -89,7 +89,7 @@ class WatchdogTrials(Trials):
         self.event(f"{victim} is started with a device that is not there")
         self.stop_pvcd(victim)
         host.write("/etc/pvcd/pvcd.toml", config.replace(WATCHDOG, "/dev/no-such-watchdog"))
-        host.run("systemctl", "start", "pvcd.target", timeout=PATIENCE)
+        host.run("systemctl", "start", *UNITS, timeout=PATIENCE)
         asked = self.owner()
         note = wait_for(f"{victim} to be shown as not ready", lambda: self.node(asked, victim, "FenceReady") is False
                         and "no-such-watchdog" in (said := self.node(asked, victim, "FenceNote") or "") and said, PATIENCE)
@@ -97,7 +97,7 @@ class WatchdogTrials(Trials):
         self.event("its configuration is corrected")
         self.stop_pvcd(victim)
         host.write("/etc/pvcd/pvcd.toml", config)
-        host.run("systemctl", "start", "pvcd.target", timeout=PATIENCE)
+        host.run("systemctl", "start", *UNITS, timeout=PATIENCE)
         wait_for(f"{victim} to be ready", lambda: self.node(asked, victim, "FenceReady") and not self.node(asked, victim, "FenceNote"), PATIENCE)
 
     def without_a_watchdog_silence_proves_nothing(self) -> None:
