@@ -26,19 +26,21 @@ void Watchdog::look() {
   const bool young = proof && proof->life.boot == host.boot() && host.clock() < proof->sent_at + proof_limit;
   if (young && fitted)
     process.after(world_.random.below(syscall_max), [this, sent_at = proof->sent_at] { pet(sent_at); });
+  if (open_ && !young && world_.mishap(5)) return die();  // somebody kills it then, of all times
   process.after(pet_interval, [this] { look(); });
+}
+
+void Watchdog::die() {
+  kill();
+  world_.events.after(restart_pause, [this, boot = world_.node(node_).host.boot()] {
+    const Host& host = world_.node(node_).host;
+    if (host.is_on() && host.boot() == boot && !process.lives()) start();
+  });
 }
 
 // However long it stood still since it looked, the kernel ends it before it could pet too late.
 void Watchdog::pet(Instant sent_at) {
-  if (world_.node(node_).host.clock() >= sent_at + proof_limit) {
-    let_go();
-    process.end();
-    return world_.events.after(restart_pause, [this, boot = world_.node(node_).host.boot()] {
-      const Host& host = world_.node(node_).host;
-      if (host.is_on() && host.boot() == boot && !process.lives()) start();
-    });
-  }
+  if (world_.node(node_).host.clock() >= sent_at + proof_limit) return die();
   open_ = armed_ = true;
   ping();
   file_ = SelfFence{true, proof_limit, 2 * watchdog_device_timeout, {}};

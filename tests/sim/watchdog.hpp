@@ -32,6 +32,7 @@ class Watchdog {
   void pet(Instant sent_at);
   void ping();
   void let_go();
+  void die();
   void expire(Instant pinged_at);
 
   World& world_;
