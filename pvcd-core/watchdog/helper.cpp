@@ -46,7 +46,7 @@ void Helper::tick(Instant now) {
 // of W, no pet but that one comes after D, and the host is off W after D at the latest.
 void Helper::pet(Instant limit) {
   deadline_.begin(limit);
-  if (!device_) open();
+  if (!device_) open(is_armed() ? Device::Before::Armed : Device::Before::Unarmed);
   const bool petted = device_ && device_->pet();
   deadline_.end();
   if (!device_) return;
@@ -55,9 +55,8 @@ void Helper::pet(Instant limit) {
   log_once(settings_.device + ": it does not take its pet");
 }
 
-void Helper::open() {
+void Helper::open(Device::Before before) {
   try {
-    const auto before = is_armed() ? Device::Before::Armed : Device::Before::Unarmed;
     auto device = std::make_unique<Device>(settings_.device, settings_.timeout / 2, before);
     const Microseconds longest = 2 * device->timeout();
     if (is_armed() && longest > words_->watchdog_timeout)
@@ -80,7 +79,7 @@ void Helper::leave() {
   const SelfFence armed = *words_;
   tell({false, 0, 0, "the node has left"});
   if (!is_armed() && permits_disarm(read(disarm_file), settings_.boot)) {
-    if (!device_) open();
+    if (!device_) open(Device::Before::Armed);
     if (device_ && device_->disarm()) return settings_.log("disarmed");
   }
   tell(armed);

@@ -35,7 +35,7 @@ class Helper {
  private:
   bool is_armed() const { return words_ && words_->armed; }
   void pet(Instant limit);
-  void open();
+  void open(Device::Before);
   void tell(SelfFence);
   void log_once(const std::string&);
   std::string read(const char* file) const;
