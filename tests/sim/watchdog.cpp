@@ -63,7 +63,7 @@ void Watchdog::expire(Instant pinged_at) {
   world_.chronicle.note("cut of " + host.name());
   world_.tally.count("watchdog-cuts");
   host.power_off();
-  if (!world_.calm && world_.random.chance(70))
+  if (!world_.calm)  // a board is reset and boots; in a story it stays off until somebody boots it
     world_.events.after(world_.random.between(seconds(2), seconds(30)), [this] { world_.boot(node_); });
 }
 
