@@ -26,6 +26,7 @@ using store::boottime_now;
 constexpr Microseconds wait_retry = seconds(1);
 constexpr Microseconds refuse_retry = seconds(60);
 constexpr std::uint64_t beats_per_session = 6;
+constexpr std::uint64_t unanswered_beats_max = 1000;
 constexpr Microseconds last_word_limit_min = seconds(2);
 constexpr Microseconds aim_interval = seconds(10);  // a coordinator that joined anew may have other addresses
 
@@ -94,6 +95,8 @@ void Keepalive::start(Host& host) {
   session_timeout_wanted_ = milliseconds(static_cast<std::uint64_t>(host.shared().number("store.session_timeout_ms")));
   for (auto* log : {&hold_log_, &garbage_log_, &stall_log_, &proof_log_}) log->emplace(host);
   proof_.emplace(run_directory_ + "/proof");
+  const bool fences_itself = host.shared().text("self_fence.mode") == self_fence_by_watchdog;
+  self_fence_.emplace(run_directory_, node_.boot, fences_itself);
   age_socket_.emplace(host.loop(), run_directory_ + "/ages", [this](std::string_view datagram) { receive(datagram); });
   retry_.emplace(host.loop(), [this] { look(); });
   loop_.emplace(host.loop());
@@ -138,6 +141,7 @@ void Keepalive::leave() {
     host_->log(told ? Level::Notice : Level::Warning, std::string("left the cluster") +
                                                           (running ? " with virtual machines running" : "") +
                                                           (told ? "" : "; the store did not take the last word"));
+    if (told) self_fence_->permit_disarm();
   }
   proof_->remove();
   store_->close();
@@ -221,9 +225,12 @@ void Keepalive::decide(const LookResult& seen) {
   std::visit([this](const auto& decision) { carry_out(decision); }, decide_join(seen.look, own_facts()));
 }
 
+// A heartbeat of the former process may arrive after this look. No counter is used twice: a proof that comes with one
+// that was seen before would not end a silence.
 void Keepalive::carry_out(const Resume& resume) {
   ages_.resume(resume.live, boottime_now());
-  commit(resume.changes, [this, live = resume.live] { begin_life(live.incarnation, live.counter, "resumed"); });
+  commit(resume.changes,
+         [this, live = resume.live] { begin_life(live.incarnation, live.counter + unanswered_beats_max, "resumed"); });
 }
 
 void Keepalive::carry_out(const Join& join) {
@@ -298,6 +305,7 @@ LiveRecord Keepalive::snapshot() const {
   const auto load = read_host_load();
   LiveRecord live;
   live.daemon_state = last_word_.value_or(ages_.daemon_state());
+  live.self_fence = self_fence_->words(last_word_.has_value());
   live.memory_used = load.memory_used;
   live.memory_free = load.memory_free;
   live.cpu_load = load.cpu_load;

@@ -29,6 +29,8 @@ const char* text_of(CoverKind cover) {
       return "the operator's word that it is off";
     case CoverKind::Storage:
       return "its address being shut out of Ceph";
+    case CoverKind::Watchdog:
+      return "its own watchdog, which has cut it";
   }
   return "nothing";
 }
@@ -38,13 +40,14 @@ std::string life_text(const Life& life) { return life.node + " (boot " + life.bo
 // A release is the owner's word that nothing of it is left; an instance that is still listed contradicts it.
 bool is_evidence(CoverKind cover) {
   return cover == CoverKind::Power || cover == CoverKind::LaterBoot || cover == CoverKind::Operator ||
-         cover == CoverKind::Storage;
+         cover == CoverKind::Storage || cover == CoverKind::Watchdog;
 }
 
 // Ends every client of the host, not only those that were recorded: after a later boot the same address may belong to
 // something that lives.
 bool ends_whole_host(CoverKind cover) {
-  return cover == CoverKind::Power || cover == CoverKind::Operator || cover == CoverKind::Storage;
+  return cover == CoverKind::Power || cover == CoverKind::Operator || cover == CoverKind::Storage ||
+         cover == CoverKind::Watchdog;
 }
 
 std::optional<Owner> recorded_as_dead(const Address& address, const VmStart& start) {

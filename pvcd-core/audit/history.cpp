@@ -19,6 +19,8 @@ EvidenceKind kind_behind(CoverKind cover) {
       return EvidenceKind::Operator;
     case CoverKind::Storage:
       return EvidenceKind::Storage;
+    case CoverKind::Watchdog:
+      return EvidenceKind::Watchdog;
     default:
       return EvidenceKind::Power;
   }

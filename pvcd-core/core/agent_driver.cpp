@@ -6,6 +6,7 @@
 #include "runtime/clock.hpp"
 #include "runtime/journal.hpp"
 #include "runtime/names.hpp"
+#include "sdk/self_fence.hpp"
 #include "store/changes.hpp"
 #include "store/paths.hpp"
 
@@ -71,6 +72,7 @@ AgentDriver::AgentDriver(Cluster& cluster, Plugins& plugins, Decisions& decision
   const auto timing = [&](const char* key) { return milliseconds(static_cast<std::uint64_t>(shared.number(key))); };
   settings_.hooks = shared.list("hooks.vm_pre_start");
   settings_.shutdown_timeout = timing("timings.shutdown_timeout_ms");
+  settings_.needs_watchdog = shared.text("self_fence.mode") == self_fence_by_watchdog;
   settings_.retry_min = timing("timings.retry_min_ms");
   settings_.retry_max = timing("timings.retry_max_ms");
   settings_.act_limit = timing("timings.hook_deadline_ms");

@@ -116,7 +116,8 @@ PVCD_MEMBERS(logic::ElectionPlan, next, claim)
 
 // ----------------------------------------------------------------------------------------------------------- the agent
 
-PVCD_MEMBERS(logic::AgentSettings, hooks, shutdown_timeout, retry_min, retry_max, act_limit, settled_after)
+PVCD_MEMBERS(logic::AgentSettings, hooks, shutdown_timeout, retry_min, retry_max, act_limit, needs_watchdog,
+             settled_after)
 PVCD_MEMBERS(logic::OwnWrite, run, owner, limit)
 PVCD_MEMBERS(logic::VmMemory, step, goal, under_way, generation, hook, process, domain, present, instances, unrecorded,
              doubted_at, looked_at, create_ends_at, not_before, failures, shutdown_asked, running_since, crashes,

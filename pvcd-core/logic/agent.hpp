@@ -24,6 +24,7 @@ struct AgentSettings {
   Microseconds retry_min = seconds(1);
   Microseconds retry_max = seconds(60);
   Microseconds act_limit = seconds(10);      // of every permit: what a plugin is asked for begins within it or never
+  bool needs_watchdog = false;               // no start before the store has it that one is armed
   Microseconds settled_after = seconds(60);  // a QEMU that ended earlier than this did not start well
 };
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "logic/liveness.hpp"
+#include "logic/self_fence.hpp"
 
 namespace pvcd::logic {
 namespace {
@@ -143,7 +144,10 @@ void AgentVm::choose_run() {
   // Whatever was waited for stays remembered; the rest of a former start does not.
   memory_.present.clear();
   memory_.instances.clear();
-  if (!memory_.process) return go(Step::Hooks);
+  if (!memory_.process) {
+    const std::string unarmed = settings_.needs_watchdog ? objection_of_watchdog(in_.view, in_.self) : "";
+    return unarmed.empty() ? go(Step::Hooks) : refuse(in_.self.node + " starts no VM: " + unarmed);
+  }
   const bool recorded_running = lives_as_recorded(VmState::Running);
   if (recorded_running && run_->value.reason.empty()) return rest();
   // Neither beside it nor on top of it: whether its CPUs ever ran decides what is to be done with it.

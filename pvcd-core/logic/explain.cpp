@@ -47,6 +47,8 @@ const char* cover_text(CoverKind cover) {
       return "which an operator confirmed off";
     case CoverKind::Storage:
       return "which is shut out of its disks";
+    case CoverKind::Watchdog:
+      return "which its own watchdog has cut";
     case CoverKind::None:
       break;
   }

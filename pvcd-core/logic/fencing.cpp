@@ -319,6 +319,7 @@ void gather_about(Round& round, const NodeRecord& node) {
   if (!before || showed_life(round, node, *before))
     round.next.power.insert_or_assign(node.name, begin_history(round, node, before));
   PowerHistory& history = round.next.power.at(node.name);
+  if (take_self_fence(round, node, history, state)) return;
   if (open)
     carry_on_fence(round, node, history, state);
   else if (quiet)

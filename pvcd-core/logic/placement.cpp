@@ -5,6 +5,8 @@
 #include <limits>
 #include <tuple>
 
+#include "logic/self_fence.hpp"
+
 namespace pvcd::logic {
 namespace {
 
@@ -105,6 +107,7 @@ std::string objection(const ClusterView& view, const VmRecord& vm, const NodeRec
   if (view.fences.contains(node.name)) return "being fenced";
   // Its keepalive may live while nothing there would start a VM.
   if (const std::string no = unit_objection(live_of(view, node)->value, settings.needs); !no.empty()) return no;
+  if (const std::string no = objection_of_watchdog(*live_of(view, node)); !no.empty()) return no;
   const Promised promised = promised_on(promises, node.name);
   if (promised.unknown) return "owns a VM whose record cannot be read, and may need its memory";
   const std::uint64_t unpromised = rest(node.memory_total, promised.total);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "logic/round.hpp"
+#include "logic/self_fence.hpp"
 
 namespace pvcd::logic {
 namespace {
@@ -11,20 +12,27 @@ bool is_alive(const Round& round, const NodeName& name) {
   return health(round.view(), round.next.sights, name, round.in.now, round.settings.suspect_after) == Health::Alive;
 }
 
-ReadinessRecord readiness(const NodeRecord& node, const PowerReading& reading) {
+ReadinessRecord readiness(const NodeRecord& node, const PowerReading& reading, const std::string& watchdog) {
   ReadinessRecord record;
   record.boot = node.boot;
-  record.fence_ready = reading.state == PowerState::On;
+  record.fence_ready = reading.state == PowerState::On && watchdog.empty();
   if (reading.state == PowerState::Off)
     record.note = "its BMC reads off while it proves itself alive: the wrong BMC is configured";
   if (reading.state == PowerState::Unknown) record.note = "fencing it would fail: " + reading.note;
+  if (!watchdog.empty()) record.note += (record.note.empty() ? "" : "; ") + watchdog;
   return record;
+}
+
+std::string words_of_watchdog(const Round& round, const NodeRecord& node) {
+  const Live* live = live_of(round.view(), node);
+  return live ? objection_of_watchdog(*live) : std::string();
 }
 
 void note_readiness(Round& round, const PowerRead& read) {
   auto node = round.view().nodes.find(read.node);
   if (node == round.view().nodes.end() || !is_alive(round, read.node)) return;
-  const ReadinessRecord record = readiness(node->second.value, read.reading);
+  const ReadinessRecord record =
+      readiness(node->second.value, read.reading, words_of_watchdog(round, node->second.value));
   ReadinessAsked& asked = round.next.readiness_asked[read.node];
   asked.failures = record.fence_ready ? 0 : asked.failures + 1;
   auto known = round.view().readiness.find(read.node);
@@ -41,8 +49,8 @@ void note_readiness(Round& round, const PowerRead& read) {
 // One that could not be fenced is asked again soon, then less and less often.
 Microseconds interval(const Round& round, const NodeRecord& node, const ReadinessAsked& asked) {
   auto known = round.view().readiness.find(node.name);
-  const bool ready =
-      known != round.view().readiness.end() && known->second.value.boot == node.boot && known->second.value.fence_ready;
+  const bool ready = known != round.view().readiness.end() && known->second.value.boot == node.boot &&
+                     known->second.value.fence_ready && words_of_watchdog(round, node).empty();
   if (ready) return round.settings.readiness_interval;
   return std::min(back_off(round.settings, asked.failures), round.settings.readiness_interval);
 }

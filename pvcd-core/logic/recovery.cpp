@@ -22,6 +22,8 @@ CoverKind cover_of(const EvidenceRecord& evidence) {
       return CoverKind::Operator;
     case EvidenceKind::Storage:
       return CoverKind::Storage;
+    case EvidenceKind::Watchdog:
+      return CoverKind::Watchdog;
   }
   return CoverKind::None;
 }
@@ -58,6 +60,8 @@ std::string describe(const Writer& writer) {
       return who + " was confirmed off by an operator";
     case CoverKind::Storage:
       return who + " is shut out of its disks: no OSD takes a write of it";
+    case CoverKind::Watchdog:
+      return who + " was cut by its own watchdog: it had no proof of life for too long";
     case CoverKind::None:
       break;
   }
@@ -66,7 +70,8 @@ std::string describe(const Writer& writer) {
 
 bool is_evidence(const Writer& writer) {
   return writer.cover == CoverKind::Power || writer.cover == CoverKind::LaterBoot ||
-         writer.cover == CoverKind::Operator || writer.cover == CoverKind::Storage;
+         writer.cover == CoverKind::Operator || writer.cover == CoverKind::Storage ||
+         writer.cover == CoverKind::Watchdog;
 }
 
 // Says the newer writer all that the older one does? Evidence about a boot of a node proves its earlier boots over,

@@ -46,6 +46,9 @@ void fence_storage(Round&, const NodeRecord&, PowerHistory&);                  /
 bool storage_is_proven(const Round&, const NodeRecord&, const PowerHistory&);  // storage_fence.cpp
 void note_storage_act(Round&, const StorageActed&);                            // storage_fence.cpp
 
+// Its own watchdog has cut it: true when that is being committed.
+bool take_self_fence(Round&, const NodeRecord&, const PowerHistory&, Health);  // self_fence.cpp
+
 // What was read of it counts no more: it is looked at again before anything is sent on the strength of it.
 void forget_reads(PowerHistory&);
 

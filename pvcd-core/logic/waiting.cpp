@@ -1,6 +1,7 @@
 #include "logic/waiting.hpp"
 
 #include "logic/liveness.hpp"
+#include "logic/self_fence.hpp"
 
 namespace pvcd::logic {
 namespace {
@@ -15,9 +16,10 @@ std::string on_a_lost_node(const ClusterView& view, const Life& owner) {
   const std::string why = "waiting for proof that " + owner.node + " is off";
   if (has_left(view, owner)) return why + ": it has left the cluster, and the VM may run on there";
   if (in_maintenance(view)) return why + ": the cluster is in maintenance, nobody is fenced unless asked for";
+  const std::string cut = words_about_watchdog(view, owner);
   const auto fence = view.fences.find(owner.node);
   const bool silent = fence == view.fences.end() || fence->second.value.note.empty();
-  return silent ? why : why + ": " + fence->second.value.note;
+  return why + (silent ? "" : ": " + fence->second.value.note) + (cut.empty() ? "" : "; " + cut);
 }
 
 std::string on_a_living_node(const ClusterView& view, const NodeName& name, const RunRecord* run,

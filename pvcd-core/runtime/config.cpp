@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "runtime/names.hpp"
+#include "sdk/self_fence.hpp"
 
 namespace pvcd::runtime {
 
@@ -305,6 +306,19 @@ void check_storage_addresses(const fs::path& path, const Table& shared) {
                   ": blocking it would hit whatever node has it then; give the node's own address");
 }
 
+// The kernel takes whole seconds, and the device gets half of it (watchdog/helper.cpp).
+void check_self_fence(const fs::path& path, const Table& shared) {
+  const std::string mode = shared.text("self_fence.mode");
+  if (mode != "off" && mode != self_fence_by_watchdog)
+    throw Error(path.string() + ": \"self_fence.mode\" is \"" + mode + "\", must be \"off\" or \"watchdog\"");
+  if (!shared.text("self_fence.device").starts_with("/"))
+    throw Error(path.string() + ": \"self_fence.device\" must be an absolute path");
+  if (shared.number("self_fence.timeout_ms") % 2000 != 0)
+    throw Error(path.string() +
+                ": \"self_fence.timeout_ms\" must be a multiple of 2000 ms: the device is set to half of " +
+                "it, in whole seconds");
+}
+
 fs::path plugin_file(const fs::path& config_directory, const std::string& plugin) {
   return config_directory / "plugins.d" / (plugin + ".toml");
 }
@@ -347,6 +361,7 @@ std::unique_ptr<Table> load_shared(const fs::path& config_directory) {
   check_order(path, *table, "timings.hook_deadline_ms", "timings.plugin_stall_limit_ms");
   check_coordinators(path, *table);
   check_storage_addresses(path, *table);
+  check_self_fence(path, *table);
   check_secrets("pvcd", *table);
   return table;
 }

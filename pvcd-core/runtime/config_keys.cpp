@@ -89,6 +89,13 @@ const Key keys[] = {
          Form::PluginName),
     text("pvcd", "fencing", "storage_fencer", Need::Default, "rbd-locks",
          "Plugin that takes the disks away from a node whose BMC gives no answer.", Form::PluginName),
+    text("pvcd", "self_fence", "mode", Need::Default, "off",
+         "\"watchdog\": a watchdog cuts this host when it cannot prove itself any more; \"off\": it runs on."),
+    text("pvcd", "self_fence", "device", Need::Default, "/dev/watchdog0", "The watchdog, which nothing else may use."),
+    number(
+        "pvcd", "self_fence", "timeout_ms", 10000, 2000, 10 * minute_ms, ms,
+        "W: so long after its last chance to prove itself the host is off; the device is set to half of it, in whole "
+        "seconds."),
     text("pvcd", "hypervisor", "plugin", Need::Default, "libvirt", "Plugin that runs the VMs.", Form::PluginName),
     text("pvcd", "storage", "plugin", Need::Default, "ceph-osd",
          "Plugin that the primary asks for the figures of OSDs, pools and health.", Form::PluginName),

@@ -26,7 +26,7 @@ constexpr std::string_view names_of(Verdict) { return "unknown proceed refuse wa
 constexpr std::string_view names_of(PowerState) { return "unknown on off"; }
 constexpr std::string_view names_of(PowerAct) { return "off on reset"; }
 constexpr std::string_view names_of(DiskKind) { return "rbd shared local"; }
-constexpr std::string_view names_of(CoverKind) { return "none release power later-boot operator storage"; }
+constexpr std::string_view names_of(CoverKind) { return "none release power later-boot operator storage watchdog"; }
 constexpr std::string_view names_of(CoordinatorState) { return "unknown client secondary takeover primary relinquish"; }
 
 // One list of fields per struct serves both directions: Visitor is an Encoder or a Decoder.

@@ -55,6 +55,16 @@ struct UnitReport {
   bool operator==(const UnitReport&) const = default;
 };
 
+// Of a node with [self_fence] mode = "watchdog". While it says armed, a watchdog is, that cuts the host when its proof
+// is too old: the words change to "not armed" before the device does.
+struct SelfFence {
+  bool armed = false;
+  Microseconds after = 0;             // D: it is petted only while the proof, counted from when it was sent, is younger
+  Microseconds watchdog_timeout = 0;  // W: the longest that the host may live after the last pet that D permits
+  std::string note;                   // why it is not armed
+  bool operator==(const SelfFence&) const = default;
+};
+
 // The heartbeat: rewritten every T/6 by the keepalive. The entry is persistent, its ephemeral child is the session
 // (safety rules 8 and 14); observers judge by `counter` on their own clock.
 struct LiveRecord {
@@ -67,6 +77,7 @@ struct LiveRecord {
   std::uint64_t memory_free = 0;
   double cpu_load = 0;
   std::map<std::string, UnitReport> units;  // unit name without "pvcd-"; the core is "core"
+  std::optional<SelfFence> self_fence;      // absent: it does not fence itself
   bool operator==(const LiveRecord&) const = default;
 };
 
@@ -129,7 +140,7 @@ struct VmRecord {
 };
 
 // Why a former possible writer cannot write any more.
-enum class CoverKind { None, Release, Power, LaterBoot, Operator, Storage };
+enum class CoverKind { None, Release, Power, LaterBoot, Operator, Storage, Watchdog };
 
 // A node that was assigned the VM at some generation: it may have written, started or not (design: possible writers).
 struct Writer {
@@ -174,7 +185,7 @@ struct WaitingRecord {
 // --------------------------------------------------------------------------------------------------------------
 // evidence
 
-enum class EvidenceKind { Power, LaterBoot, Operator, Storage };
+enum class EvidenceKind { Power, LaterBoot, Operator, Storage, Watchdog };
 
 // Proof that one boot of one node can no longer write. Committed only in a transaction that fails if that boot shows
 // life.

@@ -46,14 +46,16 @@ struct Words<CoverKind> {
   static constexpr std::pair<CoverKind, const char*> list[] = {
       {CoverKind::None, "none"},         {CoverKind::Release, "release"},
       {CoverKind::Power, "power"},       {CoverKind::LaterBoot, "later_boot"},
-      {CoverKind::Operator, "operator"}, {CoverKind::Storage, "storage"}};
+      {CoverKind::Operator, "operator"}, {CoverKind::Storage, "storage"},
+      {CoverKind::Watchdog, "watchdog"}};
 };
 template <>
 struct Words<EvidenceKind> {
   static constexpr std::pair<EvidenceKind, const char*> list[] = {{EvidenceKind::Power, "power"},
                                                                   {EvidenceKind::LaterBoot, "later_boot"},
                                                                   {EvidenceKind::Operator, "operator"},
-                                                                  {EvidenceKind::Storage, "storage"}};
+                                                                  {EvidenceKind::Storage, "storage"},
+                                                                  {EvidenceKind::Watchdog, "watchdog"}};
 };
 template <>
 struct Words<LinkKind> {
@@ -121,6 +123,14 @@ void visit_fields(Visit& visit, Record& record) requires is<Record, UnitReport> 
 }
 
 template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, SelfFence> {
+  visit.required("armed", record.armed);
+  visit.required("after", record.after);
+  visit.required("watchdog_timeout", record.watchdog_timeout);
+  visit.optional("note", record.note);
+}
+
+template <class Visit, class Record>
 void visit_fields(Visit& visit, Record& record) requires is<Record, LiveRecord> {
   visit.required("node", record.node);
   visit.required("boot", record.boot);
@@ -131,6 +141,7 @@ void visit_fields(Visit& visit, Record& record) requires is<Record, LiveRecord> 
   visit.optional("memory_free", record.memory_free);
   visit.optional("cpu_load", record.cpu_load);
   visit.required("units", record.units);
+  visit.optional("self_fence", record.self_fence);
 }
 
 template <class Visit, class Record>

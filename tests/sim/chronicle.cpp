@@ -11,7 +11,7 @@ const Record* record(const Entry* entry) {
 }
 
 const char* name_of(EvidenceKind kind) {
-  constexpr const char* names[] = {"power", "later boot", "operator", "storage"};
+  constexpr const char* names[] = {"power", "later boot", "operator", "storage", "watchdog"};
   return names[static_cast<std::size_t>(kind)];
 }
 

@@ -42,6 +42,7 @@ void Core::start() {
   agent_memory_ = {};
   for (auto& [uuid, seen] : sights) agent_memory_.vms[uuid].first_seen = seen;
   agent_answers_.clear();
+  agent_settings_.needs_watchdog = world_.node(node_).watchdog.wanted;
   coordinator_memory_ = {};
   coordinator_answers_.clear();
   election_memory_ = {};

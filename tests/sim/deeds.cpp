@@ -68,6 +68,13 @@ void restart_worker(World& world, std::size_t index, Worker& worker) {
   if (worker.process.lives()) restart(world, index, worker.process, [&worker] { worker.start(); });
 }
 
+void restart_watchdog(World& world, std::size_t index) {
+  Watchdog& watchdog = world.node(index).watchdog;
+  if (!watchdog.process.lives()) return;
+  watchdog.kill();
+  restart(world, index, watchdog.process, [&watchdog] { watchdog.start(); });
+}
+
 void kill_qemu(World& world, const Planned& one) {
   std::vector<std::pair<std::size_t, QemuPointer>> running;
   for (const auto& node : world.nodes)
@@ -85,6 +92,7 @@ void start_again(World& world, std::size_t index, const BootId& boot) {
     return world.events.after(seconds(1), [&world, index, boot] { start_again(world, index, boot); });
   if (!node.core.process.lives()) node.core.start();
   if (!node.keepalive.process.lives()) node.keepalive.start();
+  if (!node.watchdog.process.lives()) node.watchdog.start();
 }
 
 Events::Act leave(World& world, const Planned& one) {
@@ -253,6 +261,8 @@ Events::Act begin(World& world, const Planned& one) {
     case Deed::PauseFencer:
       return pause(world, one, node.fencer.worker.process,
                    [&world, &node, index = one.node] { restart_worker(world, index, node.fencer.worker); });
+    case Deed::PauseWatchdog:
+      return paused(node.watchdog.process, restart_watchdog);
     case Deed::KillCore:
       return restart_core(world, one.node), Events::Act();
     case Deed::KillKeepalive:
@@ -265,6 +275,8 @@ Events::Act begin(World& world, const Planned& one) {
       return restart_worker(world, one.node, node.guard.worker), Events::Act();
     case Deed::KillFencer:
       return restart_worker(world, one.node, node.fencer.worker), Events::Act();
+    case Deed::KillWatchdog:
+      return restart_watchdog(world, one.node), Events::Act();
     case Deed::KillQemu:
       return kill_qemu(world, one), Events::Act();
     case Deed::Leave:

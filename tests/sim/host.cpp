@@ -53,6 +53,7 @@ void Host::power_off() {
     process->end();
     process->thaw();
   }
+  world_.node(index_).watchdog.power_off();
   for (const QemuPointer& qemu : qemus_) qemu->lives = qemu->runs = false;
   qemus_.clear();
   world_.store.topology_changed();

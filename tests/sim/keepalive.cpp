@@ -9,6 +9,7 @@ namespace {
 constexpr Microseconds wait_retry = seconds(1);
 constexpr Microseconds refuse_retry = seconds(60);
 constexpr Microseconds reading_max = milliseconds(300);  // of all that a join depends on, one after the other
+constexpr std::uint64_t unanswered_beats_max = 1000;
 constexpr Microseconds last_word_look = milliseconds(50);
 
 template <class Record>
@@ -56,6 +57,7 @@ void Keepalive::say_last_word(Instant deadline) {
   if (world_.store.serves(node_)) world_.store.close_session(client_.session);
   host.session_file = 0;
   process.end();
+  world_.node(node_).watchdog.leave(last_word_told_);
 }
 
 void Keepalive::hear_core(bool shuts_down) {
@@ -136,7 +138,8 @@ void Keepalive::decide(const keepalive::ClusterLook& look) {
 
 void Keepalive::carry_out(const keepalive::Resume& resume) {
   daemon_state_ = resume.live.daemon_state;
-  commit(resume.changes, [this, live = resume.live] { begin_life(live.incarnation, live.counter); });
+  commit(resume.changes,
+         [this, live = resume.live] { begin_life(live.incarnation, live.counter + unanswered_beats_max); });
 }
 
 void Keepalive::carry_out(const keepalive::Join& join) {
@@ -216,6 +219,8 @@ LiveRecord Keepalive::snapshot() const {
   const Host& host = world_.node(node_).host;
   LiveRecord live;
   live.daemon_state = last_word_.value_or(daemon_state_);
+  live.self_fence = world_.node(node_).watchdog.words();
+  if (live.self_fence && last_word_) live.self_fence = SelfFence{false, 0, 0, "the node leaves"};
   live.memory_free = host.memory_free();
   live.memory_used = host.memory_total - live.memory_free;
   if (core_heard_) live.units["core"] = {"running", host.clock() - *core_heard_, {}};

@@ -91,6 +91,8 @@ void Oracle::started(const Qemu& qemu) {
         if (ours->image == theirs->image && !world_.ceph.is_blocklisted(theirs->address))
           return fail("S1", name(qemu) + " starts while " + name(*other) + " can write to " + ours->image);
   }
+  const Watchdog& watchdog = world_.node(qemu.node).watchdog;
+  if (watchdog.wanted && !watchdog.armed()) return fail("watchdog", name(qemu) + " starts without an armed watchdog");
   const auto* run = find<RunRecord>(entries(), Kind::Run, qemu.uuid);
   if (!run || run->process != qemu.process || run->generation != qemu.generation)
     return fail("S2", name(qemu) + " starts without being on record");
@@ -174,6 +176,7 @@ void Oracle::changed(const Author& author, const Key& key, const Entry* before, 
       health(key.name).healthy_since = after ? std::optional(world_.events.now()) : std::nullopt;
       return;
     case Kind::Live:
+      if (after) watchdog_recorded(*record<LiveRecord>(after));
       if (before && after) beat(*record<LiveRecord>(after));
       return;
     default:
@@ -248,7 +251,8 @@ void Oracle::released(const VmUuid& uuid, const OwnerRecord& owner) {
 // Against an operator's word about a node that shows no life there is no proof: what that boot still writes is his
 // doing.
 void Oracle::evidence_written(const EvidenceRecord& evidence) {
-  constexpr const char* kinds[] = {"evidence-power", "evidence-later-boot", "evidence-operator", "evidence-storage"};
+  constexpr const char* kinds[] = {"evidence-power", "evidence-later-boot", "evidence-operator", "evidence-storage",
+                                   "evidence-watchdog"};
   world_.tally.count(kinds[static_cast<std::size_t>(evidence.kind)]);
   if (evidence.kind == EvidenceKind::Storage) {
     const std::string& host = world_.node(world_.index_of(evidence.life.node)).host.address();

@@ -40,6 +40,7 @@ class Oracle : private Truth {
   void sends_off(std::size_t node, const Life& victim);
   void shuts_out(std::size_t node, const Life& victim);
   void asked_off(const NodeName& node) { asked_off_.push_back(node); }
+  void disarms(std::size_t node);
   void misreads(std::size_t node, bool);  // what is read of its BMC may be of the past, or wrong
   void sends_heartbeat(std::size_t node, std::uint64_t counter);
 
@@ -80,6 +81,7 @@ class Oracle : private Truth {
   void not_cut_off(const Qemu&, const Instance&);
   void released(const VmUuid&, const OwnerRecord&);
   void evidence_written(const EvidenceRecord&);
+  void watchdog_recorded(const LiveRecord&);
   void beat(const LiveRecord&);
   void look_for_an_heir(const LiveRecord&);
   bool could_be_primary(const Node&) const;

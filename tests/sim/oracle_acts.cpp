@@ -43,6 +43,7 @@ std::string objection(const logic::ClusterView& view, const Life& target) {
   if (live == view.live.end() || !live->second.session) return "does not take part";
   if (live->second.value.daemon_state != DaemonState::Run) return "is not in state run";
   if (view.fences.contains(target.node)) return "is being fenced";
+  if (live->second.value.self_fence && !live->second.value.self_fence->armed) return "has no armed watchdog";
   for (const char* unit : {"core", "libvirt", "rbd-locks"}) {
     const auto report = live->second.value.units.find(unit);
     if (report == live->second.value.units.end() || report->second.age > seconds(10))
@@ -86,6 +87,23 @@ void Oracle::sends_heartbeat(std::size_t node, std::uint64_t counter) {
 void Oracle::misreads(std::size_t node, bool may) {
   health_[world_.node(node).host.name()].misread_until =
       may ? std::numeric_limits<Instant>::max() : world_.events.now() + healthy_for_sure;
+}
+
+// A record that says armed is what evidence is made of: it is true for as long as it stands.
+void Oracle::watchdog_recorded(const LiveRecord& live) {
+  const bool armed = world_.node(world_.index_of(live.node)).watchdog.armed();
+  if (live.self_fence && live.self_fence->armed && !armed && lives(live.node, live.boot))
+    fail("watchdog", live.node + " is on record with an armed watchdog, and has none");
+}
+
+void Oracle::disarms(std::size_t node) {
+  const Host& host = world_.node(node).host;
+  for (const auto& [key, entry] : entries().all()) {
+    if (key.kind != Kind::Live) continue;
+    const auto& live = std::get<LiveRecord>(entry->record);
+    if (live.node == host.name() && live.boot == host.boot() && live.self_fence && live.self_fence->armed)
+      fail("watchdog", host.name() + " disarms its watchdog while it is on record as armed");
+  }
 }
 
 // S5: the store has taken a heartbeat that was sent less than D ago.

@@ -100,7 +100,8 @@ bool is_covered(const Entries& entries, const OwnerRecord& old, const OwnerRecor
     if (old.released) return writer.cover == CoverKind::Release;
     const auto* evidence = find<EvidenceRecord>(entries, Kind::Evidence, old.owner.boot);
     if (!evidence) return false;
-    constexpr CoverKind covers[] = {CoverKind::Power, CoverKind::LaterBoot, CoverKind::Operator, CoverKind::Storage};
+    constexpr CoverKind covers[] = {CoverKind::Power, CoverKind::LaterBoot, CoverKind::Operator, CoverKind::Storage,
+                                    CoverKind::Watchdog};
     return writer.cover == covers[static_cast<std::size_t>(evidence->kind)];
   });
 }

@@ -14,18 +14,20 @@ constexpr std::uint64_t seeds_enough_for_pairs = 20000;
 constexpr std::array<const char*, 5> phases = {"phase-election", "phase-fencing", "phase-recovering", "phase-starting",
                                                "phase-quiet"};
 
-constexpr std::array<const char*, 12> events = {"breaks",
+constexpr std::array<const char*, 14> events = {"breaks",
                                                 "epochs",
                                                 "evidence-later-boot",
                                                 "evidence-operator",
                                                 "evidence-power",
                                                 "evidence-storage",
+                                                "evidence-watchdog",
                                                 "shut-outs",
                                                 "failovers",
                                                 "offs",
                                                 "releases",
                                                 "starts",
-                                                "store-leaders"};
+                                                "store-leaders",
+                                                "watchdog-cuts"};
 
 std::string per_thousand(std::uint64_t count, std::uint64_t seeds) {
   const std::uint64_t tenths = seeds == 0 ? 0 : count * 10000 / seeds;
@@ -74,8 +76,8 @@ std::string to_json(const Report& report) {
   }
   text += "},\n \"per_1000_seeds\": {";
   separator = "";
-  for (const char* event :
-       {"failovers", "evidence-power", "evidence-storage", "evidence-later-boot", "evidence-operator"}) {
+  for (const char* event : {"failovers", "evidence-power", "evidence-storage", "evidence-watchdog",
+                            "evidence-later-boot", "evidence-operator"}) {
     text += separator + ("\"" + std::string(event)) +
             "\": " + per_thousand(count_of(report.tally, event), report.tally.seeds);
     separator = ", ";
@@ -87,7 +89,7 @@ std::string to_json(const Report& report) {
 std::string to_junit(const Report& report, const std::vector<std::string>& never) {
   std::map<std::string, std::string> wrong;
   for (const char* rule : {"S1", "S2", "S3", "S4", "S5", "S6", "S7", "S10", "fence", "evidence", "identity", "place",
-                           "merge", "storm", "view", "busy", "crash"})
+                           "merge", "storm", "watchdog", "view", "busy", "crash"})
     wrong[rule];
   for (const Failure& failure : report.failures) wrong[failure.rule] += "seed " + std::to_string(failure.seed) + " ";
   std::string& missing = wrong["every fault and event happens"];

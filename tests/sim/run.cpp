@@ -12,6 +12,9 @@ constexpr Microseconds look_interval = seconds(1);
 // An off that was asked for may take the majority away again.
 constexpr Microseconds power_on_interval = seconds(60);
 
+// Hosts that fence themselves do not live without a store, so that one which is lost takes more with it.
+constexpr Microseconds majority_interval = seconds(15);
+
 constexpr Microseconds election_awaited = seconds(12);
 constexpr Microseconds election_look = milliseconds(5);
 
@@ -40,6 +43,15 @@ void define_vms(World& world) {
   }
 }
 
+// In some clusters hosts are told to fence themselves; one in so many has nothing to do it with.
+void fit_watchdogs(World& world) {
+  if (!world.random.chance(40)) return;
+  for (const auto& node : world.nodes) {
+    node->watchdog.wanted = world.random.chance(70);
+    node->watchdog.fitted = world.random.chance(90);
+  }
+}
+
 std::size_t draw_nodes(Random& random) {
   const std::uint64_t dice = random.below(100);
   if (dice < 50) return 3;
@@ -48,11 +60,15 @@ std::size_t draw_nodes(Random& random) {
   return random.between(6, 9);
 }
 
+void power_on_a_majority(World& world) {
+  for (std::size_t i = 0; i < world.nodes.size() && !world.store.has_majority(); ++i) world.boot(i);
+}
+
 // Hosts that are off stay so or not; the store's majority is seen to.
 void power_on_some(World& world) {
   for (std::size_t i = 0; i < world.nodes.size(); ++i)
     if (world.random.chance(60)) world.boot(i);
-  for (std::size_t i = 0; i < world.nodes.size() && !world.store.has_majority(); ++i) world.boot(i);
+  power_on_a_majority(world);
 }
 
 std::optional<std::size_t> primary_of(const World& world) {
@@ -74,6 +90,7 @@ void settle(World& world, Instant healed_at) {
   std::string open = "nothing was looked at";
   while (!open.empty() && now < healed_at + settle_limit && !world.oracle.violation()) {
     if ((now - healed_at) % power_on_interval == 0) power_on_some(world);
+    if ((now - healed_at) % majority_interval == 0) power_on_a_majority(world);
     now += look_interval;
     world.events.run_until(now);
     open = still_open(world);
@@ -93,6 +110,7 @@ Plan make_plan(std::uint64_t seed, std::size_t nodes_wanted) {
 RunOutcome run(const Plan& plan, bool tell) {
   World world(plan.seed * 2, plan.nodes, tell);
   define_vms(world);
+  fit_watchdogs(world);
   for (std::size_t i = 0; i < plan.nodes; ++i) world.boot(i);
   Instant healed_at = end_of(plan.schedule);
   for (Planned one : plan.schedule) {

@@ -21,12 +21,14 @@ enum class Deed {
   PauseHypervisor,
   PauseGuard,
   PauseFencer,
+  PauseWatchdog,
   KillCore,
   KillKeepalive,
   KillElector,
   KillHypervisor,
   KillGuard,
   KillFencer,
+  KillWatchdog,
   KillQemu,
   Leave,    // systemctl stop pvcd.target; started again later
   Isolate,  // from all other nodes and their BMCs; Ceph is another network

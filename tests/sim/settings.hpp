@@ -16,6 +16,8 @@ inline constexpr Microseconds hook_limit = seconds(10);
 inline constexpr Microseconds answer_limit = seconds(30);
 inline constexpr Microseconds watchdog_limit = seconds(15);  // a stopped process is killed and started again
 
+inline constexpr Microseconds watchdog_device_timeout = seconds(5);
+
 inline logic::AgentSettings agent_settings() {
   logic::AgentSettings settings;
   settings.hooks = {"rbd-locks"};

@@ -34,6 +34,9 @@ bool has_local_disk(const VmRecord& vm) {
   return std::any_of(vm.disks.begin(), vm.disks.end(), [](const Disk& disk) { return disk.kind != DiskKind::Rbd; });
 }
 
+// It is told to, and has no device: no VM is started there, and people are told that.
+bool cannot_fence_itself(const Node& node) { return node.watchdog.wanted && !node.watchdog.fitted; }
+
 // Some host that is on could take it.
 bool has_room(const World& world, const VmRecord& vm) {
   const auto* owner = find<OwnerRecord>(world.store.records(), Kind::Owner, vm.uuid);
@@ -42,6 +45,7 @@ bool has_room(const World& world, const VmRecord& vm) {
     const bool allowed =
         vm.node_limit.empty() || std::find(vm.node_limit.begin(), vm.node_limit.end(), name) != vm.node_limit.end();
     const NodeName pin = has_local_disk(vm) ? (owner ? owner->owner.node : vm.home) : NodeName();
+    if (cannot_fence_itself(*node)) continue;
     if (!node->host.is_on() || !allowed || (!pin.empty() && pin != name)) continue;
     if (promised_on(world, name) + vm.memory <= node->host.memory_total) return true;
   }
@@ -89,7 +93,8 @@ std::string left_over(const World& world, const Key& key, const Entry& entry) {
   if (key.kind == Kind::Node && is_on(key.name)) {
     const auto* ready = find<ReadinessRecord>(world.store.records(), Kind::Readiness, key.name);
     const auto& node = std::get<NodeRecord>(entry.record);
-    const bool known = ready && ready->boot == node.boot && ready->fence_ready;
+    const bool known = ready && ready->boot == node.boot &&
+                       ready->fence_ready != cannot_fence_itself(world.node(world.index_of(key.name)));
     if (!known && node.name != primary_name(world)) return "nobody knows that " + key.name + " can be fenced";
   }
   if (key.kind != Kind::Evidence) return {};

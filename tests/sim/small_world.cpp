@@ -376,8 +376,8 @@ HookVerdict SmallWorld::ask_guard(std::size_t index, const VmStart& start) {
   const std::string address = lock->second, host = host_of(address);
   bool dead = has(start.own_dead, address) || host == address_of(index);
   for (const Writer& writer : start.covered) {
-    const bool ended =
-        writer.cover == CoverKind::Power || writer.cover == CoverKind::Operator || writer.cover == CoverKind::Storage;
+    const bool ended = writer.cover == CoverKind::Power || writer.cover == CoverKind::Operator ||
+                       writer.cover == CoverKind::Storage || writer.cover == CoverKind::Watchdog;
     const bool evidence = ended || writer.cover == CoverKind::LaterBoot;
     const bool same_host = !writer.storage_addresses.empty() && writer.storage_addresses.front() == host;
     dead = dead || (evidence && has(writer.instances, address)) || (ended && same_host);

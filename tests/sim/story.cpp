@@ -64,6 +64,7 @@ class Reader {
     const Words rest(words.begin() + 1, words.end());
     if (first == "hosts") return read_nodes(rest);
     if (first == "memory") return read_memory(rest);
+    if (first == "watchdogs") return read_watchdogs(rest);
     if (first == "vm") return read_vm();
     if (first == "ends") return read_end(rest);
     if (first == "at" || first == "when" || number_in(first)) return read_step();
@@ -73,7 +74,7 @@ class Reader {
     if (first == "never") return read_never(rest);
     if (first == "finally") return read_finally(rest);
     complain("a line does not begin with '" + first +
-             "'; allowed: hosts, memory, vm, at, when, 5 s after, expect, also, once, never, finally, ends");
+             "'; allowed: hosts, memory, watchdogs, vm, at, when, 5 s after, expect, also, once, never, finally, ends");
   }
 
   // ---------------------------------------------------------------------------------------------------- the cluster
@@ -93,6 +94,12 @@ class Reader {
     const auto bytes = memory_in(words);
     if (!bytes) return complain("allowed: memory 16 GiB");
     story_.memory = *bytes;
+  }
+
+  void read_watchdogs(const Words& words) {
+    const auto nodes = match("on <nodes>", words, story_.names);
+    if (!nodes) return complain("allowed: watchdogs on n1 n3");
+    story_.watchdogs = words_of(nodes->front());
   }
 
   static std::optional<std::uint64_t> memory_in(const Words& words) {

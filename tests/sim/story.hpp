@@ -53,6 +53,7 @@ struct Story {
   std::string sentence;
   std::uint64_t memory = 64ULL << 30;  // of each host, bytes
   Names names;
+  Words watchdogs;  // hosts that fence themselves
   std::vector<StoryVm> vms;
   std::vector<Step> steps;
   std::vector<Expectation> expectations;

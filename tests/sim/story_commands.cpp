@@ -97,6 +97,7 @@ Deed deed_to(const std::string& part, bool pauses) {
   if (part == "keepalive") return pauses ? Deed::PauseKeepalive : Deed::KillKeepalive;
   if (part == "election") return pauses ? Deed::PauseElector : Deed::KillElector;
   if (part == "libvirt") return pauses ? Deed::PauseHypervisor : Deed::KillHypervisor;
+  if (part == "watchdog") return pauses ? Deed::PauseWatchdog : Deed::KillWatchdog;
   if (part == "rbd-locks") return pauses ? Deed::PauseGuard : Deed::KillGuard;
   return pauses ? Deed::PauseFencer : Deed::KillFencer;
 }

@@ -9,7 +9,7 @@
 namespace pvcd::sim {
 namespace {
 
-const std::vector<std::string> parts = {"core", "keepalive", "election", "libvirt", "rbd-locks", "ipmi"};
+const std::vector<std::string> parts = {"core", "keepalive", "election", "libvirt", "rbd-locks", "ipmi", "watchdog"};
 const std::vector<std::string> results = {"done", "failed", "canceled", "timeout", "skipped", "refused"};
 
 bool contains(const std::vector<std::string>& all, const std::string& one) {

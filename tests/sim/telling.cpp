@@ -139,6 +139,10 @@ class Play {
 
   bool stand() {
     for (const auto& node : world_.nodes) node->host.memory_total = story_.memory;
+    for (const NodeName& name : story_.watchdogs) {
+      Watchdog& watchdog = world_.node(world_.index_of(name)).watchdog;
+      watchdog.wanted = watchdog.fitted = true;
+    }
     for (std::size_t i = 0; i < world_.nodes.size(); ++i) world_.boot(i);
     if (!come(&Play::missing_of_cluster)) return false;
     world_.events.run_until(world_.events.now() + settle_time);

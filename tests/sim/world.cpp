@@ -17,9 +17,10 @@ Node::Node(World& world, std::size_t index)
       elector(world, index),
       hypervisor(world, index),
       guard(world, index),
-      fencer(world, index) {
+      fencer(world, index),
+      watchdog(world, index) {
   for (Process* process : {&keepalive.process, &core.process, &elector.worker.process, &hypervisor.worker.process,
-                           &guard.worker.process, &fencer.worker.process})
+                           &guard.worker.process, &fencer.worker.process, &watchdog.process})
     host.own(*process);
 }
 
@@ -67,6 +68,7 @@ void World::boot(std::size_t index) {
   later(milliseconds(500), seconds(3), [&one] { one.hypervisor.start(); });
   later(milliseconds(500), seconds(3), [&one] { one.guard.worker.start(); });
   later(milliseconds(500), seconds(3), [&one] { one.fencer.worker.start(); });
+  if (one.watchdog.wanted) later(milliseconds(500), seconds(3), [&one] { one.watchdog.start(); });
 }
 
 void World::domain_changed(std::size_t index, const VmUuid& uuid) {

@@ -22,6 +22,7 @@
 #include "settings.hpp"
 #include "store.hpp"
 #include "tally.hpp"
+#include "watchdog.hpp"
 
 namespace pvcd::sim {
 
@@ -36,6 +37,7 @@ struct Node {
   Hypervisor hypervisor;
   RbdGuard guard;
   Fencer fencer;
+  Watchdog watchdog;
 };
 
 struct World {

@@ -32,7 +32,16 @@ NodeRecord example() {
 }
 template <>
 LiveRecord example() {
-  return {"n1", "boot-1", 7, 42, DaemonState::Shutdown, 1, 2, 0.25, {{"core", {"running", 1000, "well"}}}};
+  return {"n1",
+          "boot-1",
+          7,
+          42,
+          DaemonState::Shutdown,
+          1,
+          2,
+          0.25,
+          {{"core", {"running", 1000, "well"}}},
+          SelfFence{true, 3, 4, "note"}};
 }
 template <>
 ReadinessRecord example() {
@@ -114,11 +123,10 @@ StorageRecord example() {
 }
 
 const std::set<std::string> optional_keys = {
-    "images",   "age",         "health",      "pools",     "floating_addresses",
-    "note",     "memory_used", "memory_free", "cpu_load",  "node_limit",
-    "priority", "tags",        "profile",     "autostart", "process",
-    "handover", "reason",      "facts",       "arguments", "message",
-    "mark",     "start_time"};
+    "images", "self_fence",  "age",         "health",   "pools",      "floating_addresses",
+    "note",   "memory_used", "memory_free", "cpu_load", "node_limit", "priority",
+    "tags",   "profile",     "autostart",   "process",  "handover",   "reason",
+    "facts",  "arguments",   "message",     "mark",     "start_time"};
 
 template <class Record>
 std::string problem(const std::string& text) {
@@ -184,8 +192,8 @@ TEMPLATE_TEST_CASE("A key that is missing or of another type is named", "", RECO
          {json(nullptr), json("?"), json(-1.5), json(true), json::array({1}), json::object({{"a", 1}})}) {
       bool same_type = other.type() == value.type() && !value.is_array() && !value.is_object();
       bool free_text = same_type && value.is_string();
-      bool none =
-          other.is_null() && (key == "process" || key == "handover" || key == "age");  // what may be absent may be null
+      bool none = other.is_null() && (key == "process" || key == "handover" || key == "self_fence" ||
+                                      key == "age");  // what may be absent may be null
       auto changed = whole;
       changed[key] = other;
       auto told = problem<TestType>(changed.dump());

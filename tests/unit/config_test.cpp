@@ -159,6 +159,19 @@ TEST_CASE("values that contradict each other are refused") {
   CHECK(etc.shared_error(etc.shared("floating_addresses = [\"10.0.1.9\"]\n")) == "valid");
 }
 
+TEST_CASE("a host fences itself by a watchdog or not at all, and the device counts whole seconds") {
+  const Etc etc;
+  const auto error = [&](const std::string& lines) {
+    return etc.shared_error(etc.shared("", "", "[self_fence]\n" + lines));
+  };
+  CHECK(error("mode = \"watchdog\"\ntimeout_ms = 2000\ndevice = \"/dev/watchdog1\"\n") == "valid");
+  CHECK(error("mode = \"off\"\n") == "valid");
+  CHECK_THAT(error("mode = \"on\"\n"), Catch::Contains("must be \"off\" or \"watchdog\""));
+  CHECK_THAT(error("device = \"watchdog0\"\n"), Catch::Contains("must be an absolute path"));
+  CHECK_THAT(error("timeout_ms = 5000\n"), Catch::Contains("must be a multiple of 2000 ms"));
+  CHECK_THAT(error("timeout_ms = 1000\n"), Catch::Contains("must be from 2000"));
+}
+
 TEST_CASE("a heartbeat that comes in time makes nobody suspect") {
   const Etc etc;
   const std::string long_session = "session_timeout_ms = 60000\n";

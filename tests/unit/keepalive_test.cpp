@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "sdk/proof.hpp"
+#include "sdk/self_fence.hpp"
 #include "store/codec.hpp"
 #include "store/paths.hpp"
 #include "tests/unit/fake_host.hpp"
@@ -295,6 +296,49 @@ TEST_CASE("a session that is granted shorter than asked for is not used", "[keep
   REQUIRE(cluster.host.turn_until([&] { return cluster.host.logged("6000 ms"); }));
   CHECK(cluster.host.logged("9000 ms"));
   CHECK_FALSE(cluster.data("/nodes/n1"));
+  keepalive->stop();
+}
+
+TEST_CASE("it publishes what the helper says of the watchdog, and that it is not armed before it leaves",
+          "[keepalive]") {
+  Cluster cluster;
+  cluster.host.values.texts["self_fence.mode"] = self_fence_by_watchdog;
+  const auto words_in_store = [&] { return cluster.live(1)->self_fence; };
+  std::ofstream(cluster.folder.path / disarm_file) << "of a former process";
+  auto keepalive = cluster.process();
+  REQUIRE(cluster.joined(1));
+  CHECK_FALSE(std::filesystem::exists(cluster.folder.path / disarm_file));
+  REQUIRE(words_in_store());
+  CHECK_FALSE(words_in_store()->armed);
+  CHECK(words_in_store()->note == "pvcd-watchdog.service does not run");
+
+  const SelfFence armed{true, seconds(4), seconds(10), {}};
+  const BootId boot = cluster.proof()->life.boot;
+  std::ofstream(cluster.folder.path / self_fence_file) << encode_self_fence(boot, armed);
+  REQUIRE(cluster.host.turn_until([&] { return words_in_store() == armed; }));
+  SECTION("only this unit ends: nothing is permitted") {
+    keepalive->stop();
+    CHECK(words_in_store() == armed);
+    CHECK_FALSE(std::filesystem::exists(cluster.folder.path / disarm_file));
+  }
+  SECTION("the node leaves") {
+    cluster.send(encode_age({"core", "running", ""}));
+    cluster.send(encode_age({"core", "shutdown", ""}));
+    REQUIRE(cluster.host.turn_until([&] { return cluster.live(1)->daemon_state == DaemonState::Shutdown; }));
+    keepalive->stop();
+    REQUIRE(words_in_store());
+    CHECK_FALSE(words_in_store()->armed);
+    std::stringstream permit;
+    permit << std::ifstream(cluster.folder.path / disarm_file).rdbuf();
+    CHECK(permits_disarm(permit.str(), boot));
+  }
+}
+
+TEST_CASE("a node that does not fence itself says nothing of it", "[keepalive]") {
+  Cluster cluster;
+  auto keepalive = cluster.process();
+  REQUIRE(cluster.joined(1));
+  CHECK_FALSE(cluster.live(1)->self_fence);
   keepalive->stop();
 }
 

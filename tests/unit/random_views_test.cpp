@@ -99,7 +99,7 @@ class Chaos {
         return put(view.fences, dice.any(names), [&](const auto& name) { return fence(name); });
       case 10:
         return put(view.evidence, dice.any(boots), [&](const auto& boot) {
-          return EvidenceRecord{dice.upto(EvidenceKind::Storage),
+          return EvidenceRecord{dice.upto(EvidenceKind::Watchdog),
                                 {dice.any(names), boot, dice.number()},
                                 dice.any(names),
                                 dice.number(),
@@ -151,6 +151,8 @@ class Chaos {
     live.value.incarnation = incarnation;
     live.value.counter = dice.number();
     live.value.daemon_state = dice.mostly(DaemonState::Run, DaemonState::Fenced);
+    const std::uint64_t number = live.value.counter;  // it decides, without another throw of the dice
+    if (number % 4 == 0) live.value.self_fence = SelfFence{number % 8 == 0, number, number, "note"};
     live.value.memory_free = dice.one_in(4) ? dice.number() : largest;
     if (!dice.one_in(8)) live.value.units["core"] = {dice.one_in(8) ? "stalled" : "running", dice.number(), ""};
     live.version = dice.version();
@@ -191,7 +193,7 @@ class Chaos {
     record.epoch = dice.number();
     while (dice.one_in(2))
       record.former.push_back(
-          {dice.life(), dice.number(), dice.some(names), dice.instances(), dice.upto(CoverKind::Storage)});
+          {dice.life(), dice.number(), dice.some(names), dice.instances(), dice.upto(CoverKind::Watchdog)});
     return record;
   }
 
@@ -462,7 +464,7 @@ TEST_CASE("ten thousand nodes and a VM on each: what can be placed is placed") {
     node.incarnation = 1;
     node.memory_total = 1 << 30;
     Live live;
-    live.value = {node.name, node.boot, 1, 1, DaemonState::Run, 0, 1 << 30, 0, {{"core", {"running", 0, ""}}}};
+    live.value = {node.name, node.boot, 1, 1, DaemonState::Run, 0, 1 << 30, 0, {{"core", {"running", 0, ""}}}, {}};
     live.session = true;
     OwnerRecord owner;
     owner.generation = 1;

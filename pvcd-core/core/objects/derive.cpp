@@ -92,14 +92,17 @@ VmState vm_state(const ClusterView& view, const VmRecord& vm) {
   return state_under_a_living_owner(*owner, run, vm.wanted);
 }
 
+// Its host has been cut, or cut off; the others say that it is over by itself.
+bool is_fence(EvidenceKind kind) {
+  return kind == EvidenceKind::Power || kind == EvidenceKind::Storage || kind == EvidenceKind::Watchdog;
+}
+
 DaemonState daemon_state(const ClusterView& view, const NodeRecord& node, DaemonState last_state) {
   const Live* live = live_of(view, node);
   if (live && live->session) return live->value.daemon_state;
   auto evidence = view.evidence.find(node.boot);
   if (evidence != view.evidence.end())
-    return evidence->second.value.kind == EvidenceKind::Power || evidence->second.value.kind == EvidenceKind::Storage
-               ? DaemonState::Fenced
-               : DaemonState::Dead;
+    return is_fence(evidence->second.value.kind) ? DaemonState::Fenced : DaemonState::Dead;
   return live ? live->value.daemon_state : last_state;
 }
 

@@ -40,6 +40,13 @@ class Cgroup:
         """Whether any process is alive in the group or below; zombies do not count."""
         return self._event("populated")
 
+    def number(self) -> int:
+        """Of this group; one of the same name that is made later has another. 0: there is none."""
+        try:
+            return self.path.stat().st_ino
+        except FileNotFoundError:
+            return 0
+
     def frozen(self) -> bool:
         return self._event("frozen")
 

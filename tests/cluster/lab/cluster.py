@@ -21,6 +21,7 @@ from .install import install
 from .net import Network, delete_namespaces, namespaces
 from .process import LabError, run
 from .spec import Spec, default_prefix, default_state
+from .watchdog import Watchdog
 from .zookeeper import ZooKeeper
 
 _PROPAGATE = Path("/run/systemd/nspawn/propagate")
@@ -37,6 +38,7 @@ class Cluster:
         self.net = Network(spec)
         self.hosts = [Host(spec, name, self.net) for name in spec.names]
         self.bmcs = [Bmc(spec, name, self.net) for name in spec.names]
+        self.watchdogs = [Watchdog(spec, name) for name in spec.names] if spec.watchdogs else []
         self.ceph = Ceph(spec, self.net)
         self.zookeeper = ZooKeeper(spec, self.net)
         self.guests = Guests(spec, self.ceph)
@@ -59,6 +61,9 @@ class Cluster:
 
     def bmc(self, name: str) -> Bmc:
         return self.bmcs[self.spec.number(name) - 1]
+
+    def watchdog(self, name: str) -> Watchdog:
+        return self.watchdogs[self.spec.number(name) - 1]
 
     def up(self, report=lambda line: None) -> "Cluster":
         """Start everything and wait until it works; what a killed run left is removed first."""
@@ -84,6 +89,9 @@ class Cluster:
             self.guests.build()
             for host, bmc in zip(self.hosts, self.bmcs):
                 install(self.spec, host.name)
+                for watchdog in self.watchdogs:
+                    if watchdog.name == host.name:
+                        watchdog.up()
                 host.power_on(wait=False)
                 bmc.up()
             say("network, disks, management controllers")

@@ -48,6 +48,10 @@ class Host:
     def is_on(self) -> bool:
         return self._cgroup.populated()
 
+    def power_cycle(self) -> int:
+        """Another number each time it is switched on; 0: it is off."""
+        return self._cgroup.number() if self.is_on() else 0
+
     def is_up(self) -> bool:
         """Booted, and all the lab's units started."""
         leader = self._leader()

@@ -16,6 +16,7 @@ from .process import LabError
 
 BMC_USER = "pvcd"
 POOL = "vms"
+WATCHDOG = "/srv/watchdog/watchdog0"    # where a host finds its own
 
 
 def default_prefix() -> str:
@@ -45,6 +46,7 @@ class Spec:
     manager: bool = False               # ceph-mgr: 300 MiB and 3 s of a CPU, which only figures of OSDs need
     store: str = "memstore"             # or bluestore: the one that real clusters have, three seconds slower
     cephx: bool = False
+    watchdogs: bool = False             # a simulated watchdog in every host, at WATCHDOG
     paxos_propose_interval: float = 0.05            # Ceph's own default is 1.0
     heartbeat_s: float = 0.5            # of the guests
     # Identities are drawn once and then kept, so that a host stays the same machine over its power cycles.
@@ -102,6 +104,9 @@ class Spec:
 
     def host_dir(self, name: str) -> Path:
         return self.dir / "hosts" / name
+
+    def watchdog_dir(self, name: str) -> Path:
+        return self.dir / "watchdog" / name
 
     def store_servers(self) -> list[str]:
         return [f"{self.address(name)}:2181" for name in self.names]

@@ -11,7 +11,7 @@ import sys
 from .disk import Disk
 from .net import Network
 from .process import in_netns
-from .spec import Spec
+from .spec import WATCHDOG, Spec
 
 _REBOOT = 133                           # nspawn's exit status when the host wants to be started again
 
@@ -36,7 +36,8 @@ def _nspawn(spec: Spec, net: Network, name: str) -> list[str]:
         "systemd-nspawn", "--quiet", "--boot", f"--directory={Disk(spec, name).root}", f"--machine={netns}",
         f"--hostname={name}", f"--network-namespace-path=/run/netns/{netns}", "--register=no", "--keep-unit",
         "--resolv-conf=off", "--timezone=off", "--link-journal=no", "--capability=all", "--console=pipe",
-        f"--bind-ro={spec.dir}/guest:{GUEST_FILES}"])
+        f"--bind-ro={spec.dir}/guest:{GUEST_FILES}",
+        *([f"--bind={spec.watchdog_dir(name)}:{os.path.dirname(WATCHDOG)}"] if spec.watchdogs else [])])
 
 
 def _environment() -> dict[str, str]:

@@ -1,0 +1,96 @@
+// Evidence of a host that nobody can reach: its own watchdog has cut it. Nothing is sent, so nothing is announced, and
+// whatever else is tried goes on beside it; what proves it first is used.
+
+#include "logic/self_fence.hpp"
+
+#include "logic/round.hpp"
+
+namespace pvcd::logic {
+namespace {
+
+constexpr Microseconds clocks_differ_by =
+    10;  // a tenth, between two hosts and over a few seconds: far more than any do
+
+// What no device is set to: a record of nonsense must not become a short time.
+constexpr Microseconds believable = seconds(24 * 3600);
+
+std::string in_ms(Microseconds time) { return std::to_string(time / 1000) + " ms"; }
+
+// The record says armed only while a device is: it is armed before the store is told so, and disarmed only after the
+// store has been told that it is not. So the last words of this life are enough: no VM of it outlives the deadline,
+// also one that was started before a watchdog was armed, or while there was none.
+std::string unarmed(const SelfFence& self_fence) {
+  if (self_fence.armed) return {};
+  return "its watchdog is not armed" + (self_fence.note.empty() ? "" : ": " + self_fence.note);
+}
+
+}  // namespace
+
+std::optional<Microseconds> cut_after(const LiveRecord& live) {
+  if (!live.self_fence || !live.self_fence->armed) return std::nullopt;
+  const SelfFence& self_fence = *live.self_fence;
+  if (self_fence.watchdog_timeout == 0 || self_fence.after > believable || self_fence.watchdog_timeout > believable)
+    return std::nullopt;
+  const Microseconds longest = self_fence.after + self_fence.watchdog_timeout;
+  return longest + longest / clocks_differ_by;
+}
+
+std::string objection_of_watchdog(const Live& live) {
+  return live.value.self_fence ? unarmed(*live.value.self_fence) : std::string();
+}
+
+std::string objection_of_watchdog(const ClusterView& view, const Life& self) {
+  const auto live = view.live.find({self.node, self.incarnation});
+  if (live == view.live.end() || live->second.value.boot != self.boot || !live->second.value.self_fence)
+    return "the store does not know yet whether its watchdog is armed";
+  return unarmed(*live->second.value.self_fence);
+}
+
+std::string words_about_watchdog(const ClusterView& view, const Life& lost) {
+  const auto node = view.nodes.find(lost.node);
+  if (node == view.nodes.end() || node->second.value.boot != lost.boot) return {};
+  const Live* live = live_of(view, node->second.value);
+  if (!live || !live->value.self_fence) return {};
+  const auto wait = cut_after(live->value);
+  return wait ? "its watchdog has cut it for sure when it has been silent for " + in_ms(*wait)
+              : objection_of_watchdog(*live) + ", so that silence proves nothing";
+}
+
+// The transaction is the second look (rule 8): it fails unless the live entry is as it was when its silence began to be
+// watched, and without a session. Each proof of the victim was sent before its counter arrived in the store, and so
+// before this observer first saw that counter.
+bool take_self_fence(Round& round, const NodeRecord& node, const PowerHistory& history, Health state) {
+  const Live* live = live_of(round.view(), node);
+  if (state != Health::Lost || !live || !history.live_version) return false;
+  const auto wait = cut_after(live->value);
+  const Microseconds silent = silence(round.next.sights, node.name, round.in.now);
+  if (!wait || silent <= *wait || live->value.boot != node.boot) return false;
+  const SelfFence& self_fence = *live->value.self_fence;
+  CommitEvidence commit;
+  commit.key = "evidence/" + node.boot;
+  commit.record.kind = EvidenceKind::Watchdog;
+  commit.record.life = history.victim;
+  commit.record.observer = round.in.self.node;
+  commit.record.epoch = round.view().leader->value.epoch;
+  commit.record.facts = {node.name + " was last seen in boot " + node.boot + ", with counter " +
+                             std::to_string(live->value.counter) + " and an armed watchdog of " +
+                             in_ms(self_fence.watchdog_timeout) + ", petted while a proof is younger than " +
+                             in_ms(self_fence.after),
+                         "its session is gone, and its counter has stood still for " + in_ms(silent) +
+                             " on the clock of " + round.in.self.node + ": more than " + in_ms(*wait)};
+  commit.live_version = history.live_version;
+  const auto fence = round.view().fences.find(node.name);
+  if (fence != round.view().fences.end() && fence->second.value.victim == history.victim) {
+    commit.fence_version = fence->second.version;
+    commit.fence = fence->second.value;
+    commit.fence->phase = FencePhase::Confirmed;
+  }
+  commit.node_version = round.view().nodes.at(node.name).version;
+  round.plan(commit, {"take " + node.name + " for cut by its watchdog",
+                      "it could not prove itself for longer than the watchdog lets it live",
+                      commit.record.facts,
+                      {}});
+  return true;
+}
+
+}  // namespace pvcd::logic
