@@ -1,11 +1,11 @@
 """Whether a cluster bore a hang: what was seen in, what was wrong out. Pure, so that a wrong judgement can be tested.
 
-A heartbeat's jitter is its longest gap less the interval at which it is sent. These machines are shared: for as long as a
-process that only wanted to wake up was kept from it within that gap, nobody could have been on time.
+A heartbeat's jitter is its longest gap less the interval at which it is sent. What is normal is measured while nothing hangs. These machines
+are shared: for as long as a process that only wanted to wake up was kept from it within that gap, nobody could have been on time.
 """
 from dataclasses import dataclass, field
 
-JITTER_MS_MAX = 50
+JITTER_MS_MAX = 50                      # above what is normal
 FRESH_S = 3.0                           # units report every second
 QUEUE_MAX = 16                          # of a plugin (pvcd-core/host/worker.hpp),
 QUEUES_MAX = {"ipmi": 16 + 64}          # and of one with lanes (pvcd-core/host/lanes.hpp)
@@ -41,8 +41,8 @@ class Observed:
     begin_ms: float                     # since 1970, as all times here
     end_ms: float                       # everything had recovered
     interval_ms: float
-    session_ms: float                   # T
     beats: dict[str, list[float]]       # by host
+    normal_ms: float                    # jitter while nothing hangs
     late: list[tuple[float, float]]     # (when, ms) that the machine was late
     vms_before: dict[str, tuple]        # (host, process, start) by VM
     vms_after: dict[str, tuple]
@@ -98,8 +98,8 @@ def _is_fenced(expected: Expected, seen: Observed) -> bool:
 
 def _of_hearts(expected: Expected, seen: Observed):
     for host, (jitter, late) in jitters(seen).items():
-        if not is_shaken(expected, seen, host) and jitter - late > JITTER_MS_MAX:
-            yield f"the heartbeat of {host} came {jitter:.0f} ms late, the machine {late:.0f} ms"
+        if not is_shaken(expected, seen, host) and jitter - late > seen.normal_ms + JITTER_MS_MAX:
+            yield f"the heartbeat of {host} came {jitter:.0f} ms late, the machine {late:.0f} ms; normal are {seen.normal_ms:.0f} ms"
     for host, life in seen.lives_before.items():
         if seen.lives_after.get(host) != life and not (_is_fenced(expected, seen) and host == seen.victim):
             yield f"{host} lost its session: incarnation {life}, then {seen.lives_after.get(host)}"

@@ -16,7 +16,7 @@ UNITS = ("core", "keepalive", "election", "libvirt", "rbd-locks", "ipmi", "ceph-
 _PLUGINS = [name.replace("-", "_") for name in UNITS[1:]]
 _QUEUES = ("for name in " + " ".join(_PLUGINS) + "; do printf '%s ' $name; busctl --timeout=1 get-property "
            "org.pvcd1.plugin.$name /org/pvcd1/plugin org.pvcd1.Plugin QueueLength; done")
-_PAUSE_S = 1.0
+_PAUSE_S = 1.0                          # between two looks
 
 
 def program_of(unit: str) -> tuple[str, ...]:
@@ -87,10 +87,10 @@ class Lateness:
 
 
 class Watch:
-    """Asks the victim's bus, and that of a witness why a VM could not run at the victim, again and again."""
+    """Asks the victim's bus, and that of a witness about the victim, again and again."""
 
-    def __init__(self, victim, witness, vm: str):
-        self._victim, self._witness, self._vm = victim, witness, vm
+    def __init__(self, victim, witness):
+        self._victim, self._witness = victim, witness
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self.named: list[str] = []          # in the order in which it was first said
@@ -112,8 +112,8 @@ class Watch:
 
     def _look(self) -> None:
         self._name(not_well(plugins(self._victim) or []))
-        said = ask(self._witness, "call", "org.pvcd1", ROOT, "org.pvcd1.Manager", "Explain", "s", f"vm/{self._vm}")
-        self._name([line.strip() for line in (said or [""])[0].splitlines() if self._victim.name in line and ".service" in line])
+        said = ask(self._witness, "call", "org.pvcd1", ROOT, "org.pvcd1.Manager", "Explain", "s", f"node/{self._victim.name}")
+        self._name([line.strip() for line in (said or [""])[0].splitlines() if line.startswith("Its unit")])
         note = ask(self._witness, "get-property", "org.pvcd1", f"{ROOT}/storage", "org.pvcd1.Storage", "Note")
         self._name([f"storage: {note}"] if note else [])
         with suppress(LabError):

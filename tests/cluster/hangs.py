@@ -21,6 +21,7 @@ from .trials import Trials
 
 RECOVERY_S = 120            # these machines are shared
 SETTLE_S = 10               # what is closed needs a moment
+NORMAL_S = 20               # of heartbeats, for what is normal
 QUIET_MS = 1000             # of heartbeats before the case begins
 GUEST_HEARTBEAT_S = 1.0
 
@@ -36,7 +37,7 @@ class Hangs(Trials):
         self.vms: dict[str, str] = {}
         self.victim = cluster.hosts[0]
         self.interval_ms = 500.0        # T/6 of the lab's configuration
-        self.session_ms = 3000.0
+        self.normal_ms = 0.0
         self.lateness = Lateness(cluster.spec.dir / "lateness")
         self._run_size = {}
 
@@ -51,6 +52,14 @@ class Hangs(Trials):
             for host in self.cluster.hosts:
                 self._start_vm(f"web{host.name[1:]}", host.name)
         wait_for("everything to be well", lambda: not self.what_is_wrong(), RECOVERY_S, 0.5)
+        self.normal_ms = self.normal_ms or self.measure_normal()
+
+    def measure_normal(self) -> float:
+        begin_ms = time.time() * 1000
+        time.sleep(NORMAL_S)            # what is to be measured is how it is when nothing happens
+        beats = self.beats(begin_ms)
+        gaps = [later - earlier for times in beats.values() for earlier, later in zip(times, times[1:])]
+        return max(0.0, *(gap - self.interval_ms for gap in gaps))
 
     def heal(self) -> None:
         for host in self.cluster.hosts:
@@ -74,9 +83,8 @@ class Hangs(Trials):
         seen = self.look_before(hold_s)
         mains = main_processes(self.victim)
         witness = next(host for host in self.cluster.hosts if host is not self.victim)
-        vm = next((name for name, where in seen.vms_before.items() if where[0] != self.victim.name), next(iter(self.vms)))
         begin = time.monotonic()
-        with Watch(self.victim, witness, vm) as watch:
+        with Watch(self.victim, witness) as watch:
             case.begin(self)
             try:
                 time.sleep(hold_s)      # the length of the hang is the subject of the case
@@ -109,15 +117,14 @@ class Hangs(Trials):
     def look_before(self, hold_s: float) -> Observed:
         return Observed(
             victim=self.victim.name, hold_s=hold_s, begin_ms=time.time() * 1000, end_ms=0, interval_ms=self.interval_ms,
-            session_ms=self.session_ms, beats={}, late=[], vms_before=self.where_vms_run(), vms_after={}, lives_before=self.lives(),
+            normal_ms=self.normal_ms, beats={}, late=[], vms_before=self.where_vms_run(), vms_after={}, lives_before=self.lives(),
             load_before={host.name: load_of(host) for host in self.cluster.hosts})
 
     def look_after(self, seen: Observed) -> None:
-        counts = {name: self.cluster.guests.disk_state(name).count for name in self.vms} if self.ceph_answers() else {}
         try:
             wait_for("the cluster to recover", lambda: not self.what_is_wrong(), RECOVERY_S, 0.5)
-            wait_for("every guest to count on", lambda: all(
-                self.cluster.guests.disk_state(name).count > counts.get(name, 0) for name in self.vms), PATIENCE, 0.2)
+            counts = wait_for("Ceph to answer", self.counts, RECOVERY_S)
+            wait_for("every guest to count on", lambda: _all_above(counts, self.counts()), PATIENCE, 0.2)
         except LabError as problem:
             seen.still_wrong = self.what_is_wrong() or str(problem)
         seen.end_ms = time.time() * 1000
@@ -140,12 +147,17 @@ class Hangs(Trials):
         shaken = {host: pair for host, pair in lateness.items() if host not in beside}
         jitter, late = max(beside.values(), default=(None, None), key=lambda pair: pair[0] - pair[1])
         return {"case": case.name, "victim": case.on, "hold_s": seen.hold_s, "held_s": round(held_s, 1), "ok": not wrong, "problems": wrong,
-                "jitter_ms": _rounded(jitter), "late_ms": _rounded(late),
+                "normal_ms": _rounded(seen.normal_ms), "jitter_ms": _rounded(jitter), "late_ms": _rounded(late),
                 "shaken_ms": _rounded(max((pair[0] for pair in shaken.values()), default=None)),
                 "expected": asdict(case.expected), "named": seen.named, "replaced": seen.replaced, "offs": sorted(set(seen.offs)),
                 "moved": [vm for vm, before in seen.vms_before.items() if seen.vms_after.get(vm) != before],
                 "queues": seen.queues, "load_before": _sum(seen.load_before), "load_after": _sum(seen.load_after),
                 "recovered_s": round(recovered_s, 1)}
+
+    def unplayed(self, case: Case, hold_s: float, problem: str) -> dict:
+        """The result of a case that could not be played to its end."""
+        nothing = Observed(self.victim.name, hold_s, 0, 0, self.interval_ms, {}, self.normal_ms, [], {}, {})
+        return {**self.result_of(case, nothing, 0, 0), "ok": False, "problems": [problem]}
 
     # --------------------------------------------------------------------------------------------------------- the parts
 
@@ -169,10 +181,11 @@ class Hangs(Trials):
         states = {name: self.cluster.guests.disk_state(name) for name in self.vms}
         return {name: str(state) for name, state in states.items() if state.foreign or state.overlap}
 
-    def ceph_answers(self) -> bool:
+    def counts(self) -> dict[str, int]:
+        """What each guest has counted to on its disk; nothing while Ceph does not answer."""
         with suppress(LabError):
-            return bool(self.cluster.ceph.blocklist() or True)
-        return False
+            return {name: self.cluster.guests.disk_state(name).count for name in self.vms}
+        return {}
 
     def settled_load(self, before: dict[str, Load]) -> dict[str, Load]:
         """Requests that were under way have their child or their file for a moment."""
@@ -226,6 +239,10 @@ class Hangs(Trials):
 
     def empty_run(self) -> None:
         self.victim.run("mount", "-o", f"remount,size={self._run_size[self.victim.name]}k", "/run")
+
+
+def _all_above(before: dict[str, int], now: dict[str, int]) -> bool:
+    return bool(now) and all(count > before[name] for name, count in now.items())
 
 
 def _started_at(pid: int) -> str:

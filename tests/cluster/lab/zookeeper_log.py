@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Iterator, NamedTuple
 
 _HEADER_BYTES = 16
+_COUNTER_BITS = 32                      # of a zxid; above them is the leader's epoch
 _SET_DATA, _DELETE, _MULTI = 5, 2, 14
 _CREATES = {1: "create", 15: "create", 19: "create", 21: "create"}
 _KINDS = {**_CREATES, _DELETE: "delete", _SET_DATA: "set"}
@@ -29,7 +30,18 @@ def changes(directories: list[Path], since_ms: int) -> list[Change]:
                 for number, at_ms, body in _transactions(file.read_bytes()):
                     if at_ms >= since_ms and number not in found:
                         found[number] = [Change(at_ms, *change) for change in _changes(*body)]
-    return [change for number in sorted(found) for change in found[number]]
+    return _committed(found)
+
+
+def _committed(found: dict[int, list[Change]]) -> list[Change]:
+    """A leader that was frozen takes what had waited for it, and only then learns that there has been another one since."""
+    kept: list[Change] = []
+    epoch, begun_ms = 0, float("inf")   # of the leader that came next
+    for number in sorted(found, reverse=True):
+        if number >> _COUNTER_BITS != epoch:
+            epoch, begun_ms = number >> _COUNTER_BITS, min([begun_ms, *(change.at_ms for change in kept)])
+        kept += [change for change in reversed(found[number]) if change.at_ms < begun_ms]
+    return kept[::-1]
 
 
 def _transactions(log: bytes) -> Iterator[tuple[int, int, tuple[int, bytes]]]:

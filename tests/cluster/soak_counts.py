@@ -1,0 +1,123 @@
+"""The runs that count: the same small thing a thousand times, each time measured from outside.
+
+A result is {"seconds": {figure: seconds}, "problem": text or ""}.
+"""
+import json
+import os
+import signal
+import time
+import uuid as uuids
+from typing import Iterator
+
+from .hang_watch import main_processes, program_of
+from .hangs import GUEST_HEARTBEAT_S, Hangs
+from .lab.cluster import Cluster
+from .lab.process import LabTimeout, wait_for
+from .stage import BUILD
+from .story import PATIENCE, STORE, StepFailed
+
+SETTLED_S = 62              # a VM that crashes within a minute of its start is started later each time
+VMS = 30
+BATCH = 10                  # kills that are looked up at once
+LATE_S = 30                 # a VM that is away for longer is a problem
+BACK_S_MAX = 1.0            # at the 99th percentile
+BUSY_PROCESSES = 2          # the load, on each host
+_BUSY = "while :; do :; done"
+
+
+class KeepaliveRestarts(Hangs):
+    """Kills the keepalives of all hosts at once, while guests write and every host is busy."""
+
+    def results(self) -> Iterator[dict]:
+        self.prepare()
+        busy = [host.start("sh", "-c", _BUSY, timeout=3600) for host in self.cluster.hosts for _ in range(BUSY_PROCESSES)]
+        try:
+            before = self.lives()
+            while True:
+                yield from self._round(before)
+        finally:
+            for process in busy:
+                process.terminate()
+
+    def _round(self, before: dict[str, str]) -> Iterator[dict]:
+        begin_ms = time.time() * 1000
+        mains = {host.name: main_processes(host)["keepalive"] for host in self.cluster.hosts}
+        killed_ms = {}
+        for host in self.cluster.hosts:
+            killed_ms[host.name] = time.time() * 1000
+            host.signal(signal.SIGKILL, *program_of("keepalive"))
+
+        def back(name: str) -> list[float]:
+            return [at for at in self.beats(begin_ms)[name] if at > killed_ms[name] + 20]
+        for host in self.cluster.hosts:
+            problem, seconds = "", None
+            try:
+                wait_for(f"a heartbeat of {host.name}", lambda: back(host.name), LATE_S, 0.1)
+                seconds = (back(host.name)[0] - killed_ms[host.name]) / 1000
+            except LabTimeout as late:
+                problem = str(late)
+            if main_processes(host)["keepalive"] == mains[host.name]:
+                problem = f"the keepalive of {host.name} was not restarted"
+            yield {"seconds": {"until its next heartbeat": seconds}, "problem": problem or self._lost(host.name, before)}
+
+    def _lost(self, name: str, before: dict[str, str]) -> str:
+        now = self.lives().get(name)
+        return "" if now == before[name] else f"{name} lost its session: {before[name]}, then {now}"
+
+
+def many_vms() -> Cluster:
+    return Cluster(stage=str(BUILD / "stage"), pvcd=True, store="bluestore", heartbeat_s=GUEST_HEARTBEAT_S)
+
+
+class QemuKills(Hangs):
+    """Small guests that write a block each second, so that each holds the lock on its image when it is killed."""
+
+    def results(self) -> Iterator[dict]:
+        self.wait_cluster_ready()
+        for number in range(VMS):
+            self.cluster.ceph.create_image(f"vm{number}", 1)
+            self.cluster.guests.write_boot_sector(f"vm{number}")
+            self._define(f"vm{number}", self.cluster.hosts[number % len(self.cluster.hosts)].name)
+        for name, uuid in self.vms.items():
+            result, message = self.any_bus().start(uuid, PATIENCE)
+            if result != "done":
+                raise StepFailed(f"Start of {name} ended {result}: {message}")
+        started = time.monotonic()
+        while True:
+            batch = []
+            for name in list(self.vms)[:BATCH]:
+                wait = started + SETTLED_S - time.monotonic()
+                time.sleep(max(wait, 0))        # the subject is a crash that is the first
+                batch.append(self._kill(name))
+                time.sleep(SETTLED_S / len(self.vms))
+            self.vms = dict([*list(self.vms.items())[BATCH:], *list(self.vms.items())[:BATCH]])
+            yield from self._look_up(batch)
+
+    def _define(self, name: str, home: str) -> None:
+        self.vms[name] = str(uuids.uuid4())
+        self.bus("n3").define(self.cluster.guests.bare_xml(name, self.vms[name]), home_node=home)
+
+    def _kill(self, name: str) -> tuple[str, str, int, float]:
+        host, pid = next((host, qemu.pid) for host in self.cluster.hosts for qemu in host.qemu_pids() if qemu.name == name)
+        at_ms = time.time() * 1000
+        os.kill(pid, signal.SIGKILL)
+        return name, host.name, pid, at_ms
+
+    def _look_up(self, batch) -> Iterator[dict]:
+        for name, host, pid, at_ms in batch:
+            seconds = self._back(self.vms[name], at_ms)
+            where = self.where_vms_run().get(name)
+            problem = "" if seconds is not None else f"{name} was not back within {LATE_S} s"
+            if where is None or where[0] != host or where[1] == pid:
+                problem = problem or f"{name} ran on {host} as {pid}, now {where}"
+            yield {"seconds": {"until it ran again": seconds}, "problem": problem}
+
+    def _back(self, uuid: str, at_ms: float) -> float | None:
+        """By the record that its CPUs run again, as the store took it."""
+        def recorded() -> list[int]:
+            return [change.at_ms for change in self.cluster.zookeeper.history(int(at_ms)) if change.path == f"{STORE}/runs/{uuid}"
+                    and change.kind == "set" and json.loads(change.data)["state"] == "running"]
+        try:
+            return (wait_for("the record", recorded, LATE_S, 0.5)[0] - at_ms) / 1000
+        except LabTimeout:
+            return None
