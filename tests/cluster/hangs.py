@@ -5,7 +5,6 @@ itself; then hang_judge.py says whether it bore it. Heartbeats, fences and evide
 store wrote down, power from the BMCs' record, VMs from /proc and their disks.
 """
 import time
-import uuid as uuids
 from contextlib import suppress
 from dataclasses import asdict
 

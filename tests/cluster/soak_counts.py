@@ -4,6 +4,7 @@ A result is {"seconds": {figure: seconds}, "problem": text or ""}.
 """
 import json
 import os
+import re
 import signal
 import time
 import uuid as uuids
@@ -20,7 +21,6 @@ SETTLED_S = 62              # a VM that crashes within a minute of its start is 
 VMS = 30
 BATCH = 10                  # kills that are looked up at once
 LATE_S = 30                 # a VM that is away for longer is a problem
-BACK_S_MAX = 1.0            # at the 99th percentile
 BUSY_PROCESSES = 2          # the load, on each host
 _BUSY = "while :; do :; done"
 
@@ -104,20 +104,29 @@ class QemuKills(Hangs):
         return name, host.name, pid, at_ms
 
     def _look_up(self, batch) -> Iterator[dict]:
+        ran = {name: self._ran_again(self.vms[name], at_ms) for name, _, _, at_ms in batch}
+        looked = self._looked(min(at_ms for _, _, _, at_ms in batch))
         for name, host, pid, at_ms in batch:
-            seconds = self._back(self.vms[name], at_ms)
+            noticed = [when - at_ms for vm, when in looked if vm == name and when >= at_ms]
             where = self.where_vms_run().get(name)
-            problem = "" if seconds is not None else f"{name} was not back within {LATE_S} s"
+            problem = "" if ran[name] else f"{name} was not back within {LATE_S} s"
             if where is None or where[0] != host or where[1] == pid:
                 problem = problem or f"{name} ran on {host} as {pid}, now {where}"
-            yield {"seconds": {"until it ran again": seconds}, "problem": problem}
+            yield {"seconds": {"until its end was noticed": noticed[0] / 1000 if noticed else None,
+                               "until it ran again": (ran[name] - at_ms) / 1000 if ran[name] else None}, "problem": problem}
 
-    def _back(self, uuid: str, at_ms: float) -> float | None:
-        """By the record that its CPUs run again, as the store took it."""
+    def _looked(self, since_ms: float) -> list[tuple[str, float]]:
+        """When which VM's end was taken up, by the journals: pvcd looks for its processes then."""
+        entries = (entry for host in self.cluster.hosts for entry in host.journal(unit="pvcd.service", since_s=since_ms / 1000 - 1))
+        return [(found[1], int(entry["__REALTIME_TIMESTAMP"]) / 1000) for entry in entries
+                if (found := re.match(r"look for processes of (\S+):", entry["MESSAGE"]))]
+
+    def _ran_again(self, uuid: str, at_ms: float) -> float | None:
+        """By the record that its CPUs run, as the store took it."""
         def recorded() -> list[int]:
             return [change.at_ms for change in self.cluster.zookeeper.history(int(at_ms)) if change.path == f"{STORE}/runs/{uuid}"
                     and change.kind == "set" and json.loads(change.data)["state"] == "running"]
         try:
-            return (wait_for("the record", recorded, LATE_S, 0.5)[0] - at_ms) / 1000
+            return wait_for("the record", recorded, LATE_S, 0.5)[0]
         except LabTimeout:
             return None

@@ -131,11 +131,12 @@ class Host:
         except LabError:
             return ""                   # it went down between the two
 
-    def journal(self, unit: str | None = None, since_boot: bool = True) -> list[dict]:
+    def journal(self, unit: str | None = None, since_boot: bool = True, since_s: float | None = None) -> list[dict]:
         """Entries with all their fields; also of a host which is off or frozen, read from its disk."""
         argv = ["journalctl", "--directory", self._disk() / "var/log/journal", "--output=json", "--quiet", "--no-pager"]
         argv += [f"--unit={unit}"] if unit else []
         argv += ["--boot"] if since_boot else []
+        argv += [f"--since=@{since_s:.3f}"] if since_s else []
         return [json.loads(line) for line in run(argv).stdout.splitlines()]
 
     def console(self) -> str:
