@@ -122,7 +122,8 @@ CASES = [
     Case("host frozen for 1 s", lambda site: site.victim.freeze(), lambda site: site.victim.thaw(), Expected(shaken="all"), hold_s=1),
     _unit_stopped("keepalive", names="", restarts=(), **_FENCED),
     Case("host frozen", lambda site: site.victim.freeze(), _nothing, Expected(shaken="all", **_FENCED)),
-    Case("/run full", lambda site: site.fill_run(), lambda site: site.empty_run()),
+    Case("/run full", lambda site: site.fill_run(), lambda site: site.empty_run(),
+         Expected(names="core running", names_after_s=NAMED_AFTER_S)),
     *_cables(),
     Case(WITHOUT_QUORUM, _stop_two_servers, _start_two_servers, Expected(shaken="all")),
 ]

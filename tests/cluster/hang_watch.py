@@ -72,10 +72,11 @@ def _numbers(path: Path) -> list[int]:
 
 
 class Lateness:
-    def __init__(self, file: Path):
-        self._file = file
+    def __init__(self, spec):
+        self._file = spec.dir / "lateness"
         self._file.touch()
-        self._process = subprocess.Popen([PYTHON, "-m", "tests.cluster.lateness", str(file)], cwd=TOP)
+        argv = [PYTHON, "-m", "tests.cluster.lateness", str(self._file)]
+        self._process = subprocess.Popen(Cgroup(f"{spec.prefix}/exec").create().entering(argv), cwd=TOP)
 
     def since(self, begin_ms: float) -> list[tuple[float, float]]:
         lines = (line.split() for line in self._file.read_text().splitlines())

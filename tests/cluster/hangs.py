@@ -37,7 +37,7 @@ class Hangs(Trials):
         self.victim = cluster.hosts[0]
         self.interval_ms = 500.0        # T/6 of the lab's configuration
         self.normal_ms = 0.0
-        self.lateness = Lateness(cluster.spec.dir / "lateness")
+        self.lateness = Lateness(cluster.spec)
         self._run_size = {}
 
     def close(self) -> None:
@@ -102,9 +102,11 @@ class Hangs(Trials):
         if case.on in ("primary", "leader"):
             self.victim = self.cluster.host({"primary": primary, "leader": leader}[case.on])
             return
-        workers = [host for host in self.cluster.hosts if host.qemu_pids() and host.name != primary]
-        if not workers:
-            raise LabError(f"only {primary}, the primary, runs VMs")
+        busy = [host for host in self.cluster.hosts if host.qemu_pids()]
+        if [host.name for host in busy] == [primary]:       # where hosts that were fenced have left them
+            self.make_primary(self.another(primary))
+            primary = self.another(primary)
+        workers = [host for host in busy if host.name != primary]
         self.victim = next((host for host in workers if host.name != leader), workers[0])
 
     def is_quiet(self) -> bool:

@@ -45,7 +45,7 @@ def _ms(value: int | None) -> str:
 
 def _named(result: dict) -> str:
     wanted = result["expected"]["names"]
-    found = next((text for text in result["named"] if wanted and wanted in text), "")
+    found = next((text for text in result["named"] if wanted in text), "-")
     return found if len(found) <= _NAME_LENGTH_MAX else found[:_NAME_LENGTH_MAX - 1].rstrip() + "…"
 
 

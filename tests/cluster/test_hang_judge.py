@@ -129,6 +129,7 @@ RESULT = {"case": "libvirtd stopped", "hold_s": 30, "jitter_ms": 4, "late_ms": 0
 def test_a_row_has_what_was_seen():
     row = soak_table.row(RESULT)
     assert row == "| libvirtd stopped | 30 s | 4 ms | 0 ms | - | libvirt stalled | libvirt | undisturbed | 1.5 s | ok |"
+    assert "| - | libvirt |" in soak_table.row({**RESULT, "named": []})
     assert "**web1 does not run any more**" in soak_table.row({**RESULT, "ok": False, "problems": ["web1 does not run any more"]})
 
 
