@@ -10,7 +10,7 @@ import time
 import uuid as uuids
 from typing import Iterator
 
-from .hang_watch import main_processes, program_of
+from .hang_watch import program_of
 from .hangs import GUEST_HEARTBEAT_S, Hangs
 from .lab.cluster import Cluster
 from .lab.process import LabTimeout, wait_for
@@ -22,6 +22,7 @@ VMS = 30
 BATCH = 10                  # kills that are looked up at once
 LATE_S = 30                 # a VM that is away for longer is a problem
 AFTER_S = 0.3               # what a keepalive had under way when it was killed comes within that; a new one takes longer
+_KEEPALIVE = program_of("keepalive")
 _BUSY = "while :; do :; done"           # the load: one on each host
 
 
@@ -38,18 +39,18 @@ class KeepaliveRestarts(Hangs):
 
     def _round(self, before: dict[str, str]) -> Iterator[dict]:
         begin_ms = time.time() * 1000
-        mains = {host.name: main_processes(host)["keepalive"] for host in self.cluster.hosts}
+        mains = {host.name: host.processes(*_KEEPALIVE) for host in self.cluster.hosts}
         killed_ms = {}
         for host in self.cluster.hosts:
             killed_ms[host.name] = time.time() * 1000
-            host.signal(signal.SIGKILL, *program_of("keepalive"))
+            host.signal(signal.SIGKILL, *_KEEPALIVE)
 
         def back(name: str) -> list[float]:
             return [at for at in self.beats(begin_ms)[name] if at > killed_ms[name] + AFTER_S * 1000]
         late = {}
         for host in self.cluster.hosts:
             try:
-                wait_for(f"a heartbeat of {host.name}", lambda: back(host.name), LATE_S, 0.1)
+                wait_for(f"a heartbeat of {host.name}", lambda: back(host.name), LATE_S, 0.05)
             except LabTimeout as problem:
                 late[host.name] = str(problem)
         lives = self.lives()
@@ -59,7 +60,7 @@ class KeepaliveRestarts(Hangs):
                    "problem": problem}
 
     def _lost(self, host, before: str, now: str | None, mains: list[int]) -> str:
-        if main_processes(host)["keepalive"] == mains:
+        if host.processes(*_KEEPALIVE) == mains:
             return f"the keepalive of {host.name} was not restarted"
         return "" if now == before else f"{host.name} lost its session: {before}, then {now}"
 
