@@ -88,35 +88,41 @@ class Lateness:
 
 
 class Watch:
-    """Asks the victim's bus, and that of a witness about the victim, again and again."""
+    """Asks the victim's bus, and that of a witness about the victim, again and again: one must not wait for the other."""
 
     def __init__(self, victim, witness):
         self._victim, self._witness = victim, witness
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run)
+        self._threads = [threading.Thread(target=self._repeat, args=[look]) for look in (self._look, self._ask_witness, self._look_at_queues)]
         self.named: list[str] = []          # in the order in which it was first said
         self.queues: dict[str, int] = {}    # the longest of each plugin
 
     def __enter__(self) -> "Watch":
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(self, *_) -> None:
         self._ended.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
-    def _run(self) -> None:
+    def _repeat(self, look) -> None:
         while not self._ended.is_set():
             begin = time.monotonic()
-            self._look()
+            look()
             self._ended.wait(max(0, begin + _PAUSE_S - time.monotonic()))
 
     def _look(self) -> None:
         self._name(not_well(plugins(self._victim) or []))
+
+    def _ask_witness(self) -> None:
         said = ask(self._witness, "call", "org.pvcd1", ROOT, "org.pvcd1.Manager", "Explain", "s", f"node/{self._victim.name}")
         self._name([line.strip() for line in (said or [""])[0].splitlines() if line.startswith("Its unit")])
         note = ask(self._witness, "get-property", "org.pvcd1", f"{ROOT}/storage", "org.pvcd1.Storage", "Note")
         self._name([f"storage: {note}"] if note else [])
+
+    def _look_at_queues(self) -> None:
         with suppress(LabError):
             for line in self._victim.run("sh", "-c", _QUEUES, timeout=10, check=False).stdout.splitlines():
                 name, *answer = line.split()
