@@ -27,14 +27,21 @@ PROBLEMS = (LabError, BusError, StepFailed)
 
 
 class Results:
-    """Of one run at one commit."""
+    """Of one run: of this commit, or the last one, whose failed cases are played again at this commit."""
 
-    def __init__(self, directory: Path, name: str, commit: str):
+    def __init__(self, directory: Path, name: str, commit: str, again: bool = False):
         directory.mkdir(parents=True, exist_ok=True)
         self._file = directory / f"{name}.jsonl"
-        self._commit = commit
+        self._at = commit
+        self.again = again
+        self._commit = self._all()[-1]["commit"] if again else commit
 
     def lines(self) -> list[dict]:
+        """A case that was played again counts once."""
+        lines = [line for line in self._all() if line["commit"] == self._commit]
+        return list({line.get("case", number): line for number, line in enumerate(lines)}.values())
+
+    def _all(self) -> list[dict]:
         """The last line of a run that was killed may not be whole."""
         found = []
         for line in self._file.read_text().splitlines() if self._file.exists() else []:
@@ -42,10 +49,10 @@ class Results:
                 found.append(json.loads(line))
             except ValueError:
                 continue
-        return [line for line in found if line["commit"] == self._commit]
+        return found
 
     def add(self, **result) -> None:
-        line = json.dumps({"commit": self._commit, "date": time.strftime("%Y-%m-%d", time.gmtime()), **result})
+        line = json.dumps({"commit": self._commit, "at": self._at, "date": time.strftime("%Y-%m-%d", time.gmtime()), **result})
         with self._file.open("a") as file:
             if file.tell() and not self._file.read_bytes().endswith(b"\n"):
                 file.write("\n")
@@ -61,7 +68,7 @@ class Run:
 
 def _play_cases(hold_s: float, quorum_hold_s: float) -> Callable[[Results, int], None]:
     def go(results: Results, total: int) -> None:
-        done = {line["case"] for line in results.lines()}
+        done = {line["case"] for line in results.lines() if line["ok"] or not results.again}
         missing = [case for case in CASES[:total] if case.name not in done]
         while missing:
             missing = missing[_play_until_broken(results, missing, hold_s, quorum_hold_s):]
@@ -131,14 +138,14 @@ def main() -> int:
     parser.add_argument("name", nargs="?", choices=sorted(RUNS), metavar="NAME")
     parser.add_argument("--dir", type=Path, default=BUILD / "soak", help="where results are kept (default: %(default)s)")
     parser.add_argument("--runs", type=int, help="end after so many results instead of all")
+    parser.add_argument("--again", action="store_true", help="go on with the last run at whatever commit; failed cases are played again")
     options = parser.parse_args()
     if not options.name:
         for name, run in RUNS.items():
             print(f"{name:20} {run.what}")
         return 0
     run = RUNS[options.name]
-    commit = commit_of(TOP)
-    results = Results(options.dir, options.name, commit)
+    results = Results(options.dir, options.name, commit_of(TOP), options.again)
     try:
         run.go(results, min(options.runs or run.total, run.total))
     finally:

@@ -33,7 +33,8 @@ def percentile(samples: list[float], share: float) -> float:
 
 def row(result: dict) -> str:
     """A line of the matrix."""
-    cells = [result["case"], f"{result['hold_s']:g} s", _ms(result["jitter_ms"]), _ms(result["late_ms"]), _ms(result["shaken_ms"]),
+    again = f" (again, at {result['at']})" if result["at"] != result["commit"] else ""
+    cells = [result["case"] + again, f"{result['hold_s']:g} s", _ms(result["jitter_ms"]), _ms(result["late_ms"]), _ms(result["shaken_ms"]),
              _named(result), ", ".join(result["replaced"]) or "-", _vms(result), f"{result['recovered_s']:g} s",
              "ok" if result["ok"] else f"**{'; '.join(result['problems'])}**"]
     return "| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |"
@@ -45,7 +46,7 @@ def _ms(value: int | None) -> str:
 
 def _named(result: dict) -> str:
     wanted = result["expected"]["names"]
-    found = next((text for text in result["named"] if wanted in text), "-")
+    found = next((text for text in result["named"] if wanted in text), (result["named"] or ["-"])[0])
     return found if len(found) <= _NAME_LENGTH_MAX else found[:_NAME_LENGTH_MAX - 1].rstrip() + "…"
 
 

@@ -122,13 +122,14 @@ def test_what_hangs_is_named_and_replaced_when_it_hangs_long_enough():
 
 # --------------------------------------------------------------------------------------------------- tables and results
 
-RESULT = {"case": "libvirtd stopped", "hold_s": 30, "jitter_ms": 4, "late_ms": 0, "shaken_ms": None, "named": ["x", "libvirt stalled"],
+RESULT = {"commit": "abc", "at": "abc", "case": "libvirtd stopped", "hold_s": 30, "jitter_ms": 4, "late_ms": 0, "shaken_ms": None, "named": ["x", "libvirt stalled"],
           "expected": {"names": "libvirt"}, "replaced": ["libvirt"], "offs": [], "moved": [], "recovered_s": 1.5, "ok": True, "problems": []}
 
 
 def test_a_row_has_what_was_seen():
     row = soak_table.row(RESULT)
     assert row == "| libvirtd stopped | 30 s | 4 ms | 0 ms | - | libvirt stalled | libvirt | undisturbed | 1.5 s | ok |"
+    assert soak_table.row({**RESULT, "at": "def"}).startswith("| libvirtd stopped (again, at def) |")
     assert "| - | libvirt |" in soak_table.row({**RESULT, "named": []})
     assert "**web1 does not run any more**" in soak_table.row({**RESULT, "ok": False, "problems": ["web1 does not run any more"]})
 
@@ -154,6 +155,15 @@ def test_a_run_goes_on_where_it_was_killed_but_not_at_another_commit(tmp_path):
         file.write('{"commit": "abc", "ca')
     assert [line["case"] for line in Results(tmp_path, "hangs", "abc").lines()] == ["a"]
     assert Results(tmp_path, "hangs", "def").lines() == []
+
+
+def test_a_failed_case_is_played_again_at_another_commit_and_says_so(tmp_path):
+    first = Results(tmp_path, "hangs", "abc")
+    first.add(case="a", ok=False)
+    first.add(case="b", ok=True)
+    again = Results(tmp_path, "hangs", "def", again=True)
+    again.add(case="a", ok=True)
+    assert [(line["case"], line["ok"], line["commit"], line["at"]) for line in again.lines()] == [("a", True, "abc", "def"), ("b", True, "abc", "abc")]
 
 
 def test_a_line_after_one_that_was_cut_off_is_not_lost(tmp_path):
