@@ -131,7 +131,7 @@ CASES = [
     _unit_stopped("keepalive", names="", restarts=(), **_FENCED),
     Case("host frozen", lambda site: site.victim.freeze(), _nothing, Expected(shaken="all", **_FENCED)),
     Case("/run full", lambda site: site.fill_run(), lambda site: site.empty_run(),
-         Expected(names="core running", names_after_s=NAMED_AFTER_S)),
+         Expected(names="core running", names_after_s=2 * NAMED_AFTER_S)),
     *_cables(),
     Case(WITHOUT_QUORUM, _stop_two_servers, _start_two_servers, Expected(shaken="all")),
 ]

@@ -12,7 +12,7 @@ SECONDS = {
     "libvirtd stopped": 20, "QEMU stopped": 8, "QEMU killed": 0, "mon.a stopped": 16, "osd.0 stopped": 8, "local ZooKeeper stopped": 8,
     "leader of ZooKeeper stopped": 8, "dbus-daemon stopped": 8, "dbus-daemon killed": 0, "pvcd.service stopped": 20,
     "pvcd-libvirt.service stopped": 20, "all units but the keepalive stopped": 20, "all units killed": 0,
-    "pvcd-keepalive.service stopped for 1 s": 1, "host frozen for 1 s": 1, "host frozen": 12, "/run full": 6,
+    "pvcd-keepalive.service stopped for 1 s": 1, "host frozen for 1 s": 1, "host frozen": 12, "/run full": 14,
     "packets to Ceph and ZooKeeper lost, 1 of 10": 8, WITHOUT_QUORUM: 10,
 }
 
