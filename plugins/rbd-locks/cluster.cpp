@@ -61,6 +61,12 @@ void Cluster::wait_for_newest_map() const {
     throw_ceph_error("waiting for the newest OSD map", code);
 }
 
+// The first question has a limit, which the wait for the map has not.
+void Cluster::catch_up() const {
+  command(R"({"prefix": "osd getmaxosd"})");
+  wait_for_newest_map();
+}
+
 void Cluster::check_may_blocklist() const { add_to_blocklist(nobodys_address, 1); }
 
 }  // namespace pvcd::rbd_locks

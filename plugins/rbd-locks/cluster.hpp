@@ -28,6 +28,7 @@ class Cluster {
   // Of the monitors; the answer's text.
   std::string command(const std::string& json) const;
   void wait_for_newest_map() const;
+  void catch_up() const;  // to what the monitors know of OSDs
 
   // Throws if this user may not blocklist: an entry of one second for an address that no host may have.
   void check_may_blocklist() const;

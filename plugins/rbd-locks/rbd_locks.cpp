@@ -123,12 +123,24 @@ void RbdLocks::drop_suspect_connection() {
   if (suspect_.exchange(false)) disconnect();
 }
 
+// A client that slept while an OSD was restarted asks the former one, and hears nothing until its limit has passed.
+const Cluster& RbdLocks::connected_and_up_to_date(const Permit& permit) {
+  const Cluster& cluster = connected_and_let_in(permit);
+  try {
+    cluster.catch_up();
+  } catch (const Error&) {
+    disconnect();
+    throw;
+  }
+  return cluster;
+}
+
 // Nothing is broken unless every image of the VM may start: a VM that is refused leaves no trace.
 HookVerdict RbdLocks::before_start(const VmStart& start) {
   const std::vector<std::string> images = rbd_images(start.disks);
   if (images.empty()) return combine({});
   try {
-    const Cluster& cluster = connected_and_let_in(start.permit);
+    const Cluster& cluster = connected_and_up_to_date(start.permit);
     const std::vector<Judgement> seen = look_at_all(cluster, images, start);
     HookVerdict answer = combine(seen);
     const bool dead_in_the_way =

@@ -28,6 +28,7 @@ class RbdLocks final : public Plugin, public PreStartHook, public StorageFencer 
  private:
   const Cluster& connected();
   const Cluster& connected_and_let_in(const Permit&);
+  const Cluster& connected_and_up_to_date(const Permit&);
   void disconnect();
   void drop_suspect_connection();
   void report_ceph(const std::string& state);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "logic/placement.hpp"
+#include "logic/units.hpp"
 
 namespace pvcd::logic {
 namespace {
@@ -190,9 +191,8 @@ std::vector<std::string> explain_node(const Situation& at, const NodeName& name)
     said.push_back("It could not be fenced now: " + readiness->second.value.note + ".");
   if (const Live* live = live_of(at.view, node))
     for (const auto& [unit, report] : live->value.units)
-      if (report.state != "running")
-        said.push_back("Its unit " + unit + " is " + report.state + (report.note.empty() ? "" : ": " + report.note) +
-                       ".");
+      if (const std::string problem = unit_problem(report, at.settings.needs.silent_after); !problem.empty())
+        said.push_back("Its unit " + unit + " " + problem + ".");
   std::vector<std::string> names;
   for (const auto& [uuid, owner] : at.view.owners)
     if (auto vm = at.view.vms.find(uuid);

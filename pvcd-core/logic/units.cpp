@@ -5,24 +5,24 @@ namespace {
 
 constexpr const char* core_unit = "core";
 
-std::string problem_of(const UnitReport& report, Microseconds silent_after) {
-  if (report.age > silent_after)
-    return "has not reported for more than " + std::to_string(silent_after / seconds(1)) + " s";
-  return report.state == "running" ? "" : "is " + report.state;
-}
-
 std::string objection_to(const LiveRecord& live, const std::string& name, Microseconds silent_after) {
   const auto report = live.units.find(name);
   if (report == live.units.end()) return unit_name(name) + " does not run";
-  const std::string problem = problem_of(report->second, silent_after);
-  if (problem.empty()) return {};
-  return unit_name(name) + " " + problem + (report->second.note.empty() ? "" : ": " + report->second.note);
+  const std::string problem = unit_problem(report->second, silent_after);
+  return problem.empty() ? "" : unit_name(name) + " " + problem;
 }
 
 }  // namespace
 
 std::string unit_name(const std::string& reported_as) {
   return reported_as == core_unit ? "pvcd.service" : "pvcd-" + reported_as + ".service";
+}
+
+std::string unit_problem(const UnitReport& report, Microseconds silent_after) {
+  const std::string note = report.note.empty() ? "" : ": " + report.note;
+  if (report.age > silent_after)
+    return "has not reported for more than " + std::to_string(silent_after / seconds(1)) + " s" + note;
+  return report.state == "running" ? "" : "is " + report.state + note;
 }
 
 std::string unit_objection(const LiveRecord& live, const UnitNeeds& needs) {

@@ -16,6 +16,9 @@ struct UnitNeeds {
 
 std::string unit_name(const std::string& reported_as);  // "pvcd-libvirt.service"
 
+// "is stalled: ..", "has not reported for ..: .."; empty: nothing is wrong.
+std::string unit_problem(const UnitReport&, Microseconds silent_after);
+
 // What is wrong with them, the unit named; empty: nothing.
 std::string unit_objection(const LiveRecord&, const UnitNeeds&);
 

@@ -7,8 +7,9 @@ import time
 import pytest
 
 from tests.cluster.lab.process import run, wait_for
-from tests.cluster.rbd_lab import (BOUNDED_S, POOL, TIMEOUT_MS, WAITED_MS, WATCH_TIMEOUT_MS, Client, Driver, assert_fenced_and_free, assert_untouched,
-                                   blocked_for_s, client, driver, image, killed, lab, lockers, watchers)    # noqa: F401
+from tests.cluster.rbd_lab import (BOUNDED_S, POOL, TIMEOUT_MS, WAITED_MS, WATCH_TIMEOUT_MS, CephAndCables, Client, Driver,
+                                   assert_fenced_and_free, assert_untouched, blocked_for_s, client, driver, image, killed, lab,
+                                   lockers, watchers)    # noqa: F401
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the lab needs root")
 
@@ -247,3 +248,23 @@ def test_a_hung_ceph_is_unknown_in_bounded_time(lab, driver, client, image, daem
     wait_for("the plugin recovers with Ceph", proceeds, 90)
     assert_fenced_and_free(lab, dead)
     assert driver.call("tick") == {"ceph": "ok"}
+
+
+def test_an_osd_that_was_restarted_while_nobody_asked_costs_no_time():
+    with CephAndCables(prefix="pvlosd", hosts=1, store="bluestore") as lab:
+        def up_since() -> int:
+            osd, = lab.ceph.command("osd dump")["osds"]
+            return osd["up_from"] if osd["up"] else 0
+        lab.ceph.create_image("a", 8)
+        driver, before = Driver(lab), up_since()
+        try:
+            assert driver.start(f"{POOL}/a")["verdict"] == "proceed"
+            lab.ceph.kill("osd.0")
+            lab.ceph.start("osd.0")
+            wait_for("the OSD to be up again", lambda: up_since() > before, 60)
+            begin = time.monotonic()
+            answer = driver.start(f"{POOL}/a")
+            assert answer["verdict"] == "proceed", answer
+            assert time.monotonic() - begin < TIMEOUT_MS / 1000
+        finally:
+            driver.kill()

@@ -132,6 +132,10 @@ TEST_CASE("a node is told with its role, its VMs and whether it could be fenced"
   CHECK(told.node_says("n2", "It can be fenced"));
   told.world.live("n2").value.units["rbd-locks"] = {"stalled", 0, "no answer for 20 s"};
   CHECK(told.node_says("n2", "Its unit rbd-locks is stalled: no answer for 20 s"));
+  told.world.live("n2").value.units["core"] = {"running", seconds(9), ""};
+  CHECK_FALSE(told.node_says("n2", "Its unit core"));
+  told.world.live("n2").value.units["core"] = {"running", seconds(11), ""};
+  CHECK(told.node_says("n2", "Its unit core has not reported for more than 10 s"));
 }
 
 TEST_CASE("silence is told for what it is") {

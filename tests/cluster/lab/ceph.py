@@ -88,6 +88,9 @@ class Ceph:
     def read(self, image: str, offset: int, size: int) -> bytes:
         return base64.b64decode(self._call("read", POOL, image, offset, size))
 
+    def write(self, image: str, offset: int, data: bytes) -> None:
+        self._call("write", POOL, image, offset, base64.b64encode(data).decode())
+
     def command(self, prefix: str, **arguments):
         """A monitor command; the answer is parsed JSON, or text where there is none."""
         return self._call("command", {"prefix": prefix, **arguments})

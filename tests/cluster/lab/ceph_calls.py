@@ -73,6 +73,11 @@ def read(conf: str, pool: str, image: str, offset: int, size: int) -> str:
         return base64.b64encode(opened.read(offset, size)).decode()
 
 
+def write(conf: str, pool: str, image: str, offset: int, data: str) -> None:
+    with _pool(conf, pool) as ioctx, rbd.Image(ioctx, image) as opened:
+        opened.write(base64.b64decode(data), offset)
+
+
 def _command(conf: str, request: dict) -> str:
     status, answer, complaint = _connect(conf).mon_command(json.dumps(request), b"")
     if status:
@@ -81,6 +86,8 @@ def _command(conf: str, request: dict) -> str:
 
 
 def _pool(conf: str, pool: str):
+    """By the newest map: an old one leads to OSDs that are no more, and librados waits for those."""
+    _connect(conf).wait_for_latest_osdmap()
     return _connect(conf).open_ioctx(pool)
 
 

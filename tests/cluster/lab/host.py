@@ -10,7 +10,7 @@ import re
 import signal
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -135,17 +135,31 @@ class Host:
         except LabError:
             return ""                   # it went down between the two
 
-    def journal(self, unit: str | None = None, since_boot: bool = True) -> list[dict]:
+    def journal(self, unit: str | None = None, since_boot: bool = True, since_s: float | None = None) -> list[dict]:
         """Entries with all their fields; also of a host which is off or frozen, read from its disk."""
         argv = ["journalctl", "--directory", self._disk() / "var/log/journal", "--output=json", "--quiet", "--no-pager"]
         argv += [f"--unit={unit}"] if unit else []
         argv += ["--boot"] if since_boot else []
+        argv += [f"--since=@{since_s:.3f}"] if since_s else []
         return [json.loads(line) for line in run(argv).stdout.splitlines()]
 
     def console(self) -> str:
         return (self._dir / "console.log").read_text(errors="replace")
 
-    # Guests, without asking anybody in the host
+    # Processes and guests, without asking anybody in the host
+
+    def processes(self, program: str, *arguments: str) -> list[int]:
+        """Those whose command line begins so: `processes("pvcd-host", "libvirt")`."""
+        return [pid for pid in self._cgroup.pids() if _begins(pid, program, arguments)]
+
+    def signal(self, number: int, program: str, *arguments: str) -> list[int]:
+        """Whom it reached; one may have ended since it was found."""
+        reached = []
+        for pid in self.processes(program, *arguments):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+                reached.append(pid)
+        return reached
 
     def qemu_pids(self) -> list[Qemu]:
         return [found for pid in self._cgroup.pids() if (found := _qemu(pid))]
@@ -200,11 +214,21 @@ class Host:
             yield
 
 
-def _qemu(pid: int) -> Qemu | None:
+def _words(pid: int) -> list[str]:
+    """Of its command line; [""] of a process that has ended."""
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
     except OSError:
-        return None
+        return [""]
+
+
+def _begins(pid: int, program: str, arguments: tuple[str, ...]) -> bool:
+    words = _words(pid)
+    return os.path.basename(words[0]) == program and tuple(words[1:1 + len(arguments)]) == arguments
+
+
+def _qemu(pid: int) -> Qemu | None:
+    words = _words(pid)
     if not os.path.basename(words[0]).startswith("qemu-system") or "-uuid" not in words:
         return None                     # libvirtd also starts QEMU to ask what it can do
     name = next((found[1] for word in words if (found := re.match(r"guest=([^,]*)", word))), "")

@@ -9,13 +9,16 @@ host hangs on it by a veth pair.
   stale when a host leaves.
 - Partitions are one nft table of the bridge family, rebuilt as a whole from a file. It matches port names and not addresses:
   so it outlives power cycles, and ARP and floating addresses cannot slip through.
+- A bad cable (relay.py) stands between a port and the bridge; it is mended before its host is powered off.
 """
 import fcntl
 import json
 from contextlib import contextmanager
 from pathlib import Path
 
-from .process import LabError, in_netns, run
+from .cgroup import Cgroup
+from .process import LabError, in_netns, python_module, run, spawn, wait_for
+from .relay import READY
 from .spec import Spec
 
 _NETNS_DIR = Path("/run/netns")
@@ -85,6 +88,28 @@ class Network:
 
     def cuts(self) -> list[list[str]]:
         return self._load()["cuts"]
+
+    def spoil(self, name: str, **cable) -> None:
+        """A bad cable between a host and the bridge, with the fields of relay.Cable, until it is mended."""
+        port, inner, outer = self._port(name), f"i-{name}", f"o-{name}"
+        cable["ceph_address"] = self.spec.ceph_address
+        log = self.spec.dir / f"relay-{name}.log"
+        log.unlink(missing_ok=True)
+        # Without ARP: the hub would answer for its own addresses there, past the relay.
+        self._batch(self.spec.hub, [f"link add {inner} type veth peer name {outer}", f"link set {inner} arp off up", f"link set {outer} up"])
+        spawn(self.in_hub(python_module("relay", port, inner, json.dumps(cable))), self._relay(name).create(), log)
+        wait_for(f"the relay of {name}", lambda: log.read_text() == READY, 20)
+        self._batch(self.spec.hub, [f"link set {port} arp off", f"link set {port} nomaster", f"link set {outer} master br0"])
+
+    def mend(self, name: str) -> None:
+        if not self._relay(name).exists():
+            return
+        self._relay(name).kill()
+        self._relay(name).remove()
+        self._batch(self.spec.hub, [f"link del i-{name}", f"link set {self._port(name)} arp on", f"link set {self._port(name)} master br0"])
+
+    def _relay(self, name: str) -> Cgroup:
+        return Cgroup(f"{self.spec.prefix}/relay-{name}")
 
     def silence_bmc(self, name: str, silent: bool) -> None:
         self.spec.number(name)

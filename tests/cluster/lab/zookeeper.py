@@ -1,11 +1,12 @@
 """The ZooKeeper ensemble: a server on each host as a unit, and what can be learned about it from outside."""
 import re
 
-from .disk import File
+from .disk import Disk, File
 from .net import Network
 from .probe import Probe
 from .process import run, wait_for
 from .spec import Spec
+from .zookeeper_log import Change, changes
 
 _JAVA = ("/usr/bin/java -Xms16m -Xmx96m -Xss256k -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData "
          "-Dorg.slf4j.simpleLogger.showDateTime=true -Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS "
@@ -75,6 +76,10 @@ class ZooKeeper:
         """Every znode at and below root, by path: its data as text, version and ephemeral owner (0 for none)."""
         return self._probe.call("dump", self._reachable(), f"pvcd:{self._spec.store_secret}", root,
                                 timeout=timeout)
+
+    def history(self, since_ms: int) -> list[Change]:
+        """All changes since then, as the servers' logs have them; whatever becomes of the servers."""
+        return changes([Disk(self._spec, name).root / "var/lib/zookeeper/version-2" for name in self._spec.names], since_ms)
 
     def change(self, changes: dict[str, dict], timeout: float = 10) -> None:
         """Overwrites keys of some of pvcd's records, all at once: {path: {key: value}}."""

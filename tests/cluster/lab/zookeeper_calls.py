@@ -44,6 +44,6 @@ def _walk(client: KazooClient, path: str, nodes: dict) -> None:
         nodes[path] = {"denied": True}
         return
     nodes[path] = {"data": (data or b"").decode(errors="backslashreplace"), "version": stat.version,
-                   "ephemeral_owner": stat.ephemeralOwner, "created": stat.created, "modified": stat.last_modified}
+                   "ephemeral_owner": stat.ephemeralOwner, "created": stat.created, "created_by": stat.czxid, "modified": stat.last_modified}
     for child in sorted(children):
         _walk(client, f"{path.rstrip('/')}/{child}", nodes)
