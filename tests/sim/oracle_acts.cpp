@@ -153,6 +153,7 @@ void Oracle::shuts_out(std::size_t node, const Life& victim) {
     return fail("fence", who + "which has a session");
   const Health& health = health_[victim.node];
   if (world_.events.now() < health.misread_until) return;
+  if (std::find(asked_off_.begin(), asked_off_.end(), victim.node) != asked_off_.end()) return;
   if (health.last_word == DaemonState::Left || health.last_word == DaemonState::Stop)
     return fail("fence", who + "which has left in order and is on");
   if (vanished_with_others(node, victim.node)) fail("storm", who + "which vanished together with most others");

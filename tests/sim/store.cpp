@@ -182,6 +182,7 @@ CommitOutcome Store::commit_now(const Changes& changes, const Author& author, st
   bool heartbeat = author.part == Part::Keepalive;
   for (const auto& [key, before, after] : changed) {
     if (!before && !after) continue;
+    unreadable_.erase(key);  // what is written anew can be read
     const bool beats = key.kind == Kind::Live && before && after;
     heartbeat = heartbeat && beats;
     log_.push_back({events_.now(), key, after, beats});
