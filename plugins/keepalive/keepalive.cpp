@@ -155,7 +155,7 @@ bool Keepalive::publish(DaemonState state) {
   last_word_ = state;
   const Instant asked_at = boottime_now();
   const Instant deadline = asked_at + std::max(store_->session_timeout(), last_word_limit_min);
-  const auto told = [&] { return proven_at_ >= asked_at; };
+  const auto told = [&] { return proven_at_ > asked_at; };
   while (!told() && heartbeat_->beating() && boottime_now() < deadline) {
     heartbeat_->beat_now();
     if (!loop_->run_until(told, boottime_now() + pace) && heartbeat_->under_way()) store_->next_server();

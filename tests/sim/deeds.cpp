@@ -99,7 +99,7 @@ Events::Act leave(World& world, const Planned& one) {
   Node& node = world.node(one.node);
   if (!node.core.process.lives()) return {};
   node.core.stopped = [&node] {
-    if (node.keepalive.process.lives()) node.keepalive.process.after(0, [&node] { node.keepalive.leave(); });
+    if (node.keepalive.process.lives()) node.keepalive.leave();
   };
   node.core.role_hook_takes = one.value % 4 == 0 ? seconds(1 + one.value % 15) : 0;
   node.core.stop();

@@ -259,7 +259,7 @@ void Keepalive::answered(const CommitOutcome& outcome, Instant sent_at) {
   if (outcome.expired) return expired();
   Host& host = world_.node(node_).host;
   if (outcome.code == CommitCode::Ok) {
-    last_word_told_ = last_word_ && sent_at >= last_word_at_;
+    last_word_told_ = last_word_ && sent_at > last_word_at_;
     if (!last_word_) host.proof_file = encode_proof({{host.name(), host.boot(), incarnation_}, sent_at});
   } else if (outcome.code == CommitCode::NoEntry) {
     world_.trace([&] { return "incarnation " + std::to_string(incarnation_) + " of " + host.name() + " was buried"; });
