@@ -238,7 +238,8 @@ void move(const VmAndJob& it) {
   }
   if (argument(it.job, step_key) == home_step)
     return finish(it.round, it.job, JobResult::Done, it.name() + " belongs to " + target);
-  if (argument(it.job, step_key) == start_step && is_running(it) && it.owner->owner.node != target)
+  // Before it is wanted again it cannot have been started elsewhere: its release is only not seen yet.
+  if (argument(it.job, step_key) == start_step && is_to_run(it) && is_running(it) && it.owner->owner.node != target)
     return finish(it.round, it.job, JobResult::Failed,
                   target + " could not take it any more: it runs on " + it.owner->owner.node);
   stop_then_start(it);

@@ -11,12 +11,21 @@ import time
 from pathlib import Path
 
 from .ceph_alone import CephAlone, Driver
+from .hang_cases import CASES
+from .hangs import Hangs
+from .hangs import lab as hang_lab
 from .lab.process import LabError, wait_for
+from .lab.spec import POOL
+from .rbd_lab import CephAndCables, Client
+from .rbd_lab import Driver as LockDriver
 from .sabotage import lab
 from .story import IMAGE, PATIENCE
 from .trials import Trials
 
 RUNS = 10
+FLUSH_PREFIX = "pvlflush"
+HANGS_MAX = 3               # each takes a minute
+HANG_S = 20
 UNITS = ("pvcd", "pvcd-keepalive", "pvcd-election", "pvcd-libvirt", "pvcd-rbd-locks", "pvcd-ipmi", "pvcd-ceph-osd")
 # What the ceph-osd plugin asks in one cycle of Debian's Ceph.
 OSD_COMMANDS = ("osd dump", "osd tree", "health", "df", "osd df", "osd perf", "osd pool stats", "osd status", "pg ls")
@@ -86,7 +95,9 @@ class Bench(Trials):
             stamp = self.when(begin, *words)
             self.add(f"split_{name}{suffix}", stamp - before)
             before = stamp
-        self.add(f"power_cut_to_start{suffix}", self.when(begin, "create web1 paused") - begin)
+        created = self.when(begin, "create web1 paused")
+        self.add(f"power_cut_to_start{suffix}", created - begin)
+        self.add(f"overhead{suffix}", created - self.when(begin, *marks["bmc"]))    # beyond detection and BMC
         self.add(f"power_cut_to_first_count{suffix}", first_count - begin)
 
     def power_cut_with_bmc(self) -> None:
@@ -162,6 +173,57 @@ def osd_cycle(runs: int) -> dict:
                   command=f"ceph --format json ({', '.join(OSD_COMMANDS)})")
 
 
+def flush_ten_images(runs: int) -> dict:
+    """The locks that ten disks of a dead VM of this host have left, and what an administrator would do about them."""
+    flushes, references = [], []
+    images = [f"{POOL}/ten{number}" for number in range(10)]
+    with CephAndCables(prefix=FLUSH_PREFIX, hosts=2) as lab:
+        lab.configure("mon.a", "paxos_propose_interval", 1)     # Ceph's default
+        driver = LockDriver(lab)
+        for name in images:
+            lab.ceph.create_image(name.removeprefix(f"{POOL}/"), 8)
+        for _ in range(runs):
+            dead = leave_locks(lab, images)
+            begin = time.monotonic()
+            answer = driver.start(*images, own_dead=[each.instance for each in dead])
+            flushes.append(round(time.monotonic() - begin, 3))
+            if answer["verdict"] != "proceed":
+                raise LabError(f"the locks of ten images were not flushed: {answer}")
+            leave_locks(lab, images)
+            begin = time.monotonic()
+            for name in images:
+                for lock in json.loads(lab.rbd("lock", "ls", name, "--format", "json")):
+                    lab.rbd("lock", "rm", name, lock["id"], lock["locker"])
+            references.append(time.monotonic() - begin)
+        driver.kill()
+    return result("flush_10_images", flushes, reference=round(statistics.median(references), 3),
+                  command="rbd lock ls, rbd lock rm (of each image)")
+
+
+def leave_locks(lab, images: list[str]) -> list[Client]:
+    clients = [Client(lab, "n1", name) for name in images]
+    for client in clients:
+        client.kill()
+    return clients
+
+
+def heartbeat_jitter(runs: int) -> dict:
+    """How late heartbeats came while every unit but the keepalive hung on a host; the reference is when nothing did."""
+    case = next(case for case in CASES if case.name == "all units but the keepalive stopped")
+    with hang_lab() as cluster:
+        hangs = Hangs(cluster)
+        jitters = []
+        for _ in range(min(runs, HANGS_MAX)):
+            hangs.prepare()
+            played = hangs.play(case, HANG_S)
+            if not played["ok"]:
+                raise LabError("; ".join(played["problems"]))
+            jitters.append(played["jitter_ms"])
+        normal = hangs.normal_ms
+        hangs.close()
+    return result("heartbeat_jitter_all_hung", jitters, "ms", round(max(normal, 1), 1), "the same with nothing hung")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument("--json", metavar="FILE")
@@ -176,7 +238,7 @@ def main() -> int:
             except LabError as problem:         # said, and what it measured before is kept
                 print(f"run {run + 1} FAILED: {problem}", flush=True)
         results = results_of(bench.samples) + bench.memory()
-    results.append(osd_cycle(options.runs))
+    results += [osd_cycle(options.runs), flush_ten_images(options.runs), heartbeat_jitter(options.runs)]
     for one in results:
         ratio = f"  {one['ratio']} x {one['reference_command']}" if one["ratio"] is not None else ""
         print(f"{one['name']:45} median {one['median']:8.3f} {one['unit']}  worst {one['worst']:8.3f}  n {one['n']}{ratio}")

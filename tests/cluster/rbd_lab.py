@@ -39,6 +39,9 @@ class CephAndCables(Cluster):
         socket = self.spec.dir / "ceph/run" / f"{daemon}.asok"
         run(["ceph", "--admin-daemon", socket, "config", "set", option, value])
 
+    def rbd(self, *words: str) -> str:
+        return run(["rbd", "--conf", self.conf, *words], timeout=60).stdout
+
     @property
     def conf(self) -> Path:
         return self.spec.dir / "ceph/ceph.conf"

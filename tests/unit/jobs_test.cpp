@@ -345,8 +345,15 @@ TEST_CASE("a move that ended elsewhere says so instead of done") {
   Running it;
   it.world.vm(web).home = "n3";
   it.world.job(1, "vm-move", web, {{"node", "n3"}, {"phase", "start"}}, JobState::Running);
-  CHECK(it.result() == JobResult::Failed);
-  CHECK(it.says("n3 could not take it any more: it runs on n2"));
+  SECTION("it was started again, but where it was") {
+    CHECK(it.result() == JobResult::Failed);
+    CHECK(it.says("n3 could not take it any more: it runs on n2"));
+  }
+  SECTION("it is not wanted again yet: only its release is not seen") {
+    it.world.vm(web).wanted = WantedState::Stopped;
+    CHECK_FALSE(it.step());
+    CHECK(it.wish()->wanted == WantedState::Running);
+  }
 }
 
 TEST_CASE("a move of a stopped VM, or of one that runs there, only changes its home") {
