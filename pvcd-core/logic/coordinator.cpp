@@ -114,8 +114,8 @@ CoordinatorPlan decide_coordinator(const CoordinatorInput& in, const Coordinator
   note_who_fell_silent(round);
   if (in.view.complete && in.may_act && !evidence_about(in.view, in.self.boot)) {
     gather_evidence(round);
+    keep_readiness(round);
     if (in.primary) {
-      keep_readiness(round);
       assign_vms(round);
       tell_waiting(round);
       carry_out_jobs(round);

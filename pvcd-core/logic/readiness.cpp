@@ -12,6 +12,19 @@ bool is_alive(const Round& round, const NodeName& name) {
   return health(round.view(), round.next.sights, name, round.in.now, round.settings.suspect_after) == Health::Alive;
 }
 
+// The primary looks after the others. Its own BMC is another coordinator's business, as its death would be: that it can
+// reach its own BMC says nothing of the others. Alone, it is better than nobody.
+bool is_ours_to_verify(const Round& round, const NodeName& name) {
+  const LeaderRecord* primary = primary_of(round.view());
+  if (!primary) return false;
+  const auto& coordinators = round.settings.coordinators;
+  const auto other = std::find_if(coordinators.begin(), coordinators.end(),
+                                  [&](const NodeName& one) { return one != primary->node && is_alive(round, one); });
+  const bool its_own = name == primary->node;
+  const NodeName& verifier = its_own && other != coordinators.end() ? *other : primary->node;
+  return verifier == round.in.self.node;
+}
+
 ReadinessRecord readiness(const NodeRecord& node, const PowerReading& reading, const std::string& watchdog) {
   ReadinessRecord record;
   record.boot = node.boot;
@@ -30,7 +43,7 @@ std::string words_of_watchdog(const Round& round, const NodeRecord& node) {
 
 void note_readiness(Round& round, const PowerRead& read) {
   auto node = round.view().nodes.find(read.node);
-  if (node == round.view().nodes.end() || !is_alive(round, read.node)) return;
+  if (node == round.view().nodes.end() || !is_alive(round, read.node) || !is_ours_to_verify(round, read.node)) return;
   const ReadinessRecord record =
       readiness(node->second.value, read.reading, words_of_watchdog(round, node->second.value));
   ReadinessAsked& asked = round.next.readiness_asked[read.node];
@@ -72,7 +85,8 @@ void keep_readiness(Round& round) {
   for (const CoordinatorAnswer& answer : round.in.answers)
     if (const auto* read = std::get_if<PowerRead>(&answer)) note_readiness(round, *read);
   for (const auto& [name, node] : round.view().nodes)
-    if (is_alive(round, name) && !fence_is_open(round.view(), node.value)) ask(round, node.value);
+    if (is_ours_to_verify(round, name) && is_alive(round, name) && !fence_is_open(round.view(), node.value))
+      ask(round, node.value);
 }
 
 }  // namespace pvcd::logic

@@ -313,7 +313,6 @@ TEST_CASE("the BMC of each living node is asked before the day it is needed, and
   Coordinator n1{world};
   world.lose("n3");
   n1.round();
-  CHECK(n1.plans("ready/n1"));
   CHECK(n1.plans("ready/n2"));
   CHECK_FALSE(n1.plans("ready/n3"));
   n1.read("n2", PowerState::On).round();
@@ -331,6 +330,29 @@ TEST_CASE("the BMC of each living node is asked before the day it is needed, and
   CHECK(n1.plans("ready/n2"));
   n1.read("n2", PowerState::On).round();
   CHECK_FALSE(n1.plans("readiness/n2"));  // nothing new
+}
+
+TEST_CASE("the BMC of the primary is asked by another coordinator, which would have to fence it") {
+  World world;
+  Coordinator n1{world}, n2{world, "n2"}, n3{world, "n3"};
+  n1.round();
+  n2.round();
+  n3.round();
+  CHECK_FALSE(n1.plans("ready/n1"));
+  CHECK(n1.plans("ready/n3"));
+  CHECK(n2.plans("ready/n1"));
+  CHECK_FALSE(n2.plans("ready/n3"));
+  CHECK(n3.all<ReadPower>().empty());
+  n1.read("n1", PowerState::On).round();
+  CHECK_FALSE(n1.plans("readiness/n1"));
+  n2.read("n1", PowerState::On).round();
+  CHECK(n2.plans("readiness/n1"));
+  SECTION("alone it asks its own") {
+    world.lose("n2");
+    world.lose("n3");
+    n1.round();
+    CHECK(n1.plans("ready/n1"));
+  }
 }
 
 TEST_CASE("a BMC that gives no answer is asked about readiness less and less often, a new boot at once") {
