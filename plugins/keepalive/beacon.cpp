@@ -27,7 +27,7 @@ void send_one(int socket, const std::string& datagram, const Address& to) {
 
 // A host without IPv6 beats over IPv4 only.
 Beacon::Beacon(sd_event* loop, std::string cluster, std::uint16_t port)
-    : port_(port), beat_{std::move(cluster), {}, 0, 0}, timer_(loop, [this] { on_time(); }) {
+    : port_(port), beat_{std::move(cluster), {}, 0}, timer_(loop, [this] { on_time(); }) {
   ipv4_ = open_socket(AF_INET);
   if (ipv4_ < 0) throw Error(std::string("cannot make a datagram socket: ") + std::strerror(errno));
   ipv6_ = open_socket(AF_INET6);
@@ -46,7 +46,6 @@ void Beacon::begin(const NodeName& node, Incarnation incarnation) {
 
 void Beacon::on_time() {
   timer_.start(beat_interval);
-  ++beat_.number;
   const std::string datagram = encode_beat(beat_);
   for (const std::string& address : addresses_) send_to(address, datagram);
 }

@@ -62,8 +62,12 @@ CoordinatorDriver::CoordinatorDriver(runtime::Loop& loop, Cluster& cluster, Plug
 void CoordinatorDriver::round(const Right& right, Instant now, bool primary, const logic::Heards& heard) {
   primary_ = primary;
   right_ = right;
+  logic::Heards of_nodes;  // whatever names came: a round is kept on disk
+  for (const auto& [name, one] : heard)
+    if (cluster_.view().nodes.contains(name)) of_nodes[name] = one;
   logic::CoordinatorInput in{
-      cluster_.view(), self_.life(cluster_.view()), primary, right.may_act, now, std::exchange(answers_, {}), heard};
+      cluster_.view(),    self_.life(cluster_.view()), primary, right.may_act, now, std::exchange(answers_, {}),
+      std::move(of_nodes)};
   logic::CoordinatorPlan plan = logic::decide_coordinator(in, settings_, memory_);
   if (plan.actions.empty()) {
     memory_ = std::move(plan.next);

@@ -32,10 +32,7 @@ bool fence_is_confirmed(const ClusterView& view, const NodeRecord& node) {
 // A node that left with VMs is not switched off while it reads on (rule 11); a power loss of it is still noticed. A
 // node that is only starting up (finding F10) needs no exception: it owns nothing in this boot unless it ran in it
 // before.
-bool left(const Round& round, const NodeRecord& node) {
-  const DaemonState word = last_word(round.next.sights, node.name);
-  return word == DaemonState::Left || word == DaemonState::Stop;
-}
+bool left(const Round& round, const NodeRecord& node) { return is_leaving(last_word(round.next.sights, node.name)); }
 
 // No sign of life lies between the two reads: it would have thrown the history away. An old read says nothing of now:
 // while nothing could be written the host may have been switched on again, and would be switched off while it boots.

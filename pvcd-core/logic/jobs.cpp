@@ -356,8 +356,14 @@ void confirm_off(Round& round, const SeenJob& job, const Seen<NodeRecord>& node)
 }
 
 std::string how_it_is_over(const Round& round, const NodeRecord& node) {
-  const bool may_live = evidence_about(round.view(), node.boot)->kind == EvidenceKind::Storage;
-  return node.name + (may_live ? " is shut out of its disks; it may still be on" : " is off");
+  switch (evidence_about(round.view(), node.boot)->kind) {
+    case EvidenceKind::Storage:
+      return node.name + " is shut out of its disks; it may still be on";
+    case EvidenceKind::Watchdog:
+      return node.name + " was cut by its own watchdog; it may be booting";
+    default:
+      return node.name + " is off";
+  }
 }
 
 // It is about the boot in which the node was when the job was taken up: a node that has rebooted since is not switched

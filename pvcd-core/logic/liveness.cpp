@@ -16,12 +16,10 @@ std::optional<Microseconds> silence_that_ended(const Sights& now_seen, const Sig
                                                Instant now, Microseconds suspect_after) {
   auto then = before.find(name);
   if (then == before.end() || !then->second.met || now_seen.at(name).first_seen != now) return std::nullopt;
-  if (then->second.last_word == DaemonState::Left || then->second.last_word == DaemonState::Stop) return std::nullopt;
+  if (is_leaving(then->second.last_word)) return std::nullopt;
   const Microseconds silent = silence(before, name, now);
   return silent > suspect_after ? std::optional(silent) : std::nullopt;
 }
-
-bool is_leaving(DaemonState word) { return word == DaemonState::Left || word == DaemonState::Stop; }
 
 // A node that left and starts again has left until it runs: a start that fails is no reason to switch it off (rule 11).
 bool had_left(const ClusterView& view, const NodeRecord& node, const Sight* before) {
@@ -50,6 +48,7 @@ Sights look(const ClusterView& view, const Sights& before, Instant now, const He
     } else if (known != before.end()) {
       sight.came_back = known->second.came_back;
       sight.hiccups = known->second.hiccups;
+      if (is_leaving(known->second.last_word)) sight.last_word = known->second.last_word;  // until it says another
     }
     if (const Live* live = live_of(view, node.value)) {
       if (live->value.counter != sight.counter) sight.first_seen = now;
@@ -109,8 +108,9 @@ Health health(const ClusterView& view, const Sights& sights, const NodeName& nam
   const bool met = sights.contains(name) && sights.at(name).met;
   if (!live && !met && silence(sights, name, now) <= suspect_after) return Health::Unknown;
   if (!live || !live->session) return Health::Lost;
-  // Of two signs that stop together, the counter need not be waited for so long.
-  const Microseconds enough = is_quiet(sights, name, now) ? suspect_after * 3 / 5 : suspect_after;
+  // Of two signs that stop together, the counter need not be waited for so long; but longer than from one of its beats
+  // to the next, which is T/6, and suspect_after is at least T/4.
+  const Microseconds enough = is_quiet(sights, name, now) ? suspect_after * 3 / 4 : suspect_after;
   return silence(sights, name, now) > enough ? Health::Suspect : Health::Alive;
 }
 
@@ -134,7 +134,7 @@ bool shows_life(const ClusterView& view, const NodeName& name, const BootId& boo
 bool has_left(const ClusterView& view, const Life& life) {
   const Live* live = live_in_boot(view, life.node, life.boot);
   if (!live || live->session) return false;
-  return live->value.daemon_state == DaemonState::Left || live->value.daemon_state == DaemonState::Stop;
+  return is_leaving(live->value.daemon_state);
 }
 
 const EvidenceRecord* evidence_about(const ClusterView& view, const BootId& boot) {

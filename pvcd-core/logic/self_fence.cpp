@@ -8,8 +8,8 @@
 namespace pvcd::logic {
 namespace {
 
-constexpr Microseconds clocks_differ_by =
-    10;  // a tenth, between two hosts and over a few seconds: far more than any do
+// A tenth, between two hosts and over a few seconds: far more than any clocks differ.
+constexpr std::uint64_t slack_divisor = 10;
 
 // What no device is set to: a record of nonsense must not become a short time.
 constexpr Microseconds believable = seconds(24 * 3600);
@@ -32,7 +32,7 @@ std::optional<Microseconds> cut_after(const LiveRecord& live) {
   if (self_fence.watchdog_timeout == 0 || self_fence.after > believable || self_fence.watchdog_timeout > believable)
     return std::nullopt;
   const Microseconds longest = self_fence.after + self_fence.watchdog_timeout;
-  return longest + longest / clocks_differ_by;
+  return longest + longest / slack_divisor;
 }
 
 std::string objection_of_watchdog(const Live& live) {

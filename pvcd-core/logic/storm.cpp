@@ -7,10 +7,7 @@ namespace {
 
 constexpr std::size_t crowd_min = 2;
 
-bool went_in_order(const Round& round, const NodeName& name) {
-  const DaemonState word = last_word(round.next.sights, name);
-  return word == DaemonState::Left || word == DaemonState::Stop;
-}
+bool went_in_order(const Round& round, const NodeName& name) { return is_leaving(last_word(round.next.sights, name)); }
 
 Microseconds between(Instant one, Instant other) { return one > other ? one - other : other - one; }
 

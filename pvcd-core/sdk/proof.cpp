@@ -71,20 +71,19 @@ std::optional<AgeReport> decode_age(std::string_view text) {
 }
 
 std::string encode_beat(const Beat& beat) {
-  return "beat " + beat.node + " " + std::to_string(beat.incarnation) + " " + std::to_string(beat.number) + " " +
-         on_one_line(beat.cluster) + "\n";
+  return "beat " + beat.node + " " + std::to_string(beat.incarnation) + " " + on_one_line(beat.cluster) + "\n";
 }
 
 std::optional<Beat> decode_beat(std::string_view text) {
   auto line = whole_line(text);
   if (!line) return std::nullopt;
-  auto fields = split(*line, 5);
+  auto fields = split(*line, 4);
   Beat beat;
-  bool complete = fields.size() == 5 && fields[0] == "beat" && !fields[1].empty() &&
-                  read_number(fields[2], beat.incarnation) && read_number(fields[3], beat.number);
+  bool complete =
+      fields.size() == 4 && fields[0] == "beat" && !fields[1].empty() && read_number(fields[2], beat.incarnation);
   if (!complete) return std::nullopt;
   beat.node = fields[1];
-  beat.cluster = fields[4];
+  beat.cluster = fields[3];
   return beat;
 }
 

@@ -42,7 +42,6 @@ struct Beat {
   std::string cluster;
   NodeName node;
   Incarnation incarnation = 0;
-  std::uint64_t number = 0;
   bool operator==(const Beat&) const = default;
 };
 

@@ -1,5 +1,5 @@
-// What the helper that pets the watchdog and the keepalive tell each other: two small files in /run/pvcd, each one line
-// about one boot, replaced by rename. Neither waits for the other.
+// What the helper that pets the watchdog and the keepalive tell each other: two small files in /run/pvcd, each one
+// whole line about one boot. Neither waits for the other.
 #pragma once
 
 #include <optional>
