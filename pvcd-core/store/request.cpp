@@ -37,8 +37,10 @@ bool valid_path(const std::string& path, bool sequential) {
     auto name = path.substr(begin, end - begin);
     bool number_follows = sequential && end == path.size();
     if ((name.empty() || name == "." || name == "..") && !number_follows) return false;
-    for (unsigned char character : name)
+    for (const char letter : name) {
+      const auto character = static_cast<unsigned char>(letter);
       if (character < 0x20 || character == 0x7f) return false;
+    }
     begin = end + 1;
   }
   return true;

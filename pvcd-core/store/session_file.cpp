@@ -18,7 +18,10 @@ namespace {
 std::string to_hex(const std::string& bytes) {
   static const char* digits = "0123456789abcdef";
   std::string hex;
-  for (unsigned char byte : bytes) hex += {digits[byte >> 4], digits[byte & 15]};
+  for (const char letter : bytes) {
+    const auto byte = static_cast<unsigned char>(letter);
+    hex += {digits[byte >> 4], digits[byte & 15]};
+  }
   return hex;
 }
 

@@ -117,7 +117,8 @@ WRONG = {"no JSON": b"\xff{", "another form": b"[]", "an OSD of another page": b
 
 @pytest.mark.parametrize("case", WRONG)
 def test_a_page_that_nobody_should_have_written_is_named_and_written_anew(node, case):
-    node.answer("observe", osds=2)
+    node.answer("observe", osds=2, note=case)
+    wait_for("an answer that is none of an earlier test", lambda: get(node, "Note") == case)
     wait_for_osds(node, 2)
     node.answer("observe", outcome="unknown", note="away")              # so that it stays for a while
     wait_for("the note", lambda: "away" in get(node, "Note"))

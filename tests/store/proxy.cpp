@@ -30,6 +30,8 @@ struct Proxy::Pair {
   sd_event_source* client_source = nullptr;
   sd_event_source* server_source = nullptr;
 
+  Pair(Proxy* its_proxy, int its_client, int its_server) : proxy(its_proxy), client(its_client), server(its_server) {}
+  Pair(const Pair&) = delete;
   ~Pair() {
     sd_event_source_disable_unref(client_source);
     sd_event_source_disable_unref(server_source);
