@@ -203,6 +203,7 @@ void Keepalive::lose(const std::string& why) {
   host_->report("join", "lost: " + why);
   heartbeat_->end();
   beacon_->end();
+  aim_->stop();
 }
 
 // ----------------------------------------------------------------------------------------------------------- joining

@@ -1,6 +1,7 @@
 // Hears the heartbeats that come beside the store (sdk/proof.hpp). Only a coordinator listens.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 

@@ -1,5 +1,5 @@
-// Evidence of a host that nobody can reach: its own watchdog has cut it. Nothing is sent, so nothing is announced, and
-// whatever else is tried goes on beside it; what proves it first is used.
+// Evidence of a host that nobody can reach: its own watchdog has cut it. Nothing is sent, so nothing is announced; what
+// is tried beside it goes on until this or that proves it.
 
 #include "logic/self_fence.hpp"
 

@@ -1,12 +1,12 @@
 #include "sdk/proof.hpp"
 
-#include <charconv>
 #include <vector>
+
+#include "sdk/line.hpp"
 
 namespace pvcd {
 namespace {
 
-// Fields are separated by single spaces, so none but the last may contain one.
 std::vector<std::string_view> split(std::string_view text, std::size_t fields_max) {
   std::vector<std::string_view> fields;
   while (fields.size() + 1 < fields_max) {
@@ -17,24 +17,6 @@ std::vector<std::string_view> split(std::string_view text, std::size_t fields_ma
   }
   fields.push_back(text);
   return fields;
-}
-
-// The line without its end; nothing if it was cut short or more follows.
-std::optional<std::string_view> whole_line(std::string_view text) {
-  if (text.empty() || text.find('\n') != text.size() - 1) return std::nullopt;
-  return text.substr(0, text.size() - 1);
-}
-
-bool read_number(std::string_view text, std::uint64_t& number) {
-  auto end = text.data() + text.size();
-  auto [stop, error] = std::from_chars(text.data(), end, number);
-  return error == std::errc() && stop == end;
-}
-
-std::string on_one_line(std::string text) {
-  for (auto& character : text)
-    if (character == '\n') character = ' ';
-  return text;
 }
 
 }  // namespace

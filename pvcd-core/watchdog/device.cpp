@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <string_view>
 #include <utility>
@@ -20,8 +21,10 @@ constexpr std::string_view software = "Software Watchdog";  // softdog: it dies 
 
 // A device that cannot be disarmed would cut a host that has left in order, with all its VMs.
 bool has_no_way_out(const std::string& path) {
-  std::ifstream file("/sys/class/watchdog/" + path.substr(path.rfind('/') + 1) + "/nowayout");
-  return file.get() == '1';
+  std::error_code error;
+  std::string name = std::filesystem::canonical(path, error).filename();
+  if (name == "watchdog") name = "watchdog0";  // its old name
+  return std::ifstream("/sys/class/watchdog/" + name + "/nowayout").get() == '1';
 }
 
 }  // namespace

@@ -51,8 +51,8 @@ void Helper::pet(Instant limit) {
   deadline_.end();
   if (!device_) return;
   if (!is_armed()) tell({true, settings_.proof_limit, 2 * device_->timeout(), {}});
-  if (petted) return logged_.clear();
-  log_once(settings_.device + ": it does not take its pet");
+  if (!petted) return log_once(settings_.device + ": it does not take its pet");
+  if (is_armed()) logged_.clear();  // also its words could be written
 }
 
 void Helper::open(Device::Before before) {
@@ -93,7 +93,7 @@ void Helper::tell(SelfFence words) {
 }
 
 void Helper::log_once(const std::string& text) {
-  if (std::exchange(logged_, text) != text) settings_.log(text);
+  if (logged_.insert(text).second) settings_.log(text);
 }
 
 std::string Helper::read(const char* file) const {

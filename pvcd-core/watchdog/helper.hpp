@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "sdk/proof.hpp"
@@ -45,7 +46,7 @@ class Helper {
   Deadline deadline_;
   std::unique_ptr<Device> device_;
   std::optional<SelfFence> words_;  // as they are in the file
-  std::string logged_;
+  std::set<std::string> logged_;    // since all was well
   Instant retry_at_ = 0;
 };
 

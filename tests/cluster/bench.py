@@ -14,11 +14,14 @@ from .ceph_alone import CephAlone, Driver
 from .hang_cases import CASES
 from .hangs import Hangs
 from .hangs import lab as hang_lab
+from .lab.cluster import Cluster
 from .lab.process import LabError, wait_for
 from .lab.spec import POOL
 from .rbd_lab import CephAndCables, Client
 from .rbd_lab import Driver as LockDriver
 from .sabotage import lab
+from .stage import CONFIG, lab_stage
+from .stage import UNITS as PVCD_UNITS
 from .story import IMAGE, PATIENCE
 from .trials import Trials
 
@@ -26,6 +29,8 @@ RUNS = 10
 FLUSH_PREFIX = "pvlflush"
 HANGS_MAX = 3               # each takes a minute
 HANG_S = 20
+# The servers of the store stay the lab's; timings are those of a user who has set none.
+DEFAULT_TIMINGS = {"store": {"session_timeout_ms": None}, "timings": None}
 UNITS = ("pvcd", "pvcd-keepalive", "pvcd-election", "pvcd-libvirt", "pvcd-rbd-locks", "pvcd-ipmi", "pvcd-ceph-osd")
 # What the ceph-osd plugin asks in one cycle of Debian's Ceph.
 OSD_COMMANDS = ("osd dump", "osd tree", "health", "df", "osd df", "osd perf", "osd pool stats", "osd status", "pg ls")
@@ -129,6 +134,10 @@ class Bench(Trials):
         self.power_cut_with_bmc()
         self.primary_killed()
 
+    def run_with_default_timings(self) -> None:
+        self.power_cut("_default_timings", worst=False)
+        self.power_cut("_default_timings_worst_victim", worst=True)
+
     def memory(self) -> list[dict]:
         self.prepare()
         results = []
@@ -139,6 +148,11 @@ class Bench(Trials):
                 samples.append(int(host.run("awk", "/^VmRSS/{print $2}", f"/proc/{pid}/status").stdout) / 1024)
             results.append(result(f"rss_{unit}", samples, "MiB"))
         return results
+
+
+def default_lab() -> Cluster:
+    config = CONFIG | {"pvcd": CONFIG["pvcd"] | DEFAULT_TIMINGS}
+    return Cluster(stage=str(lab_stage(switched=False)), pvcd=True, pvcd_units=PVCD_UNITS, config=config)
 
 
 def result(name: str, samples: list[float], unit: str = "s", reference=None, command=None) -> dict:
@@ -224,6 +238,16 @@ def heartbeat_jitter(runs: int) -> dict:
     return result("heartbeat_jitter_all_hung", jitters, "ms", round(max(normal, 1), 1), "the same with nothing hung")
 
 
+def repeat(runs: int, run) -> None:
+    """A run that fails is said, and what was measured before is kept."""
+    for number in range(runs):
+        print(f"run {number + 1} of {runs}", flush=True)
+        try:
+            run()
+        except LabError as problem:
+            print(f"run {number + 1} FAILED: {problem}", flush=True)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument("--json", metavar="FILE")
@@ -231,13 +255,12 @@ def main() -> int:
     options = parser.parse_args()
     with lab() as cluster:
         bench = Bench(cluster)
-        for run in range(options.runs):
-            print(f"run {run + 1} of {options.runs}", flush=True)
-            try:
-                bench.run()
-            except LabError as problem:         # said, and what it measured before is kept
-                print(f"run {run + 1} FAILED: {problem}", flush=True)
+        repeat(options.runs, bench.run)
         results = results_of(bench.samples) + bench.memory()
+    with default_lab() as cluster:
+        bench = Bench(cluster)
+        repeat(options.runs, bench.run_with_default_timings)
+        results += [result(name, values) for name, values in bench.samples.items()]
     results += [osd_cycle(options.runs), flush_ten_images(options.runs), heartbeat_jitter(options.runs)]
     for one in results:
         ratio = f"  {one['ratio']} x {one['reference_command']}" if one["ratio"] is not None else ""

@@ -5,7 +5,7 @@ are shared: for as long as a process that only wanted to wake up was kept from i
 """
 from dataclasses import dataclass, field
 
-JITTER_MS_MAX = 50                      # above what is normal
+JITTER_MS_MAX = 50                      # above what is normal, where it is measured
 FRESH_S = 3.0                           # units report every second
 QUEUE_MAX = 16                          # of a plugin (pvcd-core/host/worker.hpp),
 QUEUES_MAX = {"ipmi": 16 + 64}          # and of one with lanes (pvcd-core/host/lanes.hpp)
@@ -44,6 +44,7 @@ class Observed:
     beats: dict[str, list[float]]       # by host
     normal_ms: float                    # jitter while nothing hangs
     late: list[tuple[float, float]]     # (when, ms) that the machine was late
+    jitter_ms_max: float                # above what is normal
     vms_before: dict[str, tuple]        # (host, process, start) by VM
     vms_after: dict[str, tuple]
     writers: dict[str, str] = field(default_factory=dict)       # VMs whose disk tells of two writers
@@ -98,7 +99,7 @@ def _is_fenced(expected: Expected, seen: Observed) -> bool:
 
 def _of_hearts(expected: Expected, seen: Observed):
     for host, (jitter, late) in jitters(seen).items():
-        if not is_shaken(expected, seen, host) and jitter - late > seen.normal_ms + JITTER_MS_MAX:
+        if not is_shaken(expected, seen, host) and jitter - late > seen.normal_ms + seen.jitter_ms_max:
             yield f"the heartbeat of {host} came {jitter:.0f} ms late, the machine {late:.0f} ms; normal are {seen.normal_ms:.0f} ms"
     for host, life in seen.lives_before.items():
         if seen.lives_after.get(host) != life and not (_is_fenced(expected, seen) and host == seen.victim):

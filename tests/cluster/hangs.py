@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 from .bus import node_path, vm_path
 from .hang_cases import Case
-from .hang_judge import Load, Observed, is_shaken, jitters, problems
+from .hang_judge import JITTER_MS_MAX, Load, Observed, is_shaken, jitters, problems
 from .hang_watch import Lateness, Watch, load_of, main_processes, not_well, plugins
 from .lab.cluster import Cluster
 from .lab.process import LabError, LabTimeout, wait_for
@@ -31,8 +31,9 @@ def lab() -> Cluster:
 
 
 class Hangs(Trials):
-    def __init__(self, cluster: Cluster, tell=lambda seconds, text: None):
+    def __init__(self, cluster: Cluster, tell=lambda seconds, text: None, jitter_ms_max: float = JITTER_MS_MAX):
         super().__init__(cluster, tell)
+        self.jitter_ms_max = jitter_ms_max
         self.vms: dict[str, str] = {}
         self.victim = cluster.hosts[0]
         self.interval_ms = 500.0        # T/6 of the lab's configuration
@@ -118,7 +119,7 @@ class Hangs(Trials):
     def look_before(self, hold_s: float) -> Observed:
         return Observed(
             victim=self.victim.name, hold_s=hold_s, begin_ms=time.time() * 1000, end_ms=0, interval_ms=self.interval_ms,
-            normal_ms=self.normal_ms, beats={}, late=[], vms_before=self.where_vms_run(), vms_after={}, lives_before=self.lives(),
+            normal_ms=self.normal_ms, beats={}, late=[], jitter_ms_max=self.jitter_ms_max, vms_before=self.where_vms_run(), vms_after={}, lives_before=self.lives(),
             load_before={host.name: load_of(host) for host in self.cluster.hosts})
 
     def look_after(self, seen: Observed) -> None:
@@ -157,7 +158,7 @@ class Hangs(Trials):
 
     def unplayed(self, case: Case, hold_s: float, problem: str) -> dict:
         """The result of a case that could not be played to its end."""
-        nothing = Observed(self.victim.name, hold_s, 0, 0, self.interval_ms, {}, self.normal_ms, [], {}, {})
+        nothing = Observed(self.victim.name, hold_s, 0, 0, self.interval_ms, {}, self.normal_ms, [], self.jitter_ms_max, {}, {})
         return {**self.result_of(case, nothing, 0, 0), "ok": False, "problems": [problem]}
 
     # --------------------------------------------------------------------------------------------------------- the parts

@@ -20,7 +20,7 @@ def beats(begin_ms: float, end_ms: float, interval_ms: float = 500) -> list[floa
 def seen(**changes) -> Observed:
     """Half a minute on n1 in which nothing happened; heartbeats are noted from a second before."""
     lives = {"n1": "n1.1 a", "n2": "n2.1 b"}
-    usual = dict(victim="n1", hold_s=20, begin_ms=10000, end_ms=40000, interval_ms=500, normal_ms=20, late=[],
+    usual = dict(victim="n1", hold_s=20, begin_ms=10000, end_ms=40000, interval_ms=500, normal_ms=20, late=[], jitter_ms_max=50,
                  beats={"n1": beats(9000, 40000), "n2": beats(9100, 40000)}, vms_before={"web1": VM1, "web2": VM2},
                  vms_after={"web1": VM1, "web2": VM2}, lives_before=lives, lives_after=lives,
                  load_before={"n1": Load(7, 30, 150)}, load_after={"n1": Load(7, 30, 150)})

@@ -15,12 +15,14 @@ SECONDS = {
     "pvcd-keepalive.service stopped for 1 s": 1, "host frozen for 1 s": 1, "host frozen": 12, "/run full": 14,
     "packets to Ceph and ZooKeeper lost, 1 of 10": 8, WITHOUT_QUORUM: 10,
 }
+# A test machine is shared: the soak measures jitter; here no heart may stand still with what hangs.
+STILL_MS = 600
 
 
 @pytest.fixture(scope="module")
 def hangs():
     with lab() as cluster:
-        hangs = Hangs(cluster)
+        hangs = Hangs(cluster, jitter_ms_max=STILL_MS)
         yield hangs
         hangs.close()
 
@@ -39,7 +41,7 @@ def test_it_is_borne(hangs, case):
 
 
 def test_what_is_not_borne_is_noticed(hangs):
-    """A VM dies and a heart stands still for a second, and nobody has said that they may."""
+    """A VM dies and a heart stands still, and nobody has said that they may."""
     def begin(site):
         site.victim.kill_qemu(site.victim.qemu_pids()[0].name)
         site.victim.signal(signal.SIGSTOP, *program_of("keepalive"))
@@ -47,6 +49,6 @@ def test_what_is_not_borne_is_noticed(hangs):
     def undo(site):
         site.victim.signal(signal.SIGCONT, *program_of("keepalive"))
     hangs.prepare()
-    result = hangs.play(Case("a lie", begin, undo, Expected(names="nobody names this")), 1)
+    result = hangs.play(Case("a lie", begin, undo, Expected(names="nobody names this")), 1.5)
     told = "; ".join(result["problems"])
     assert "was disturbed" in told and "the heartbeat of" in told and "did not name" in told, told
