@@ -26,7 +26,6 @@ from .story import IMAGE, PATIENCE
 from .trials import Trials
 
 RUNS = 10
-FLUSH_PREFIX = "pvlflush"
 HANGS_MAX = 3               # each takes a minute
 HANG_S = 20
 # The servers of the store stay the lab's; timings are those of a user who has set none.
@@ -134,7 +133,16 @@ class Bench(Trials):
         self.power_cut_with_bmc()
         self.primary_killed()
 
-    def run_with_default_timings(self) -> None:
+    def repeat(self, runs: int, run) -> None:
+        """A run that fails is said, and what was measured before is kept."""
+        for number in range(runs):
+            print(f"run {number + 1} of {runs}", flush=True)
+            try:
+                run()
+            except LabError as problem:
+                print(f"run {number + 1} FAILED: {problem}", flush=True)
+
+    def power_cuts_with_default_timings(self) -> None:
         self.power_cut("_default_timings", worst=False)
         self.power_cut("_default_timings_worst_victim", worst=True)
 
@@ -169,7 +177,7 @@ def results_of(samples: dict[str, list[float]]) -> list[dict]:
             for name, values in samples.items()]
 
 
-def osd_cycle(runs: int) -> dict:
+def osd_cycle(runs: int) -> list[dict]:
     """One survey of the ceph-osd plugin, and the command line asking for the same."""
     cycles, references = [], []
     with CephAlone(hosts=1, osds=3, manager=True) as lab:
@@ -183,15 +191,15 @@ def osd_cycle(runs: int) -> dict:
                 lab.ceph.cli(*command.split())
             references.append(time.monotonic() - begin)
         driver.kill()
-    return result("osd_cycle", cycles, reference=round(statistics.median(references), 3),
-                  command=f"ceph --format json ({', '.join(OSD_COMMANDS)})")
+    return [result("osd_cycle", cycles, reference=round(statistics.median(references), 3),
+                   command=f"ceph --format json ({', '.join(OSD_COMMANDS)})")]
 
 
-def flush_ten_images(runs: int) -> dict:
+def flush_ten_images(runs: int) -> list[dict]:
     """The locks that ten disks of a dead VM of this host have left, and what an administrator would do about them."""
     flushes, references = [], []
     images = [f"{POOL}/ten{number}" for number in range(10)]
-    with CephAndCables(prefix=FLUSH_PREFIX, hosts=2) as lab:
+    with CephAndCables(hosts=2) as lab:
         lab.configure("mon.a", "paxos_propose_interval", 1)     # Ceph's default
         driver = LockDriver(lab)
         for name in images:
@@ -210,8 +218,8 @@ def flush_ten_images(runs: int) -> dict:
                     lab.rbd("lock", "rm", name, lock["id"], lock["locker"])
             references.append(time.monotonic() - begin)
         driver.kill()
-    return result("flush_10_images", flushes, reference=round(statistics.median(references), 3),
-                  command="rbd lock ls, rbd lock rm (of each image)")
+    return [result("flush_10_images", flushes, reference=round(statistics.median(references), 3),
+                   command="rbd lock ls, rbd lock rm (of each image)")]
 
 
 def leave_locks(lab, images: list[str]) -> list[Client]:
@@ -221,7 +229,7 @@ def leave_locks(lab, images: list[str]) -> list[Client]:
     return clients
 
 
-def heartbeat_jitter(runs: int) -> dict:
+def heartbeat_jitter(runs: int) -> list[dict]:
     """How late heartbeats came while every unit but the keepalive hung on a host; the reference is when nothing did."""
     case = next(case for case in CASES if case.name == "all units but the keepalive stopped")
     with hang_lab() as cluster:
@@ -235,17 +243,27 @@ def heartbeat_jitter(runs: int) -> dict:
             jitters.append(played["jitter_ms"])
         normal = hangs.normal_ms
         hangs.close()
-    return result("heartbeat_jitter_all_hung", jitters, "ms", round(max(normal, 1), 1), "the same with nothing hung")
+    return [result("heartbeat_jitter_all_hung", jitters, "ms", round(max(normal, 1), 1), "the same with nothing hung")]
 
 
-def repeat(runs: int, run) -> None:
-    """A run that fails is said, and what was measured before is kept."""
-    for number in range(runs):
-        print(f"run {number + 1} of {runs}", flush=True)
-        try:
-            run()
-        except LabError as problem:
-            print(f"run {number + 1} FAILED: {problem}", flush=True)
+def with_lab_timings(runs: int) -> list[dict]:
+    with lab() as cluster:
+        bench = Bench(cluster)
+        bench.repeat(runs, bench.run)
+        return results_of(bench.samples) + bench.memory()
+
+
+def with_default_timings(runs: int) -> list[dict]:
+    with default_lab() as cluster:
+        bench = Bench(cluster)
+        bench.repeat(runs, bench.power_cuts_with_default_timings)
+        return [result(name, values) for name, values in bench.samples.items()]
+
+
+def show(results: list[dict]) -> None:
+    for one in results:
+        ratio = f"  {one['ratio']} x {one['reference_command']}" if one["ratio"] is not None else ""
+        print(f"{one['name']:45} median {one['median']:8.3f} {one['unit']}  worst {one['worst']:8.3f}  n {one['n']}{ratio}", flush=True)
 
 
 def main() -> int:
@@ -253,21 +271,19 @@ def main() -> int:
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--runs", type=int, default=RUNS)
     options = parser.parse_args()
-    with lab() as cluster:
-        bench = Bench(cluster)
-        repeat(options.runs, bench.run)
-        results = results_of(bench.samples) + bench.memory()
-    with default_lab() as cluster:
-        bench = Bench(cluster)
-        repeat(options.runs, bench.run_with_default_timings)
-        results += [result(name, values) for name, values in bench.samples.items()]
-    results += [osd_cycle(options.runs), flush_ten_images(options.runs), heartbeat_jitter(options.runs)]
-    for one in results:
-        ratio = f"  {one['ratio']} x {one['reference_command']}" if one["ratio"] is not None else ""
-        print(f"{one['name']:45} median {one['median']:8.3f} {one['unit']}  worst {one['worst']:8.3f}  n {one['n']}{ratio}")
-    if options.json:
-        Path(options.json).write_text(json.dumps({"results": results}, indent=2) + "\n")
-    return 0
+    results, failed = [], False
+    for part in (with_lab_timings, with_default_timings, osd_cycle, flush_ten_images, heartbeat_jitter):
+        try:
+            measured = part(options.runs)
+        except LabError as problem:
+            print(f"{part.__name__} FAILED: {problem}", flush=True)
+            failed = True
+            continue
+        show(measured)
+        results += measured
+        if options.json:                # what is known is kept, whatever comes
+            Path(options.json).write_text(json.dumps({"results": results}, indent=2) + "\n")
+    return int(failed)
 
 
 if __name__ == "__main__":

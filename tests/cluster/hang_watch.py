@@ -14,8 +14,8 @@ from .lab.process import PYTHON, TOP, LabError
 
 UNITS = ("core", "keepalive", "election", "libvirt", "rbd-locks", "ipmi", "ceph-osd")
 _PLUGINS = [name.replace("-", "_") for name in UNITS[1:]]
-_QUEUES = ("for name in " + " ".join(_PLUGINS) + "; do printf '%s ' $name; busctl --timeout=1 get-property "
-           "org.pvcd1.plugin.$name /org/pvcd1/plugin org.pvcd1.Plugin QueueLength; done")
+_QUEUES = ("for name in " + " ".join(_PLUGINS) + "; do printf '%s %s\\n' $name \"$(busctl --timeout=1 get-property "
+           "org.pvcd1.plugin.$name /org/pvcd1/plugin org.pvcd1.Plugin QueueLength 2>&1)\"; done")
 _PAUSE_S = 1.0                          # between two looks
 
 

@@ -40,7 +40,7 @@ class CephAndCables(Cluster):
         run(["ceph", "--admin-daemon", socket, "config", "set", option, value])
 
     def rbd(self, *words: str) -> str:
-        return run(["rbd", "--conf", self.conf, *words], timeout=60).stdout
+        return run(self.net.in_hub(["rbd", "--conf", str(self.conf), *words]), timeout=60).stdout
 
     @property
     def conf(self) -> Path:
