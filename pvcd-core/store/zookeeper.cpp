@@ -191,6 +191,7 @@ void Zookeeper::take_answers() {
 
 void Zookeeper::begin_session(const clientid_t* resumed) {
   auto timeout_ms = static_cast<int>(options_.session_timeout / 1000);
+  zoo_deterministic_conn_order(1);  // numeric_servers() has put them in order
   handle_ = zookeeper_init(servers_.c_str(), nullptr, timeout_ms, resumed, this, 0);
   if (!handle_) throw Error(std::string("cannot make a ZooKeeper client: ") + std::strerror(errno));
   auto& secret = options_.credentials;

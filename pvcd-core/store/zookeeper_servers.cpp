@@ -1,9 +1,13 @@
 #include "store/zookeeper_servers.hpp"
 
+#include <ifaddrs.h>
 #include <netdb.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <memory>
+#include <random>
+#include <set>
 
 #include "sdk/plugin.hpp"
 
@@ -24,33 +28,52 @@ HostAndPort split(const std::string& server) {
   return parts;
 }
 
-std::vector<std::string> addresses(const std::string& server) {
+std::string numeric(const sockaddr* address, socklen_t size) {
+  char text[NI_MAXHOST];
+  return getnameinfo(address, size, text, sizeof text, nullptr, 0, NI_NUMERICHOST) == 0 ? text : std::string();
+}
+
+std::set<std::string> own_addresses() {
+  ifaddrs* found = nullptr;
+  if (getifaddrs(&found) != 0) return {};
+  std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> owner(found, freeifaddrs);
+  std::set<std::string> own;
+  for (auto* each = found; each; each = each->ifa_next) {
+    if (!each->ifa_addr) continue;
+    if (each->ifa_addr->sa_family == AF_INET) own.insert(numeric(each->ifa_addr, sizeof(sockaddr_in)));
+    if (each->ifa_addr->sa_family == AF_INET6) own.insert(numeric(each->ifa_addr, sizeof(sockaddr_in6)));
+  }
+  return own;
+}
+
+std::vector<HostAndPort> addresses(const std::string& server) {
   auto [host, port] = split(server);
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
   if (getaddrinfo(host.c_str(), port.c_str(), &hints, &found) != 0) return {};
   std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, freeaddrinfo);
-  std::vector<std::string> result;
-  for (auto* each = found; each; each = each->ai_next) {
-    char address[NI_MAXHOST];
-    if (getnameinfo(each->ai_addr, each->ai_addrlen, address, sizeof address, nullptr, 0, NI_NUMERICHOST) == 0)
-      result.push_back(std::string(address) + ":" + port);
-  }
+  std::vector<HostAndPort> result;
+  for (auto* each = found; each; each = each->ai_next)
+    if (auto address = numeric(each->ai_addr, each->ai_addrlen); !address.empty())
+      result.push_back({std::move(address), port});
   return result;
 }
 
 }  // namespace
 
 std::string numeric_servers(const std::vector<std::string>& servers) {
-  std::vector<std::string> all;
+  std::vector<HostAndPort> all;
   for (const auto& server : servers)
     for (auto& address : addresses(server)) all.push_back(std::move(address));
+  std::shuffle(all.begin(), all.end(), std::random_device());
+  std::stable_partition(all.begin(), all.end(),
+                        [own = own_addresses()](const HostAndPort& each) { return own.contains(each.host); });
   if (all.empty()) throw Error("none of the configured ZooKeeper servers has an address: check their names");
   // After each failure the library goes on by two places: in an even list it would never visit every second server.
-  if (all.size() % 2 == 0) all.push_back(all.front());
+  if (all.size() % 2 == 0) all.push_back(all.back());
   std::string text;
-  for (const auto& address : all) text += (text.empty() ? "" : ",") + address;
+  for (const auto& [host, port] : all) text += (text.empty() ? "" : ",") + host + ":" + port;
   return text;
 }
 
