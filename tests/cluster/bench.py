@@ -11,11 +11,12 @@ import time
 from pathlib import Path
 
 from .ceph_alone import CephAlone, Driver
+from .commit import commit_of
 from .hang_cases import CASES
 from .hangs import Hangs
 from .hangs import lab as hang_lab
 from .lab.cluster import Cluster
-from .lab.process import LabError, wait_for
+from .lab.process import TOP, LabError, wait_for
 from .lab.spec import POOL
 from .rbd_lab import CephAndCables, Client
 from .rbd_lab import Driver as LockDriver
@@ -76,11 +77,12 @@ class Bench(Trials):
         self.add("virsh_start", time.time() - begin)
         host.run("virsh", "-q", "destroy", "plain")
 
-    def power_cut(self, suffix: str, worst: bool) -> None:
+    def power_cut(self, suffix: str = "", primary: bool = False, leader: bool = False) -> None:
         self.prepare()
         victim = self.owner()
-        if worst:
+        if primary:
             self.make_primary(victim)
+        if leader:
             self.make_zookeeper_leader(victim)
         elif self.cluster.zookeeper.leader() == victim:
             self.make_zookeeper_leader(self.another(victim))
@@ -128,8 +130,8 @@ class Bench(Trials):
     def run(self) -> None:
         self.qemu_killed()
         self.virsh_start()
-        self.power_cut("", worst=False)
-        self.power_cut("_worst_victim", worst=True)
+        self.power_cut()
+        self.power_cut("_worst_victim", primary=True, leader=True)
         self.power_cut_with_bmc()
         self.primary_killed()
 
@@ -143,8 +145,9 @@ class Bench(Trials):
                 print(f"run {number + 1} FAILED: {problem}", flush=True)
 
     def power_cuts_with_default_timings(self) -> None:
-        self.power_cut("_default_timings", worst=False)
-        self.power_cut("_default_timings_worst_victim", worst=True)
+        self.power_cut("_default_timings")
+        self.power_cut("_default_timings_primary", primary=True)
+        self.power_cut("_default_timings_leader", leader=True)
 
     def memory(self) -> list[dict]:
         self.prepare()
@@ -282,7 +285,8 @@ def main() -> int:
         show(measured)
         results += measured
         if options.json:                # what is known is kept, whatever comes
-            Path(options.json).write_text(json.dumps({"results": results}, indent=2) + "\n")
+            measured = {"commit": commit_of(TOP), "date": time.strftime("%Y-%m-%d"), "results": results}
+            Path(options.json).write_text(json.dumps(measured, indent=2) + "\n")
     return int(failed)
 
 

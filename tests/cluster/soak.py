@@ -5,7 +5,6 @@ into HANGS.md.
 """
 import argparse
 import json
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Callable, Iterator
 
 from .bus import BusError
+from .commit import commit_of
 from .hang_cases import CASES, WITHOUT_QUORUM
 from .hangs import Hangs, lab
 from .lab.process import TOP, LabError
@@ -22,7 +22,6 @@ from .soak_table import summary, update
 from .stage import BUILD
 from .story import StepFailed
 
-_WRITTEN_BY_US = ("HANGS.md", "tests/cluster/soaked.json")
 PROBLEMS = (LabError, BusError, StepFailed)
 
 
@@ -124,13 +123,6 @@ RUNS = {
     "keepalive-restarts": Run("1,000 restarts of the keepalive under load", 1000, _count(KeepaliveRestarts, lab)),
     "qemu-kills": Run("1,000 kills of QEMU", 1000, _count(QemuKills, many_vms)),
 }
-
-
-def commit_of(top: Path) -> str:
-    def git(*words: str) -> str:
-        return subprocess.run(["git", "-c", f"safe.directory={top}", *words], cwd=top, capture_output=True, text=True, check=False).stdout.strip()
-    changed = git("status", "--porcelain", "--", ".", *(f":!{file}" for file in _WRITTEN_BY_US))
-    return (git("rev-parse", "--short", "HEAD") or "unknown") + ("-dirty" if changed else "")
 
 
 def main() -> int:

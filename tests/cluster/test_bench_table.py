@@ -1,0 +1,38 @@
+"""The table of FIGURES.md, on results that nobody measured."""
+import pytest
+
+from tests.cluster import bench_table
+
+
+def result(name: str, **changes) -> dict:
+    return {"name": name, "median": 1.234, "worst": 2, "unit": "s", "n": 3, "samples": [], "reference": None, "reference_command": None,
+            "ratio": None, **changes}
+
+
+def test_a_row_says_what_was_measured_and_against_what():
+    assert bench_table.row(result("osd_cycle", ratio=0.02, reference_command="ceph osd df")) == (
+        "| One survey of three OSDs by the plugin ceph-osd | 1.23 s | 2.00 s | 3 | 0.02 x ceph osd df |")
+    assert bench_table.row(result("rss_pvcd", unit="MiB")) == "| Memory of pvcd | 1.2 MiB | 2.0 MiB | 3 | - |"
+
+
+@pytest.mark.parametrize("suffix, said", [
+    ("", ""), ("_worst_victim", "; it was primary and led ZooKeeper"), ("_default_timings", "; default timings"),
+    ("_default_timings_leader", "; it led ZooKeeper; default timings")])
+def test_victim_and_timings_are_said(suffix, said):
+    assert bench_table.title(f"power_cut_to_start{suffix}").endswith(f"of its VM elsewhere{said}")
+
+
+def test_what_belongs_together_stands_together():
+    names = ["rss_pvcd", "split_flush", "power_cut_to_start_default_timings", "power_cut_to_start", "split_flush_default_timings"]
+    assert [one["name"] for one in bench_table.ordered([result(name) for name in names])] == [
+        "power_cut_to_start", "split_flush", "power_cut_to_start_default_timings", "split_flush_default_timings", "rss_pvcd"]
+
+
+def test_a_name_that_nobody_has_explained_is_refused():
+    with pytest.raises(ValueError, match="something_new"):
+        bench_table.title("something_new")
+
+
+def test_what_people_wrote_stays():
+    text = bench_table.document("# Head\n\n" + bench_table.BEGIN + "\nold\n", {"commit": "abc", "date": "2026-01-01", "results": [result("overhead")]})
+    assert text.startswith("# Head\n\n" + bench_table.BEGIN + "\n\nCommit abc, 2026-01-01.") and "old" not in text
