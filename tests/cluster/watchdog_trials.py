@@ -11,7 +11,7 @@ from .stage import CONFIG, UNITS, lab_stage
 from .story import IMAGE, PATIENCE, STORE, require
 from .trials import Trials
 
-SESSION_MS, TIMEOUT_MS = 8000, 6000     # these machines are shared: what stands still for 5 s is cut
+SESSION_MS, TIMEOUT_MS = 8000, 10000    # these machines are shared: what stands still for 5 s is cut
 PROOF_LIMIT = SESSION_MS * 2 / 3 / 1000
 LONGEST = (PROOF_LIMIT + TIMEOUT_MS / 1000) * 1.1
 
