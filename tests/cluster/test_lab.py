@@ -78,7 +78,7 @@ def test_commands_are_bounded(cluster):
     begin = time.monotonic()
     with pytest.raises(LabTimeout, match="n1: no end within 0.5 s: sleep 60"):
         cluster.host("n1").run("sleep", "60", timeout=0.5)
-    assert time.monotonic() - begin < 30
+    assert time.monotonic() - begin < 3
 
 
 @needs_root

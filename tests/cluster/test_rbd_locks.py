@@ -49,7 +49,7 @@ def test_own_recorded_lock_is_broken(lab, driver, client, image):
     assert_fenced_and_free(lab, dead)
     begin = time.monotonic()
     client("n1")
-    assert time.monotonic() - begin < 20         # 30 s with a stale lock
+    assert time.monotonic() - begin < 5          # 30 s with a stale lock
 
 
 def test_a_frozen_client_whose_lock_was_broken_never_writes_again(lab, driver, client, image):
@@ -172,7 +172,7 @@ def test_ten_images_take_one_round_of_the_monitors(lab, driver, client):
     try:
         begin = time.monotonic()
         assert driver.start(*images, own_dead=[each.instance for each in dead])["verdict"] == "proceed"
-        assert time.monotonic() - begin < 9                     # ten rounds take more than ten seconds
+        assert time.monotonic() - begin < 5
     finally:
         lab.configure("mon.a", "paxos_propose_interval", lab.spec.paxos_propose_interval)
     for each in dead:
@@ -265,6 +265,6 @@ def test_an_osd_that_was_restarted_while_nobody_asked_costs_no_time():
             begin = time.monotonic()
             answer = driver.start(f"{POOL}/a")
             assert answer["verdict"] == "proceed", answer
-            assert time.monotonic() - begin < 2 * TIMEOUT_MS / 1000     # it cost 5 s
+            assert time.monotonic() - begin < TIMEOUT_MS / 1000
         finally:
             driver.kill()

@@ -15,6 +15,7 @@ from .watchdog_trials import WatchdogTrials, watchdog_lab
 
 PATIENCE = 30
 PROOF_LIMIT, DEVICE_S = 4.0, 4          # of a session of 6 s, and half of timeout_ms: a helper starts in less
+SLACK = 2.0                             # these machines are shared; less than one more pet would give
 CONFIG = """
 [cluster]
 name = "lab"
@@ -134,7 +135,7 @@ def test_without_a_proof_the_host_is_cut_in_time(bench):
     bench.prove_for(3)
     assert not bench.cut_at
     silent = bench.wait_cut()
-    assert PROOF_LIMIT < silent < PROOF_LIMIT + 2 * DEVICE_S, "off D + W after the last proof, as is told to the others"
+    assert PROOF_LIMIT < silent < PROOF_LIMIT + DEVICE_S + SLACK
 
 
 def test_a_helper_that_comes_back_goes_on_as_before(bench):
@@ -159,7 +160,9 @@ def test_a_helper_that_comes_back_without_a_proof_does_not_touch_the_device(benc
 def test_a_helper_that_stands_still_is_cut(bench):
     helper = bench.arm()
     os.kill(helper.pid, signal.SIGSTOP)
+    stopped_at = time.monotonic()
     bench.prove_until("the device to cut", lambda: bench.cut_at)
+    assert bench.cut_at - stopped_at < DEVICE_S + SLACK, "proofs are no pets"
 
 
 def test_only_what_the_store_knows_is_disarmed(bench):

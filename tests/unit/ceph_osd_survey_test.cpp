@@ -290,7 +290,7 @@ TEST_CASE("more OSDs, pools and checks than can be shown are cut and said; texts
 
 // Any bytes at all: the survey must come, and be one that the wire and the store take.
 TEST_CASE("answers damaged at random do no harm") {
-  constexpr int rounds = 500;
+  constexpr int rounds = 1500;
   std::mt19937 random(20261121);
   const auto below = [&](std::size_t bound) {
     return std::uniform_int_distribution<std::size_t>(0, bound - 1)(random);
