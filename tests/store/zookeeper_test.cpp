@@ -15,6 +15,7 @@
 #include "backend_zookeeper.hpp"
 #include "sdk/plugin.hpp"
 #include "store/request.hpp"
+#include "store/zookeeper_servers.hpp"
 
 using namespace pvcd;
 using namespace pvcd::store;
@@ -250,6 +251,15 @@ TEST_CASE("A damaged session file means a new session") {
     CHECK(client->states == std::vector<SessionState>{SessionState::Connected});
     client->store->close();
   }
+}
+
+TEST_CASE("A server of this host comes first, whatever the order, and no other is forgotten") {
+  const auto servers = numeric_servers({"198.51.100.1:2181", "198.51.100.2:2182", "127.0.0.1:2183"});
+  CHECK(servers.rfind("127.0.0.1:2183,", 0) == 0);
+  CHECK(servers.find("198.51.100.1:2181") != std::string::npos);
+  CHECK(servers.find("198.51.100.2:2182") != std::string::npos);
+  const auto even = numeric_servers({"198.51.100.1:2181", "127.0.0.1:2183"});
+  CHECK(even == "127.0.0.1:2183,198.51.100.1:2181,198.51.100.1:2181");
 }
 
 TEST_CASE("Closing ends the session at once, also with requests under way") {
