@@ -135,15 +135,6 @@ class Bench(Trials):
         self.power_cut_with_bmc()
         self.primary_killed()
 
-    def repeat(self, runs: int, run) -> None:
-        """A run that fails is said, and what was measured before is kept."""
-        for number in range(runs):
-            print(f"run {number + 1} of {runs}", flush=True)
-            try:
-                run()
-            except LabError as problem:
-                print(f"run {number + 1} FAILED: {problem}", flush=True)
-
     def power_cuts_with_default_timings(self) -> None:
         self.power_cut("_default_timings")
         self.power_cut("_default_timings_primary", primary=True)
@@ -249,17 +240,27 @@ def heartbeat_jitter(runs: int) -> list[dict]:
     return [result("heartbeat_jitter_all_hung", jitters, "ms", round(max(normal, 1), 1), "the same with nothing hung")]
 
 
+def repeat(runs: int, run) -> None:
+    """A run that fails is said, and what was measured before is kept."""
+    for number in range(runs):
+        print(f"run {number + 1} of {runs}", flush=True)
+        try:
+            run()
+        except LabError as problem:
+            print(f"run {number + 1} FAILED: {problem}", flush=True)
+
+
 def with_lab_timings(runs: int) -> list[dict]:
     with lab() as cluster:
         bench = Bench(cluster)
-        bench.repeat(runs, bench.run)
+        repeat(runs, bench.run)
         return results_of(bench.samples) + bench.memory()
 
 
 def with_default_timings(runs: int) -> list[dict]:
     with default_lab() as cluster:
         bench = Bench(cluster)
-        bench.repeat(runs, bench.power_cuts_with_default_timings)
+        repeat(runs, bench.power_cuts_with_default_timings)
         return [result(name, values) for name, values in bench.samples.items()]
 
 
@@ -285,8 +286,8 @@ def main() -> int:
         show(measured)
         results += measured
         if options.json:                # what is known is kept, whatever comes
-            measured = {"commit": commit_of(TOP), "date": time.strftime("%Y-%m-%d"), "results": results}
-            Path(options.json).write_text(json.dumps(measured, indent=2) + "\n")
+            document = {"commit": commit_of(TOP), "date": time.strftime("%Y-%m-%d"), "results": results}
+            Path(options.json).write_text(json.dumps(document, indent=2) + "\n")
     return int(failed)
 
 

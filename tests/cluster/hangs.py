@@ -119,8 +119,8 @@ class Hangs(Trials):
     def look_before(self, hold_s: float) -> Observed:
         return Observed(
             victim=self.victim.name, hold_s=hold_s, begin_ms=time.time() * 1000, end_ms=0, interval_ms=self.interval_ms,
-            normal_ms=self.normal_ms, beats={}, late=[], jitter_ms_max=self.jitter_ms_max, vms_before=self.where_vms_run(), vms_after={}, lives_before=self.lives(),
-            load_before={host.name: load_of(host) for host in self.cluster.hosts})
+            normal_ms=self.normal_ms, beats={}, late=[], jitter_ms_max=self.jitter_ms_max,
+            vms_before=self.where_vms_run(), vms_after={}, lives_before=self.lives(), load_before={host.name: load_of(host) for host in self.cluster.hosts})
 
     def look_after(self, seen: Observed) -> None:
         try:
