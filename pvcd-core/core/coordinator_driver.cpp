@@ -69,6 +69,7 @@ void CoordinatorDriver::round(const Right& right, Instant now, bool primary, con
       cluster_.view(),    self_.life(cluster_.view()), primary, right.may_act, now, std::exchange(answers_, {}),
       std::move(of_nodes)};
   logic::CoordinatorPlan plan = logic::decide_coordinator(in, settings_, memory_);
+  leave_server_of_suspect(plan.next.sights, now);
   if (plan.actions.empty()) {
     memory_ = std::move(plan.next);
     return;
@@ -78,6 +79,20 @@ void CoordinatorDriver::round(const Right& right, Instant now, bool primary, con
   rounds_.keep(in, settings_, memory_, plan, decider, steps);
   memory_ = std::move(plan.next);
   for (std::size_t i = 0; i < steps.size(); ++i) execute(plan.actions[i], std::move(steps[i]), now);
+}
+
+// The server of the store on a host that dies would keep this session waiting for a third of its timeout, and so the
+// fence of that very host.
+void CoordinatorDriver::leave_server_of_suspect(const logic::Sights& sights, Instant now) {
+  const std::string server = cluster_.store().server_address();
+  if (server.empty()) return;
+  for (const auto& [name, node] : cluster_.view().nodes) {
+    const auto& addresses = node.value.addresses;
+    if (name == self_.name() || std::find(addresses.begin(), addresses.end(), server) == addresses.end()) continue;
+    const auto health = logic::health(cluster_.view(), sights, name, now, settings_.suspect_after);
+    if (health == logic::Health::Suspect) cluster_.store().next_server();
+    return;
+  }
 }
 
 void CoordinatorDriver::answer(logic::CoordinatorAnswer one) {

@@ -63,6 +63,7 @@ class LocalStore : public Store {
   Microseconds session_timeout() const override { return local_session_timeout; }
   void on_state(std::function<void(SessionState)> told) override { on_state_ = std::move(told); }
   void next_server() override {}
+  std::string server_address() const override { return {}; }
   void close() override;
 
   void link_changed();                     // by the cluster: up, down, or the session has ended

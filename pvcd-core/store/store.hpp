@@ -106,7 +106,8 @@ class Store {
   // Same session, another server: when a write stays unanswered. Not when one failed: a new connection is being made
   // then, and this would end it.
   virtual void next_server() = 0;
-  virtual void close() = 0;  // ends the session; ephemerals go; may block for 6 s
+  virtual std::string server_address() const = 0;  // numeric, of the server that it is connected to; empty: none
+  virtual void close() = 0;                        // ends the session; ephemerals go; may block for 6 s
 };
 
 struct ZookeeperOptions {

@@ -50,6 +50,7 @@ class Zookeeper : public Store {
   Microseconds session_timeout() const override { return session_timeout_; }
   void on_state(std::function<void(SessionState)> told) override { on_state_ = std::move(told); }
   void next_server() override { library_loop_.hang_up(); }
+  std::string server_address() const override;
   void close() override;
 
  private:
@@ -251,6 +252,13 @@ void Zookeeper::connected() {
     if (session_file_) session_file_->save({id->client_id, std::string(id->passwd, sizeof id->passwd)});
   }
   enter(SessionState::Connected);
+}
+
+std::string Zookeeper::server_address() const {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  if (closed_ || !zookeeper_get_connected_host(handle_, reinterpret_cast<sockaddr*>(&address), &size)) return {};
+  return numeric_address(reinterpret_cast<const sockaddr*>(&address), size);
 }
 
 void Zookeeper::expired() {

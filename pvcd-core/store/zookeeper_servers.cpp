@@ -28,11 +28,6 @@ HostAndPort split(const std::string& server) {
   return parts;
 }
 
-std::string numeric(const sockaddr* address, socklen_t size) {
-  char text[NI_MAXHOST];
-  return getnameinfo(address, size, text, sizeof text, nullptr, 0, NI_NUMERICHOST) == 0 ? text : std::string();
-}
-
 std::set<std::string> own_addresses() {
   ifaddrs* found = nullptr;
   if (getifaddrs(&found) != 0) return {};
@@ -40,8 +35,8 @@ std::set<std::string> own_addresses() {
   std::set<std::string> own;
   for (auto* each = found; each; each = each->ifa_next) {
     if (!each->ifa_addr) continue;
-    if (each->ifa_addr->sa_family == AF_INET) own.insert(numeric(each->ifa_addr, sizeof(sockaddr_in)));
-    if (each->ifa_addr->sa_family == AF_INET6) own.insert(numeric(each->ifa_addr, sizeof(sockaddr_in6)));
+    if (each->ifa_addr->sa_family == AF_INET) own.insert(numeric_address(each->ifa_addr, sizeof(sockaddr_in)));
+    if (each->ifa_addr->sa_family == AF_INET6) own.insert(numeric_address(each->ifa_addr, sizeof(sockaddr_in6)));
   }
   return own;
 }
@@ -55,12 +50,17 @@ std::vector<HostAndPort> addresses(const std::string& server) {
   std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, freeaddrinfo);
   std::vector<HostAndPort> result;
   for (auto* each = found; each; each = each->ai_next)
-    if (auto address = numeric(each->ai_addr, each->ai_addrlen); !address.empty())
+    if (auto address = numeric_address(each->ai_addr, each->ai_addrlen); !address.empty())
       result.push_back({std::move(address), port});
   return result;
 }
 
 }  // namespace
+
+std::string numeric_address(const sockaddr* address, socklen_t size) {
+  char text[NI_MAXHOST];
+  return getnameinfo(address, size, text, sizeof text, nullptr, 0, NI_NUMERICHOST) == 0 ? text : std::string();
+}
 
 std::string numeric_servers(const std::vector<std::string>& servers) {
   std::vector<HostAndPort> all;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/socket.h>
+
 #include <string>
 #include <vector>
 
@@ -11,5 +13,7 @@ namespace pvcd::store {
 // A server of this host comes first, the others in any order: a session on another host's server hangs for a third of
 // its timeout when that host dies, which is when it is needed.
 std::string numeric_servers(const std::vector<std::string>& servers);
+
+std::string numeric_address(const sockaddr*, socklen_t size);  // empty: it has none
 
 }  // namespace pvcd::store

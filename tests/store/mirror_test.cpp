@@ -37,6 +37,7 @@ class CountingStore : public Store {
   Microseconds session_timeout() const override { return inner_.session_timeout(); }
   void on_state(std::function<void(SessionState)> told) override { inner_.on_state(told); }
   void next_server() override { inner_.next_server(); }
+  std::string server_address() const override { return inner_.server_address(); }
   void close() override { inner_.close(); }
 
  private:
