@@ -33,6 +33,10 @@ bool Ages::accept(AgeReport report, Instant now) {
   return true;
 }
 
+void Ages::begin(DaemonState first_word) {
+  if (daemon_state_ == DaemonState::Init) daemon_state_ = first_word;
+}
+
 void Ages::resume(const LiveRecord& before, Instant now) {
   daemon_state_ = before.daemon_state;
   for (const auto& [name, unit] : before.units)

@@ -20,9 +20,12 @@ class Ages {
 
   std::map<std::string, UnitReport> units(Instant now) const;
 
-  // As the core's reports make it: Init until it runs, Shutdown from when it ends in an orderly way until one runs
-  // again.
+  // As the core's reports make it: the first word until it runs, Shutdown from when it ends in an orderly way until one
+  // runs again.
   DaemonState daemon_state() const { return daemon_state_; }
+
+  // Of a new life; what the core has said already counts more.
+  void begin(DaemonState first_word);
 
   // What a former process of this keepalive published. Its units report again within a second; until then they are as
   // old as they were.

@@ -120,13 +120,13 @@ void Keepalive::start(Host& host) {
   on_state(store_->state());
 }
 
-// The core is gone when this comes, so its last word decides: after an orderly shutdown the node leaves; otherwise only
-// this unit restarts, and its session has to outlive it.
+// The core is gone when this comes, so its last word decides: after an orderly shutdown the node leaves, also if no
+// core has come up since it left; otherwise only this unit restarts, and its session has to outlive it.
 void Keepalive::stop() noexcept {
   if (!store_) return;
   retry_->stop();
   ++attempt_;
-  if (ages_.daemon_state() == DaemonState::Shutdown) leave();
+  if (ages_.daemon_state() == DaemonState::Shutdown || is_leaving(ages_.daemon_state())) leave();
   heartbeat_->end();
   beacon_->end();
   aim_->stop();
@@ -235,6 +235,7 @@ void Keepalive::carry_out(const Resume& resume) {
 }
 
 void Keepalive::carry_out(const Join& join) {
+  ages_.begin(join.word);
   commit(join.changes, [this, incarnation = join.incarnation] {
     begin_life(incarnation, 0, "joined");
     remove_former_lives();

@@ -21,16 +21,6 @@ std::optional<Microseconds> silence_that_ended(const Sights& now_seen, const Sig
   return silent > suspect_after ? std::optional(silent) : std::nullopt;
 }
 
-// A node that left and starts again has left until it runs: a start that fails is no reason to switch it off (rule 11).
-bool had_left(const ClusterView& view, const NodeRecord& node, const Sight* before) {
-  if (before && is_leaving(before->last_word)) return true;
-  return std::any_of(view.live.begin(), view.live.end(), [&](const auto& one) {
-    const LiveRecord& live = one.second.value;
-    return live.node == node.name && live.boot == node.boot && live.incarnation < node.incarnation &&
-           is_leaving(live.daemon_state);
-  });
-}
-
 void add_hiccup(Sight& sight, Instant now) {
   sight.hiccups.push_back(now);
   if (sight.hiccups.size() > flapping_hiccups) sight.hiccups.erase(sight.hiccups.begin());
@@ -55,9 +45,6 @@ Sights look(const ClusterView& view, const Sights& before, Instant now, const He
       sight.counter = live->value.counter;
       sight.met = true;
       sight.last_word = live->value.daemon_state;
-      if (sight.last_word == DaemonState::Init &&
-          had_left(view, node.value, known == before.end() ? nullptr : &known->second))
-        sight.last_word = DaemonState::Left;
     }
     const auto heard = heards.find(name);
     if (heard != heards.end() && heard->second.incarnation == sight.incarnation) sight.heard = heard->second.at;

@@ -64,9 +64,6 @@ inline constexpr Microseconds quiet_after = 3 * beat_interval;
 inline constexpr Microseconds quiet_for_good = seconds(60);
 bool is_quiet(const Sights&, const NodeName&, Instant now);
 
-// It has left in order, with or without VMs that run on.
-inline bool is_leaving(DaemonState word) { return word == DaemonState::Left || word == DaemonState::Stop; }
-
 // The last thing the node said about itself in this incarnation; Unknown when this observer never saw it.
 DaemonState last_word(const Sights&, const NodeName&);
 

@@ -99,6 +99,12 @@ DecisionRecord decision(const NodeRecord& record, const Found<NodeRecord>* known
   return why;
 }
 
+// Who left and starts again has left until it runs: a start that fails is no reason to switch the host off (rule 11).
+DaemonState first_word(const ClusterLook& seen, const NodeRecord& self) {
+  const bool left = seen.live && seen.live->boot == self.boot && is_leaving(seen.live->daemon_state);
+  return left ? seen.live->daemon_state : DaemonState::Init;
+}
+
 Join join(const ClusterLook& seen, const OwnFacts& self) {
   const auto* known = own_record(seen, self.node);
   NodeRecord record = self.node;
@@ -107,8 +113,10 @@ Join join(const ClusterLook& seen, const OwnFacts& self) {
   live.node = record.name;
   live.boot = record.boot;
   live.incarnation = record.incarnation;
+  live.daemon_state = first_word(seen, record);
 
   return {record.incarnation,
+          live.daemon_state,
           {Put{{Kind::Node, record.name}, record, known ? std::optional(known->version) : std::nullopt},
            Put{live_key(record.name, record.incarnation), live, std::nullopt},
            Put{session_key(record.name, record.incarnation), {}, std::nullopt}, exclude_fence(seen, record),

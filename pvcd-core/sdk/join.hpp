@@ -48,6 +48,7 @@ struct Resume {
 };
 struct Join {
   Incarnation incarnation = 0;
+  DaemonState word = DaemonState::Init;  // until the core says another
   Changes changes;
 };
 struct Wait {  // ends by itself

@@ -30,6 +30,9 @@ struct ClientInstance {
 // nodes
 
 enum class DaemonState { Unknown, Init, Run, Shutdown, Left, Stop, Dead, Fenced };
+// It has left in order, with or without VMs that run on.
+inline bool is_leaving(DaemonState word) { return word == DaemonState::Left || word == DaemonState::Stop; }
+
 enum class CoordinatorState { Unknown, Client, Secondary, Takeover, Primary, Relinquish };
 
 // Written by the node's keepalive when it joins; survives the node.

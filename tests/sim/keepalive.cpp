@@ -143,6 +143,7 @@ void Keepalive::carry_out(const keepalive::Resume& resume) {
 }
 
 void Keepalive::carry_out(const keepalive::Join& join) {
+  if (daemon_state_ == DaemonState::Init) daemon_state_ = join.word;
   commit(join.changes, [this, incarnation = join.incarnation] {
     begin_life(incarnation, 0);
     remove_former_lives();

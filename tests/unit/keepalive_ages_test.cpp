@@ -69,6 +69,17 @@ TEST_CASE("the node runs while its core does, and ends only in an orderly way", 
   CHECK(ages.daemon_state() == DaemonState::Run);
 }
 
+TEST_CASE("a new life begins with the word that its join found, unless the core has said another", "[keepalive]") {
+  Ages ages;
+  ages.begin(DaemonState::Left);
+  ages.accept({"core", "starting", ""}, 1);
+  CHECK(ages.daemon_state() == DaemonState::Left);
+  ages.accept({"core", "running", ""}, 2);
+  CHECK(ages.daemon_state() == DaemonState::Run);
+  ages.begin(DaemonState::Left);
+  CHECK(ages.daemon_state() == DaemonState::Run);
+}
+
 TEST_CASE("a zombie of QEMU is not running, and other processes are not QEMU", "[keepalive]") {
   CHECK(is_living_qemu("812 (qemu-system-x86) S 1 812 812 0 -1"));
   CHECK(is_living_qemu("812 (qemu-system-x86) D 1 812 812 0 -1"));

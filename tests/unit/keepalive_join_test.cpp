@@ -96,6 +96,22 @@ TEST_CASE("a known node joins as the next incarnation, at the version that was r
   }
 }
 
+TEST_CASE("who left and starts again in the same boot has left until it runs", "[keepalive]") {
+  const auto first_word = [](const BootId& boot, DaemonState last) {
+    ClusterLook look = known(boot);
+    look.live.emplace();
+    look.live->boot = boot;
+    look.live->daemon_state = last;
+    const auto join = joined(look);
+    CHECK(std::get<LiveRecord>(find<Put>(join.changes, live_key("n1", 5))->record).daemon_state == join.word);
+    return join.word;
+  };
+  CHECK(first_word("boot-2", DaemonState::Left) == DaemonState::Left);
+  CHECK(first_word("boot-2", DaemonState::Stop) == DaemonState::Stop);
+  CHECK(first_word("boot-2", DaemonState::Run) == DaemonState::Init);
+  CHECK(first_word("boot-1", DaemonState::Left) == DaemonState::Init);
+}
+
 TEST_CASE("a join shows in its transaction that there is neither fence nor evidence", "[keepalive]") {
   const auto join = joined(known("boot-1"));
   CHECK(find<Absent>(join.changes, fence_key));
