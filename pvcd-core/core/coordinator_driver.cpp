@@ -2,8 +2,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
-
 #include "core/test_switches.hpp"
 #include "logic/transactions.hpp"
 #include "runtime/clock.hpp"
@@ -14,6 +12,7 @@ namespace pvcd::core {
 namespace {
 
 constexpr Microseconds trim_interval = seconds(60);
+constexpr Microseconds server_stay = seconds(10);
 
 }  // namespace
 
@@ -82,17 +81,14 @@ void CoordinatorDriver::round(const Right& right, Instant now, bool primary, con
 }
 
 // The server of the store on a host that dies would keep this session waiting for a third of its timeout, and so the
-// fence of that very host.
+// fence of that very host. Seldom: where everybody is late, no server is better than another.
 void CoordinatorDriver::leave_server_of_suspect(const logic::Sights& sights, Instant now) {
-  const std::string server = cluster_.store().server_address();
-  if (server.empty()) return;
-  for (const auto& [name, node] : cluster_.view().nodes) {
-    const auto& addresses = node.value.addresses;
-    if (name == self_.name() || std::find(addresses.begin(), addresses.end(), server) == addresses.end()) continue;
-    const auto health = logic::health(cluster_.view(), sights, name, now, settings_.suspect_after);
-    if (health == logic::Health::Suspect) cluster_.store().next_server();
+  if (now < stays_at_server_until_) return;
+  const std::string address = cluster_.store().server_address();
+  if (!logic::is_address_of_suspect(cluster_.view(), sights, address, self_.name(), now, settings_.suspect_after))
     return;
-  }
+  stays_at_server_until_ = now + server_stay;
+  cluster_.store().next_server();
 }
 
 void CoordinatorDriver::answer(logic::CoordinatorAnswer one) {

@@ -54,6 +54,7 @@ class CoordinatorDriver {
   std::vector<logic::CoordinatorAnswer> answers_;
   Right right_;  // as of the last round
   bool primary_ = false;
+  Instant stays_at_server_until_ = 0;
   DecisionLog decision_log_;
   runtime::Timer trim_;
 };

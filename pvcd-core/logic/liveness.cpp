@@ -108,6 +108,16 @@ bool is_quiet(const Sights& sights, const NodeName& name, Instant now) {
   return now > heard + quiet_after && now < heard + quiet_for_good && silence(sights, name, now) > quiet_after;
 }
 
+bool is_address_of_suspect(const ClusterView& view, const Sights& sights, const std::string& address,
+                           const NodeName& observer, Instant now, Microseconds suspect_after) {
+  return std::any_of(view.nodes.begin(), view.nodes.end(), [&](const auto& one) {
+    const auto& [name, node] = one;
+    const auto& addresses = node.value.addresses;
+    if (name == observer || std::find(addresses.begin(), addresses.end(), address) == addresses.end()) return false;
+    return is_quiet(sights, name, now) || health(view, sights, name, now, suspect_after) == Health::Suspect;
+  });
+}
+
 DaemonState last_word(const Sights& sights, const NodeName& name) {
   auto found = sights.find(name);
   return found == sights.end() ? DaemonState::Unknown : found->second.last_word;

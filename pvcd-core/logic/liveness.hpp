@@ -64,6 +64,10 @@ inline constexpr Microseconds quiet_after = 3 * beat_interval;
 inline constexpr Microseconds quiet_for_good = seconds(60);
 bool is_quiet(const Sights&, const NodeName&, Instant now);
 
+// Does the address belong to another node that is suspect, or quiet?
+bool is_address_of_suspect(const ClusterView&, const Sights&, const std::string& address, const NodeName& observer,
+                           Instant now, Microseconds suspect_after);
+
 // The last thing the node said about itself in this incarnation; Unknown when this observer never saw it.
 DaemonState last_word(const Sights&, const NodeName&);
 

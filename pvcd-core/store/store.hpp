@@ -103,8 +103,8 @@ class Store {
   virtual std::uint64_t session() const = 0;                     // 0: none yet
   virtual Microseconds session_timeout() const = 0;              // as negotiated (safety rule 18); 0: never connected
   virtual void on_state(std::function<void(SessionState)>) = 0;  // one; replaces the last
-  // Same session, another server: when a write stays unanswered. Not when one failed: a new connection is being made
-  // then, and this would end it.
+  // Same session, another server: when a write stays unanswered, or the server's host may be dying. Not when a write
+  // failed: a new connection is being made then, and this would end it.
   virtual void next_server() = 0;
   virtual std::string server_address() const = 0;  // numeric, of the server that it is connected to; empty: none
   virtual void close() = 0;                        // ends the session; ephemerals go; may block for 6 s

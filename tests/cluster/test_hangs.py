@@ -40,8 +40,9 @@ def test_it_is_borne(hangs, case):
     assert result["ok"], result["problems"]
 
 
-def test_what_is_not_borne_is_noticed(hangs):
+def test_what_is_not_borne_is_noticed(hangs, monkeypatch):
     """A VM dies and a heart stands still, and nobody has said that they may."""
+    monkeypatch.setattr("tests.cluster.hangs.SHOWN_S", 0)
     def begin(site):
         site.victim.kill_qemu(site.victim.qemu_pids()[0].name)
         site.victim.signal(signal.SIGSTOP, *program_of("keepalive"))

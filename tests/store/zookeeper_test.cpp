@@ -179,9 +179,11 @@ TEST_CASE("Changing server again and again loses no session and no file descript
   for (int round = 0; round < 12; ++round) {
     client->store->next_server();
     REQUIRE(backend.until([&] { return client->store->state() == SessionState::Connecting; }));
+    CHECK(client->store->server_address().empty());
     REQUIRE(backend.until([&] { return client->store->state() == SessionState::Connected; }));
     REQUIRE(backend.commit(*client, {Set{"/vms/a", std::to_string(round)}}).code == CommitCode::Ok);
     ports.push_back(connected_server()->port);
+    CHECK(client->store->server_address() == "127.0.0.1");
   }
   CHECK(std::adjacent_find(ports.begin(), ports.end()) == ports.end());  // really another one each time
   CHECK(client->store->session() == session);
