@@ -43,7 +43,8 @@ logic::CoordinatorSettings coordinator_settings(const Settings& shared) {
 CoordinatorDriver::CoordinatorDriver(runtime::Loop& loop, Cluster& cluster, Plugins& plugins, Decisions& decisions,
                                      Rounds& rounds, const Self& self, const Settings& shared,
                                      std::function<void()> wake, std::function<void()> give_up_role)
-    : cluster_(cluster),
+    : loop_(loop),
+      cluster_(cluster),
       plugins_(plugins),
       decisions_(decisions),
       rounds_(rounds),
@@ -69,6 +70,8 @@ void CoordinatorDriver::round(const Right& right, Instant now, bool primary, con
       std::move(of_nodes)};
   logic::CoordinatorPlan plan = logic::decide_coordinator(in, settings_, memory_);
   leave_server_of_suspect(plan.next.sights, now);
+  const auto due = logic::next_due(plan.next, now);
+  due_ = due ? loop_.once(*due - now, wake_) : runtime::Timer();
   if (plan.actions.empty()) {
     memory_ = std::move(plan.next);
     return;

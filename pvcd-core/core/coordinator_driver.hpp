@@ -40,6 +40,7 @@ class CoordinatorDriver {
   void commit(const std::string& key, Carried);
   void answer(logic::CoordinatorAnswer);
 
+  runtime::Loop& loop_;
   Cluster& cluster_;
   Plugins& plugins_;
   Decisions& decisions_;
@@ -57,6 +58,7 @@ class CoordinatorDriver {
   Instant stays_at_server_until_ = 0;
   DecisionLog decision_log_;
   runtime::Timer trim_;
+  runtime::Timer due_;  // a round for what only time changes
 };
 
 }  // namespace pvcd::core

@@ -45,6 +45,9 @@ void note_power_read(Round& round, const PowerRead& read) {
     const bool hole = history.latest_off && read.asked_at - *history.latest_off > read_hole_max;
     if (!history.first_off || hole) history.first_off = read.asked_at;
     history.latest_off = read.asked_at;
+    // What a suspect waits for comes no later than it may.
+    const Instant confirms = *history.first_off + round.settings.off_confirm_gap;
+    if (confirms > read.asked_at) history.next_read = std::min(history.next_read, confirms);
     history.proven = history.proven || is_proven(round, history);
     note_fact(history, "the BMC of " + read.node + " read off" + (history.off_accepted ? " after our off" : ""));
   } else {
@@ -123,6 +126,17 @@ CoordinatorPlan decide_coordinator(const CoordinatorInput& in, const Coordinator
     }
   }
   return {std::move(round.next), std::move(round.actions)};
+}
+
+std::optional<Instant> next_due(const CoordinatorMemory& memory, Instant now) {
+  std::optional<Instant> due;
+  const auto at = [&](Instant one) {
+    if (one > now && (!due || one < *due)) due = one;
+  };
+  for (const auto& [name, sight] : memory.sights)
+    if (sight.heard) at(std::max(*sight.heard, sight.first_seen) + quiet_after + 1);
+  for (const auto& [name, history] : memory.power) at(history.next_read);
+  return due;
 }
 
 }  // namespace pvcd::logic

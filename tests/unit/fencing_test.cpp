@@ -35,18 +35,6 @@ TEST_CASE("a suspect is only read, and only when it matters: suspicion is free a
   }
 }
 
-TEST_CASE("a node whose heartbeats beside the store stop is read before it is suspect, and nothing more") {
-  Case it;
-  it.n1.heard["n2"] = {1, it.n1.now};
-  it.silence(quiet_after);
-  CHECK_FALSE(it.reads());
-  it.silence(1);
-  CHECK(it.reads());
-  it.n1.read("n2", PowerState::Off).wait(milliseconds(500)).read("n2", PowerState::Off).round();
-  CHECK_FALSE(it.put());
-  CHECK_FALSE(it.off());
-}
-
 TEST_CASE("a living node is never fenced, whatever its BMC reads") {
   Case it;
   it.n1.read("n2", PowerState::Off).round().wait(seconds(2)).read("n2", PowerState::Off).round();

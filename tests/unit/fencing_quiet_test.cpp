@@ -1,0 +1,64 @@
+// How a host that has just lost its power is found out without waiting for its counter or its session.
+#include "fencing_case.hpp"
+
+using namespace pvcd;
+using namespace pvcd::logic;
+using namespace pvcd::logic::test;
+using Case = FencingCase;
+
+TEST_CASE("a node whose heartbeats beside the store stop is read before it is suspect, and nothing more") {
+  Case it;
+  it.n1.heard["n2"] = {1, it.n1.now};
+  it.silence(quiet_after);
+  CHECK_FALSE(it.reads());
+  it.silence(1);
+  CHECK(it.reads());
+  it.n1.read("n2", PowerState::Off).wait(milliseconds(500)).read("n2", PowerState::Off).round();
+  CHECK_FALSE(it.put());
+  CHECK_FALSE(it.off());
+}
+
+TEST_CASE("a quiet node whose BMC reads off twice is switched off like a suspect, and one that is heard again is not") {
+  Case it;
+  it.n1.heard["n2"] = {1, it.n1.now};
+  it.silence(quiet_after + 1);
+  it.n1.read("n2", PowerState::Off).wait(milliseconds(999)).read("n2", PowerState::Off).round();
+  CHECK_FALSE(it.put());
+  SECTION("silent") {
+    it.n1.wait(milliseconds(1)).read("n2", PowerState::Off).round();
+    REQUIRE(it.put());
+    CHECK(it.put()->record.phase == FencePhase::Acting);
+  }
+  SECTION("heard") {
+    it.n1.wait(milliseconds(1)).read("n2", PowerState::Off);
+    it.n1.heard["n2"] = {1, it.n1.now};
+    it.n1.round();
+    CHECK_FALSE(it.put());
+    CHECK_FALSE(it.reads());
+  }
+}
+
+TEST_CASE("the read that confirms an off comes as soon as it may") {
+  Case it;
+  it.silence(seconds(3));
+  const Instant first = it.n1.now;
+  it.n1.read("n2", PowerState::Off).round();
+  CHECK(next_due(it.n1.memory, it.n1.now) == first + milliseconds(250));
+  it.n1.wait(milliseconds(900)).round();
+  it.n1.read("n2", PowerState::Off).round();
+  CHECK(next_due(it.n1.memory, it.n1.now) == first + seconds(1));
+  it.n1.wait(milliseconds(99)).round();
+  CHECK_FALSE(it.reads());
+  it.n1.wait(milliseconds(1)).round();
+  CHECK(it.reads());
+}
+
+TEST_CASE("a round is due when a node that was heard may be quiet, and none where nothing waits for the time") {
+  Case it;
+  CHECK_FALSE(next_due(it.n1.memory, it.n1.now));
+  const Instant heard_at = it.n1.now + milliseconds(100);
+  it.n1.heard["n2"] = {1, heard_at};
+  it.n1.wait(milliseconds(200)).round();
+  CHECK(next_due(it.n1.memory, it.n1.now) == heard_at + quiet_after + 1);
+  CHECK_FALSE(next_due(it.n1.memory, heard_at + quiet_after + 1));
+}
