@@ -83,7 +83,6 @@ struct Daemon::State {
     loop.on_signal(SIGINT, [this] { stop(); });
     rounds = loop.every(round_interval, [this] { wake(); });
     loop.send_watchdog();
-    ages.set("running");
     // A core that cannot decide must not look young, or nobody could take the role from it (rule 10).
     ages.only_while([this] { return stopping || runtime::boottime_us() - decided_at < decision_is_young; });
     runtime::notify_ready("waiting for the store");
@@ -153,8 +152,9 @@ struct Daemon::State {
     agent.round(right, now, stopping);
     coordinator.round(right, now, role.is_primary(), beats.heard());
     storage.round(right, now, role.is_primary() && !stopping);
-    if (!stopping) ages.set("running", hindrance());
     if (cluster.view().complete && right.may_act) decided_at = now;
+    // It runs once it has decided: one that dies before takes nothing back of what its host said when it left.
+    if (!stopping) ages.set(decided_at ? "running" : "starting", hindrance());
     if (stopping) finish_stopping(now);
   }
 

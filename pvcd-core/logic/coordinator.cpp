@@ -128,13 +128,15 @@ CoordinatorPlan decide_coordinator(const CoordinatorInput& in, const Coordinator
   return {std::move(round.next), std::move(round.actions)};
 }
 
-std::optional<Instant> next_due(const CoordinatorMemory& memory, Instant now) {
+std::optional<Instant> next_due(const CoordinatorMemory& memory, Instant now, const CoordinatorSettings& settings) {
   std::optional<Instant> due;
   const auto at = [&](Instant one) {
     if (one > now && (!due || one < *due)) due = one;
   };
-  for (const auto& [name, sight] : memory.sights)
+  for (const auto& [name, sight] : memory.sights) {
     if (sight.heard) at(std::max(*sight.heard, sight.first_seen) + quiet_after + 1);
+    if (is_quiet(memory.sights, name, now)) at(sight.first_seen + suspect_when_quiet(settings.suspect_after) + 1);
+  }
   for (const auto& [name, history] : memory.power) at(history.next_read);
   return due;
 }

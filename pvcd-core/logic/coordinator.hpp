@@ -273,9 +273,9 @@ struct CoordinatorPlan {
 
 CoordinatorPlan decide_coordinator(const CoordinatorInput&, const CoordinatorSettings&, const CoordinatorMemory&);
 
-// When a silent node may be found quiet, or is to be read again. Rounds that come later find it, too: this only makes
-// them sooner.
-std::optional<Instant> next_due(const CoordinatorMemory&, Instant now);
+// When a silent node may be found quiet or suspect, or is to be read again. Rounds that come later find it, too: this
+// only makes them sooner.
+std::optional<Instant> next_due(const CoordinatorMemory&, Instant now, const CoordinatorSettings&);
 
 // Is the reason of an off still there, at the moment in which it is sent (rule 4)?
 bool still_holds(const PowerOff&, const ClusterView&);

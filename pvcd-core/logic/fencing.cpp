@@ -319,9 +319,9 @@ void gather_about(Round& round, const NodeRecord& node) {
   if (take_self_fence(round, node, history, state)) return;
   if (open)
     carry_on_fence(round, node, history, state);
-  else if (quiet && !read_off_twice(round, history))
+  else if (quiet)
     plan_read(round, node, history, "its heartbeats beside the store have stopped");
-  else if (quiet || state == Health::Suspect || !round.in.primary)
+  else if (state == Health::Suspect || !round.in.primary)
     judge_suspect(round, node, history);
   else
     judge_lost(round, node, history);

@@ -95,9 +95,7 @@ Health health(const ClusterView& view, const Sights& sights, const NodeName& nam
   const bool met = sights.contains(name) && sights.at(name).met;
   if (!live && !met && silence(sights, name, now) <= suspect_after) return Health::Unknown;
   if (!live || !live->session) return Health::Lost;
-  // Of two signs that stop together, the counter need not be waited for so long; but longer than from one of its beats
-  // to the next, which is T/6, and suspect_after is at least T/4.
-  const Microseconds enough = is_quiet(sights, name, now) ? suspect_after * 3 / 4 : suspect_after;
+  const Microseconds enough = is_quiet(sights, name, now) ? suspect_when_quiet(suspect_after) : suspect_after;
   return silence(sights, name, now) > enough ? Health::Suspect : Health::Alive;
 }
 
@@ -110,11 +108,13 @@ bool is_quiet(const Sights& sights, const NodeName& name, Instant now) {
 
 bool is_address_of_suspect(const ClusterView& view, const Sights& sights, const std::string& address,
                            const NodeName& observer, Instant now, Microseconds suspect_after) {
+  if (silence(sights, observer, now) > suspect_after) return false;
   return std::any_of(view.nodes.begin(), view.nodes.end(), [&](const auto& one) {
     const auto& [name, node] = one;
     const auto& addresses = node.value.addresses;
     if (name == observer || std::find(addresses.begin(), addresses.end(), address) == addresses.end()) return false;
-    return is_quiet(sights, name, now) || health(view, sights, name, now, suspect_after) == Health::Suspect;
+    const Health state = health(view, sights, name, now, suspect_after);
+    return state == Health::Suspect || (state == Health::Alive && is_quiet(sights, name, now));
   });
 }
 

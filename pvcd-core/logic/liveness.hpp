@@ -63,8 +63,12 @@ Health health(const ClusterView&, const Sights&, const NodeName&, Instant now, M
 inline constexpr Microseconds quiet_after = 3 * beat_interval;
 inline constexpr Microseconds quiet_for_good = seconds(60);
 bool is_quiet(const Sights&, const NodeName&, Instant now);
+// Of two signs that stop together, the counter need not be waited for so long; but longer than from one of its beats to
+// the next, which is T/6, and suspect_after is at least T/4.
+inline constexpr Microseconds suspect_when_quiet(Microseconds suspect_after) { return suspect_after * 3 / 4; }
 
-// Does the address belong to another node that is suspect, or quiet?
+// Does the address belong to another node that is suspect, or quiet, while the observer's own heartbeat is seen? Where
+// it is not, the store or the observer is late, and says nothing of others.
 bool is_address_of_suspect(const ClusterView&, const Sights&, const std::string& address, const NodeName& observer,
                            Instant now, Microseconds suspect_after);
 

@@ -8,6 +8,7 @@ import json
 import statistics
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 from .ceph_alone import CephAlone, Driver
@@ -227,41 +228,56 @@ def heartbeat_jitter(runs: int) -> list[dict]:
     """How late heartbeats came while every unit but the keepalive hung on a host; the reference is when nothing did."""
     case = next(case for case in CASES if case.name == "all units but the keepalive stopped")
     with hang_lab() as cluster:
-        hangs = Hangs(cluster)
         jitters = []
-        for _ in range(min(runs, HANGS_MAX)):
-            hangs.prepare()
-            played = hangs.play(case, HANG_S)
-            if not played["ok"]:
-                raise LabError("; ".join(played["problems"]))
-            jitters.append(played["jitter_ms"])
-        normal = hangs.normal_ms
-        hangs.close()
+        with closing(Hangs(cluster)) as hangs:
+            for _ in range(min(runs, HANGS_MAX)):
+                hangs.prepare()
+                played = hangs.play(case, HANG_S)
+                if not played["ok"]:
+                    raise LabError("; ".join(played["problems"]))
+                jitters.append(played["jitter_ms"])
+            normal = hangs.normal_ms
     return [result("heartbeat_jitter_all_hung", jitters, "ms", round(max(normal, 1), 1), "the same with nothing hung")]
 
 
-def repeat(runs: int, run) -> None:
-    """A run that fails is said, and what was measured before is kept."""
+class Incomplete(LabError):
+    """Some runs failed; what the others measured is kept."""
+
+    def __init__(self, problems: list[str], measured: list[dict]):
+        super().__init__("; ".join(problems))
+        self.measured = measured
+
+
+def repeat(runs: int, run) -> list[str]:
+    """What failed."""
+    problems = []
     for number in range(runs):
         print(f"run {number + 1} of {runs}", flush=True)
         try:
             run()
         except LabError as problem:
-            print(f"run {number + 1} FAILED: {problem}", flush=True)
+            problems.append(f"run {number + 1}: {problem}")
+    return problems
+
+
+def complete(problems: list[str], measured: list[dict]) -> list[dict]:
+    if problems:
+        raise Incomplete(problems, measured)
+    return measured
 
 
 def with_lab_timings(runs: int) -> list[dict]:
     with lab() as cluster:
         bench = Bench(cluster)
-        repeat(runs, bench.run)
-        return results_of(bench.samples) + bench.memory()
+        problems = repeat(runs, bench.run)
+        return complete(problems, results_of(bench.samples) + bench.memory())
 
 
 def with_default_timings(runs: int) -> list[dict]:
     with default_lab() as cluster:
         bench = Bench(cluster)
-        repeat(runs, bench.power_cuts_with_default_timings)
-        return [result(name, values) for name, values in bench.samples.items()]
+        problems = repeat(runs, bench.power_cuts_with_default_timings)
+        return complete(problems, [result(name, values) for name, values in bench.samples.items()])
 
 
 def show(results: list[dict]) -> None:
@@ -281,8 +297,8 @@ def main() -> int:
             measured = part(options.runs)
         except LabError as problem:
             print(f"{part.__name__} FAILED: {problem}", flush=True)
+            measured = problem.measured if isinstance(problem, Incomplete) else []
             failed = True
-            continue
         show(measured)
         results += measured
         if options.json:                # what is known is kept, whatever comes

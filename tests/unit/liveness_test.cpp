@@ -244,17 +244,26 @@ TEST_CASE("heartbeats beside the store that stop together with the counter make 
 
 TEST_CASE("an address is a suspect's when its node is suspect or quiet, and is another node than the observer") {
   World world;
-  const Instant heard_at = seconds(10);
   world.view.nodes.at("n2").value.addresses = {"10.0.0.2", "fd00::2"};
-  const Sights sights = look(world.view, {}, seconds(10), {{"n2", {1, heard_at}}});
+  Sights sights = look(world.view, {}, seconds(10), {{"n2", {1, seconds(10)}}});
   const auto of_suspect = [&](const std::string& address, Instant now, const NodeName& observer = "n1") {
     return is_address_of_suspect(world.view, sights, address, observer, now, suspect_after);
   };
-  const Instant quiet = heard_at + quiet_after + 1;
+  const Instant quiet = seconds(10) + quiet_after + 1;
   CHECK(of_suspect("fd00::2", quiet));
-  CHECK(of_suspect("10.0.0.2", heard_at + seconds(60) + quiet_for_good));
-  CHECK_FALSE(of_suspect("10.0.0.2", heard_at + quiet_after));
+  CHECK_FALSE(of_suspect("10.0.0.2", quiet - 1));
   CHECK_FALSE(of_suspect("10.0.0.9", quiet));
   CHECK_FALSE(of_suspect("", quiet));
   CHECK_FALSE(of_suspect("10.0.0.2", quiet, "n2"));
+  SECTION("suspect, long after") {
+    CHECK_FALSE(of_suspect("10.0.0.2", seconds(80)));  // the observer itself is late
+    world.beat("n1");
+    sights = look(world.view, sights, seconds(80));
+    CHECK(of_suspect("10.0.0.2", seconds(80)));
+  }
+  SECTION("it has left, and its store's server runs on") {
+    world.says("n2", DaemonState::Left).lose("n2");
+    sights = look(world.view, sights, quiet);
+    CHECK_FALSE(of_suspect("10.0.0.2", quiet));
+  }
 }
