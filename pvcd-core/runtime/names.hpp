@@ -84,12 +84,8 @@ inline constexpr const char* cluster_configure = "org.pvcd1.cluster-configure";
 
 namespace field {
 inline constexpr const char* plugin = "PVCD_PLUGIN";
-inline constexpr const char* node = "PVCD_NODE";
 inline constexpr const char* vm = "PVCD_VM";
-inline constexpr const char* job = "PVCD_JOB";
 inline constexpr const char* epoch = "PVCD_EPOCH";
-inline constexpr const char* generation = "PVCD_GENERATION";
-inline constexpr const char* boot = "PVCD_BOOT_ID";
 inline constexpr const char* decision = "PVCD_DECISION";  // the decision record as JSON
 inline constexpr const char* uid = "PVCD_UID";
 inline constexpr const char* sender = "PVCD_SENDER";
@@ -99,16 +95,6 @@ inline constexpr const char* action = "PVCD_ACTION";
 // `journalctl MESSAGE_ID=...` finds every event of one kind.
 namespace message {
 inline constexpr const char* decision = "b349d51b58b949baa300e48d392b15f4";
-inline constexpr const char* vm_started = "7f2270f67c714313b8d924e3f44ccad9";
-inline constexpr const char* vm_stopped = "036b9fd538d84263a9d795d21b9b7710";
-inline constexpr const char* vm_waiting = "ec419964594f4950bf6aecf5e8d16d8f";
-inline constexpr const char* vm_released = "59de1e74aeef4e519645be2b265e7bfe";
-inline constexpr const char* node_joined = "e0bd15c7b7ae4263b1f7b9811efaa208";
-inline constexpr const char* node_left = "23fed8cda9d44758bffc700af176010d";
-inline constexpr const char* node_suspect = "1bbd17d2ebb049109d96becbcf63348a";
-inline constexpr const char* fence_started = "d447c3f725d64cc1acd5e9a2efc23d6f";
-inline constexpr const char* fence_failed = "64bf7338700344f5817f60b44e09499a";
-inline constexpr const char* evidence = "1f25bddd25e448edb7d2db22a3be823a";
 inline constexpr const char* takeover = "346ddd6130fe4de0a43dbd99628399c2";
 inline constexpr const char* relinquish = "1c079451a7f242ecb17d0e861cba88d0";
 inline constexpr const char* proof_lost = "6b1947dbc26d4916960a11a813ce9bae";
@@ -117,7 +103,6 @@ inline constexpr const char* store_behind = "5aec0166aace4920b06c47ed214bc0f7";
 inline constexpr const char* authorization = "e019268fae464a0db11625581727ff88";
 inline constexpr const char* plugin_stalled = "03b10cb610894965acd8abce9779d442";
 inline constexpr const char* plugin_recovered = "29f121165a1b44e3b530085b383e111d";
-inline constexpr const char* configuration = "962f7f27464f4c86a049c1f0b6c4eb7e";
 }  // namespace message
 
 // -----------------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from .rbd_lab import Driver as LockDriver
 from .sabotage import lab
 from .stage import CONFIG, lab_stage
 from .stage import UNITS as PVCD_UNITS
-from .story import IMAGE, PATIENCE
+from .story import IMAGE, PATIENCE, PROBLEMS
 from .trials import Trials
 
 RUNS = 10
@@ -255,7 +255,7 @@ def repeat(runs: int, run) -> list[str]:
         print(f"run {number + 1} of {runs}", flush=True)
         try:
             run()
-        except LabError as problem:
+        except PROBLEMS as problem:
             problems.append(f"run {number + 1}: {problem}")
     return problems
 
@@ -295,7 +295,7 @@ def main() -> int:
     for part in (with_lab_timings, with_default_timings, osd_cycle, flush_ten_images, heartbeat_jitter):
         try:
             measured = part(options.runs)
-        except LabError as problem:
+        except PROBLEMS as problem:
             print(f"{part.__name__} FAILED: {problem}", flush=True)
             measured = problem.measured if isinstance(problem, Incomplete) else []
             failed = True

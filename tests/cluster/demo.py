@@ -1,6 +1,7 @@
 """./dev demo: boots the lab with pvcd installed, plays the story, prints it as a timeline."""
 import argparse
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -8,7 +9,6 @@ from pathlib import Path
 from .lab.process import LabError
 from .sabotage import SABOTAGES, lab, play_sabotage
 from .story import STEPS, Story, play
-
 
 
 def arguments() -> argparse.Namespace:
@@ -34,15 +34,19 @@ def show(steps) -> None:
             print(f"       {line}")
 
 
-def how_to_look_around() -> None:
-    print("""
+def how_to_look_around(guest_on: str) -> None:
+    """For the user who called ./dev, who need not be root, with the names of this lab."""
+    sudo = "sudo --preserve-env=PVCD_LAB " if "SUDO_UID" in os.environ else ""
+    name = f"PVCD_LAB={os.environ['PVCD_LAB']} " if os.environ.get("PVCD_LAB") else ""
+    print(f"""
 The cluster is still up. Look around (n1, n2, n3):
-  /usr/bin/python3 -m tests.cluster.lab exec n1 busctl tree org.pvcd1
-  /usr/bin/python3 -m tests.cluster.lab exec n1 busctl introspect org.pvcd1 /org/pvcd1
-  /usr/bin/python3 -m tests.cluster.lab exec n1 systemctl list-units 'pvcd*'
-  /usr/bin/python3 -m tests.cluster.lab exec n1 journalctl -u pvcd
-  /usr/bin/python3 -m tests.cluster.lab exec n1 tail /var/log/libvirt/qemu/web1.console
-  ./dev down        takes it away""")
+  lab() {{ {name}{sudo}/usr/bin/python3 -m tests.cluster.lab "$@"; }}
+  lab exec n1 busctl tree org.pvcd1
+  lab exec n1 busctl introspect org.pvcd1 /org/pvcd1
+  lab exec n1 systemctl list-units 'pvcd*'
+  lab exec n1 journalctl -u pvcd
+  lab exec {guest_on} tail /var/log/libvirt/qemu/web1.console
+  {name}./dev down        takes it away""")
 
 
 def main() -> int:
@@ -51,9 +55,10 @@ def main() -> int:
     sabotage = SABOTAGES.get(options.sabotage)
     expected = sabotage.steps if sabotage else STEPS
     cluster = lab(sabotage)
-    steps = []
+    steps, booted = [], False
     try:
         cluster.up(report=lambda text: print(text, flush=True))
+        booted = True
         if sabotage:
             steps = play_sabotage(sabotage, cluster, tell, begin)
         else:
@@ -69,8 +74,8 @@ def main() -> int:
     if options.json:
         result = {"ok": ok, "seconds": seconds, "steps": [vars(step) for step in steps]}
         Path(options.json).write_text(json.dumps(result, indent=2) + "\n")
-    if options.keep:
-        how_to_look_around()
+    if options.keep and booted:
+        how_to_look_around(next((host.name for host in cluster.hosts if host.qemu_pids()), "n1"))
     print(f"\n{'The story came true' if ok else 'The story FAILED'} in {seconds} s.")
     return 0 if ok else 1
 

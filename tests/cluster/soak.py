@@ -12,17 +12,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Callable, Iterator
 
-from .bus import BusError
 from .commit import commit_of
 from .hang_cases import CASES, WITHOUT_QUORUM
 from .hangs import Hangs, lab
-from .lab.process import TOP, LabError
+from .lab.process import TOP
 from .soak_counts import KeepaliveRestarts, QemuKills, many_vms
 from .soak_table import summary, update
 from .stage import BUILD
-from .story import StepFailed
-
-PROBLEMS = (LabError, BusError, StepFailed)
+from .story import PROBLEMS
 
 
 class Results:

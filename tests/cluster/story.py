@@ -31,6 +31,9 @@ class StepFailed(Exception):
     pass
 
 
+PROBLEMS = (LabError, BusError, StepFailed)     # what playing on a real cluster may end with
+
+
 def require(condition, what: str) -> None:
     if not condition:
         raise StepFailed(what)

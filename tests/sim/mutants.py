@@ -144,14 +144,14 @@ def hunt(mutant, seeds):
     try:
         said = subprocess.run([mutant.program, "--seeds", str(seeds), "--jobs", "2", "--stop-at-first", "--untold"],
                               capture_output=True, text=True, timeout=RUN_LIMIT_S).stdout
+        found = re.search(r"^seed (\d+) violates (\S+)$", said, re.MULTILINE)
+        if found:
+            mutant.seed, mutant.rule = int(found[1]), found[2]
+        else:
+            mutant.rule = broken_in_small_worlds(mutant)
     except subprocess.TimeoutExpired:
         mutant.trouble = f"not done within {RUN_LIMIT_S} s"
         return
-    found = re.search(r"^seed (\d+) violates (\S+)$", said, re.MULTILINE)
-    if found:
-        mutant.seed, mutant.rule = int(found[1]), found[2]
-    else:
-        mutant.rule = broken_in_small_worlds(mutant)
     mutant.seconds = time.monotonic() - begin
 
 

@@ -94,8 +94,10 @@ std::string to_junit(const Report& report, const std::vector<std::string>& never
   for (const Failure& failure : report.failures) wrong[failure.rule] += "seed " + std::to_string(failure.seed) + " ";
   std::string& missing = wrong["every fault and event happens"];
   for (const std::string& what : never) missing += what + " ";
-  for (const Explored& one : report.explored)
-    wrong[std::to_string(one.nodes) + " nodes, " + std::to_string(one.vms) + " VMs, exhaustively"] = one.rule;
+  for (const Explored& one : report.explored) {  // some are of one size
+    std::string& rule = wrong[std::to_string(one.nodes) + " nodes, " + std::to_string(one.vms) + " VMs, exhaustively"];
+    if (rule.empty()) rule = one.rule;
+  }
   std::string text = "<testsuite name=\"sim\">";
   for (const auto& [name, seeds] : wrong) {
     text += "<testcase classname=\"sim\" name=\"" + name + "\">";

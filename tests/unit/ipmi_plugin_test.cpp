@@ -13,6 +13,7 @@
 #include <fstream>
 #include <map>
 #include <optional>
+#include <random>
 #include <sstream>
 #include <thread>
 
@@ -175,6 +176,56 @@ TEST_CASE("ipmi: a GUID is read in any form of ipmitool's line, and only a real 
   }));
   CAPTURE(text);
   CHECK(parse_guid(text).value_or("") == guid);
+}
+
+// Bytes are changed, cut out, doubled and put in, as a bad line or another release would.
+std::string damaged(std::string text, std::mt19937& random) {
+  const auto below = [&](std::size_t bound) {
+    return std::uniform_int_distribution<std::size_t>(0, bound - 1)(random);
+  };
+  for (std::size_t i = below(4); i > 0 && !text.empty(); --i) {
+    const std::size_t at = below(text.size()), length = 1 + below(8);
+    switch (below(4)) {
+      case 0:
+        text[at] = static_cast<char>(below(256));
+        break;
+      case 1:
+        text.erase(at, length);
+        break;
+      case 2:
+        text.insert(at, text.substr(at, length));
+        break;
+      default:
+        text.insert(at, 1, static_cast<char>(below(256)));
+    }
+  }
+  return text;
+}
+
+TEST_CASE("ipmi: texts damaged at random say on, off or a GUID only where these words still stand") {
+  std::mt19937 random(20261122);
+  std::size_t understood = 0;
+  for (int round = 0; round < 20000; ++round) {
+    const bool off = round % 2 == 0;
+    const std::string power = damaged(off ? "x\r\nChassis Power is off\n" : "Chassis Power is on\r\n", random);
+    const PowerState state = parse_power(power);
+    if (state != PowerState::Unknown) {
+      ++understood;
+      CAPTURE(power);
+      CHECK(lower_case(power).find("chassis power is") != std::string::npos);
+      CHECK(lower_case(power).find(state == PowerState::Off ? "off" : "on") != std::string::npos);
+      CHECK(state == (off ? PowerState::Off : PowerState::On));
+    }
+    const std::string text =
+        damaged("System GUID   : A123456789ABCDEFA123456789ABCDEF\r\nGUID Encoding : IPMI\n", random);
+    if (const auto guid = parse_guid(text)) {
+      ++understood;
+      CAPTURE(text);
+      CHECK(canonical_uuid(*guid) == guid);
+    }
+  }
+  CHECK(understood > 10000);  // some are whole,
+  CHECK(understood < 40000);  // some are not
 }
 
 TEST_CASE("ipmi: one UUID is recognised in its three byte orders, and no other one is") {
