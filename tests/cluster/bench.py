@@ -2,6 +2,8 @@
 
 Times come from one clock: the hosts share this machine's, and the journal stamps each decision with it. A reference is
 measured in the same run where there is one; these machines are shared, so compare ratios rather than seconds.
+
+Each part adds to `results` what it has measured as soon as it has it, and returns what failed.
 """
 import argparse
 import json
@@ -166,13 +168,14 @@ def result(name: str, samples: list[float], unit: str = "s", reference=None, com
 
 
 def results_of(samples: dict[str, list[float]]) -> list[dict]:
-    reference = statistics.median(samples.pop("virsh_start"))
+    starts = samples.pop("virsh_start", [])
+    reference = statistics.median(starts) if starts else None
     return [result(name, values, reference=reference if name == "qemu_killed_to_running" else None,
                    command="virsh create" if name == "qemu_killed_to_running" else None)
             for name, values in samples.items()]
 
 
-def osd_cycle(runs: int) -> list[dict]:
+def osd_cycle(runs: int, results: list[dict]) -> list[str]:
     """One survey of the ceph-osd plugin, and the command line asking for the same."""
     cycles, references = [], []
     with CephAlone(hosts=1, osds=3, manager=True) as lab:
@@ -186,11 +189,12 @@ def osd_cycle(runs: int) -> list[dict]:
                 lab.ceph.cli(*command.split())
             references.append(time.monotonic() - begin)
         driver.kill()
-    return [result("osd_cycle", cycles, reference=round(statistics.median(references), 3),
-                   command=f"ceph --format json ({', '.join(OSD_COMMANDS)})")]
+    results.append(result("osd_cycle", cycles, reference=round(statistics.median(references), 3),
+                          command=f"ceph --format json ({', '.join(OSD_COMMANDS)})"))
+    return []
 
 
-def flush_ten_images(runs: int) -> list[dict]:
+def flush_ten_images(runs: int, results: list[dict]) -> list[str]:
     """The locks that ten disks of a dead VM of this host have left, and what an administrator would do about them."""
     flushes, references = [], []
     images = [f"{POOL}/ten{number}" for number in range(10)]
@@ -213,8 +217,9 @@ def flush_ten_images(runs: int) -> list[dict]:
                     lab.rbd("lock", "rm", name, lock["id"], lock["locker"])
             references.append(time.monotonic() - begin)
         driver.kill()
-    return [result("flush_10_images", flushes, reference=round(statistics.median(references), 3),
-                   command="rbd lock ls, rbd lock rm (of each image)")]
+    results.append(result("flush_10_images", flushes, reference=round(statistics.median(references), 3),
+                          command="rbd lock ls, rbd lock rm (of each image)"))
+    return []
 
 
 def leave_locks(lab, images: list[str]) -> list[Client]:
@@ -224,7 +229,7 @@ def leave_locks(lab, images: list[str]) -> list[Client]:
     return clients
 
 
-def heartbeat_jitter(runs: int) -> list[dict]:
+def heartbeat_jitter(runs: int, results: list[dict]) -> list[str]:
     """How late heartbeats came while every unit but the keepalive hung on a host; the reference is when nothing did."""
     case = next(case for case in CASES if case.name == "all units but the keepalive stopped")
     with hang_lab() as cluster:
@@ -237,47 +242,38 @@ def heartbeat_jitter(runs: int) -> list[dict]:
                     raise LabError("; ".join(played["problems"]))
                 jitters.append(played["jitter_ms"])
             normal = hangs.normal_ms
-    return [result("heartbeat_jitter_all_hung", jitters, "ms", round(max(normal, 1), 1), "the same with nothing hung")]
-
-
-class Incomplete(LabError):
-    """Some runs failed; what the others measured is kept."""
-
-    def __init__(self, problems: list[str], measured: list[dict]):
-        super().__init__("; ".join(problems))
-        self.measured = measured
+    results.append(result("heartbeat_jitter_all_hung", jitters, "ms", round(max(normal, 1), 1), "the same with nothing hung"))
+    return []
 
 
 def repeat(runs: int, run) -> list[str]:
-    """What failed."""
+    """What failed. It is said, and what was measured before is kept."""
     problems = []
     for number in range(runs):
         print(f"run {number + 1} of {runs}", flush=True)
         try:
             run()
         except PROBLEMS as problem:
-            problems.append(f"run {number + 1}: {problem}")
+            print(f"run {number + 1} FAILED: {problem}", flush=True)
+            problems.append(str(problem))
     return problems
 
 
-def complete(problems: list[str], measured: list[dict]) -> list[dict]:
-    if problems:
-        raise Incomplete(problems, measured)
-    return measured
-
-
-def with_lab_timings(runs: int) -> list[dict]:
+def with_lab_timings(runs: int, results: list[dict]) -> list[str]:
     with lab() as cluster:
         bench = Bench(cluster)
         problems = repeat(runs, bench.run)
-        return complete(problems, results_of(bench.samples) + bench.memory())
+        results += results_of(bench.samples)
+        results += bench.memory()
+        return problems
 
 
-def with_default_timings(runs: int) -> list[dict]:
+def with_default_timings(runs: int, results: list[dict]) -> list[str]:
     with default_lab() as cluster:
         bench = Bench(cluster)
         problems = repeat(runs, bench.power_cuts_with_default_timings)
-        return complete(problems, [result(name, values) for name, values in bench.samples.items()])
+        results += [result(name, values) for name, values in bench.samples.items()]
+        return problems
 
 
 def show(results: list[dict]) -> None:
@@ -293,12 +289,13 @@ def main() -> int:
     options = parser.parse_args()
     results, failed = [], False
     for part in (with_lab_timings, with_default_timings, osd_cycle, flush_ten_images, heartbeat_jitter):
+        measured = []
         try:
-            measured = part(options.runs)
+            problems = part(options.runs, measured)
         except PROBLEMS as problem:
             print(f"{part.__name__} FAILED: {problem}", flush=True)
-            measured = problem.measured if isinstance(problem, Incomplete) else []
-            failed = True
+            problems = [str(problem)]
+        failed = failed or bool(problems)
         show(measured)
         results += measured
         if options.json:                # what is known is kept, whatever comes
