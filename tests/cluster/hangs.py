@@ -20,7 +20,6 @@ from .trials import Trials
 
 RECOVERY_S = 120            # these machines are shared
 SETTLE_S = 10               # what is closed needs a moment
-SHOWN_S = 40                # after the hang's length
 NORMAL_S = 20               # of heartbeats, for what is normal
 QUIET_MS = 1000             # of heartbeats before the case begins
 GUEST_HEARTBEAT_S = 1.0
@@ -32,9 +31,12 @@ def lab() -> Cluster:
 
 
 class Hangs(Trials):
-    def __init__(self, cluster: Cluster, tell=lambda seconds, text: None, jitter_ms_max: float = JITTER_MS_MAX):
+    def __init__(self, cluster: Cluster, tell=lambda seconds, text: None, jitter_ms_max: float = JITTER_MS_MAX,
+                 shown_s: float = 0):
+        """shown_s: how much longer than told something may hang until it is named and replaced."""
         super().__init__(cluster, tell)
         self.jitter_ms_max = jitter_ms_max
+        self.shown_s = shown_s
         self.vms: dict[str, str] = {}
         self.victim = cluster.hosts[0]
         self.interval_ms = 500.0        # T/6 of the lab's configuration
@@ -99,13 +101,12 @@ class Hangs(Trials):
         return self.result_of(case, seen, undone - begin, time.monotonic() - undone - seen.settled_s)
 
     def hold_until_shown(self, case: Case, seen: Observed, watch: Watch, mains: dict[str, list[int]]) -> None:
-        """A busy machine is given more time to name what hangs and to replace it: not whether it was in time is judged, but whether."""
         def shown() -> bool:
             seen.named = list(watch.named)
             seen.replaced = [unit for unit, pids in main_processes(self.victim).items() if not set(pids) & set(mains[unit])]
             return not not_shown(case.expected, seen)
         with suppress(LabTimeout):
-            wait_for("what hangs to be named and replaced", shown, SHOWN_S, 0.5)
+            wait_for("what hangs to be named and replaced", shown, self.shown_s, 0.5)
 
     def choose_victim(self, case: Case) -> None:
         primary, leader = self.any_bus().primary(), self.cluster.zookeeper.leader()
