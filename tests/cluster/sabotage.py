@@ -38,7 +38,7 @@ class Sabotage:
 
 
 SABOTAGES = {
-    "pre-start-hook-off": Sabotage("4 doctored records", "mutants/unknown-hook-proceeds.patch", ("pre-start-hook-off",)),
+    "pre-start-hook-off": Sabotage("4 doctored records", "mutants/refusal-proceeds.patch", ("pre-start-hook-off",)),
     "bmc-stays-on": Sabotage("3 power cut of n1", "stories/d4-bmc-lies", story=BmcStaysOn),
     "evidence-check-off": Sabotage(LIE[0], "mutants/accepted-counts-as-off.patch", ("accepted-counts-as-off",), steps=[PREPARE, LIE]),
     "epoch-check-off": Sabotage(LATE[0], "mutants/epoch-check-removed.patch", ("epoch-check-off",), steps=[PREPARE, LATE], config=PATIENT),
