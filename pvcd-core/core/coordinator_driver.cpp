@@ -65,7 +65,7 @@ void CoordinatorDriver::round(const Right& right, Instant now, bool primary, con
   logic::Heards of_nodes;  // whatever names came: a round is kept on disk
   for (const auto& [name, one] : heard)
     if (cluster_.view().nodes.contains(name)) of_nodes[name] = one;
-  if (leaves_server_of_suspect(logic::look(cluster_.view(), memory_.sights, now, of_nodes), now)) return;
+  if (leaves_server_of_suspect(of_nodes, now)) return;
   logic::CoordinatorInput in{
       cluster_.view(),    self_.life(cluster_.view()), primary, right.may_act, now, std::exchange(answers_, {}),
       std::move(of_nodes)};
@@ -85,9 +85,10 @@ void CoordinatorDriver::round(const Right& right, Instant now, bool primary, con
 
 // The server of the store on a host that dies would keep this session waiting for a third of its timeout, and so the
 // fence of that very host. Nothing is decided in that round: what it sends would be lost with the connection.
-bool CoordinatorDriver::leaves_server_of_suspect(const logic::Sights& sights, Instant now) {
-  if (now < stays_at_server_until_) return false;
+bool CoordinatorDriver::leaves_server_of_suspect(const logic::Heards& heard, Instant now) {
   const std::string address = cluster_.store().server_address();
+  if (now < stays_at_server_until_ || address.empty()) return false;
+  const logic::Sights sights = logic::look(cluster_.view(), memory_.sights, now, heard);
   if (!logic::is_address_of_suspect(cluster_.view(), sights, address, self_.name(), now, settings_.suspect_after))
     return false;
   stays_at_server_until_ = now + server_stay;

@@ -30,7 +30,7 @@ class CoordinatorDriver {
   void round(const Right&, Instant now, bool primary, const logic::Heards&);
 
  private:
-  bool leaves_server_of_suspect(const logic::Sights&, Instant now);
+  bool leaves_server_of_suspect(const logic::Heards&, Instant now);
   void execute(const logic::CoordinatorAction&, Carried, Instant now);
   void read_power(const logic::ReadPower&);
   void power_off(const logic::PowerOff&, Instant now);

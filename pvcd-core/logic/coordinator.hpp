@@ -1,6 +1,6 @@
 // What the primary (and, for the primary itself, any coordinator) does for the cluster: fence what is lost, keep
 // evidence, assign VMs, carry out jobs. One pure round: (what is seen, what I remember, what came back, now) -> (what I
-// remember next, actions). Run after every change every 250 ms, and when next_due() says; losing a round loses nothing.
+// remember next, actions). Run after every change, every 250 ms and at next_due(); losing a round loses nothing.
 #pragma once
 
 #include <map>

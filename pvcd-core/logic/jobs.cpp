@@ -397,13 +397,16 @@ void fence_on_request(Round& round, const SeenJob& job, const Seen<NodeRecord>& 
              {"mean to fence " + name, record.reason, {}, {}});
 }
 
-void finish_verification(Round& round, const SeenJob& job, const PowerReading& reading, bool alive) {
+void finish_verification(Round& round, const SeenJob& job, const PowerReading& reading, bool alive, bool quiet) {
   switch (reading.state) {
     case PowerState::On:
       return finish(round, job, JobResult::Done, "the BMC answers and reads on");
     case PowerState::Unknown:
       return finish(round, job, JobResult::Failed, "fencing it would fail: " + reading.note);
     case PowerState::Off:
+      if (alive && quiet)
+        return finish(round, job, JobResult::Failed,
+                      "the BMC reads off, and the node is not heard any more: it may be dying, or it is the wrong BMC");
       if (alive)
         return finish(round, job, JobResult::Failed,
                       "the BMC reads off while the node proves itself alive: it is the wrong BMC");
@@ -416,9 +419,10 @@ void verify_fence(Round& round, const SeenJob& job, const Seen<NodeRecord>& node
   const NodeName& name = node.value.name;
   const bool alive =
       health(round.view(), round.next.sights, name, round.in.now, round.settings.suspect_after) == Health::Alive;
+  const bool quiet = is_quiet(round.next.sights, name, round.in.now);
   for (const CoordinatorAnswer& answer : round.in.answers)
     if (const auto* read = std::get_if<PowerRead>(&answer); read && read->node == name)
-      return finish_verification(round, job, read->reading, alive);
+      return finish_verification(round, job, read->reading, alive, quiet);
   round.plan(ReadPower{"ready/" + name, name, node.value.system_uuid}, {"ask the BMC of " + name, "asked for", {}, {}});
 }
 

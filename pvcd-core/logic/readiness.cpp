@@ -44,7 +44,8 @@ std::string words_of_watchdog(const Round& round, const NodeRecord& node) {
 void note_readiness(Round& round, const PowerRead& read) {
   auto node = round.view().nodes.find(read.node);
   if (node == round.view().nodes.end() || !is_alive(round, read.node) || !is_ours_to_verify(round, read.node)) return;
-  if (is_quiet(round.next.sights, read.node, round.in.now)) return;  // it may be dying: its off is no wrong BMC's
+  const bool may_be_dying = is_quiet(round.next.sights, read.node, round.in.now);
+  if (may_be_dying && read.reading.state == PowerState::Off) return;  // which is no sign of a wrong BMC then
   const ReadinessRecord record =
       readiness(node->second.value, read.reading, words_of_watchdog(round, node->second.value));
   ReadinessAsked& asked = round.next.readiness_asked[read.node];

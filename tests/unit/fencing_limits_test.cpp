@@ -417,6 +417,14 @@ TEST_CASE("readiness tells a wrong BMC from a silent one; only a read of on by a
     REQUIRE(n1.plans("readiness/n2"));
     CHECK(n1.with_key<PutReadiness>("readiness/n2")->record.note == "fencing it would fail: timeout");
   }
+  SECTION("off while it is not heard any more: it may be dying, and is no reason to warn") {
+    n1.heard["n2"] = {1, n1.now};
+    n1.round().refresh().wait(quiet_after + 1);
+    n1.read("n2", PowerState::Off).round();
+    CHECK_FALSE(n1.plans("readiness/n2"));
+    n1.read("n2", PowerState::Unknown, "timeout").round();
+    CHECK(n1.plans("readiness/n2"));  // the twin: that is told all the same
+  }
   SECTION("a read about a node that is lost says nothing about readiness") {
     world.lose("n2");
     n1.read("n2", PowerState::Off).round();

@@ -141,6 +141,13 @@ TEST_CASE("a verification reads the power after it was taken up and tells what i
     CHECK(it.result() == JobResult::Failed);
     CHECK(it.says("wrong BMC"));
   }
+  SECTION("off while it lives and is not heard any more: nobody knows which of the two") {
+    it.n1.heard["n2"] = {1, it.n1.now};
+    it.n1.round().refresh().wait(quiet_after + 1);
+    it.n1.read("n2", PowerState::Off);
+    CHECK(it.result() == JobResult::Failed);
+    CHECK(it.says("it may be dying, or it is the wrong BMC"));
+  }
   SECTION("off while it is lost") {
     it.world.lose("n2");
     it.n1.read("n2", PowerState::Off);
