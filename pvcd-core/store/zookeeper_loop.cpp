@@ -13,12 +13,17 @@
 #include <utility>
 
 #include "store/deferred.hpp"
+#include "store/request.hpp"
 
 namespace pvcd::store {
 namespace {
 
 // With every server refusing, the library would connect again and again without a pause.
 constexpr Microseconds reconnect_pause = milliseconds(10);
+
+// A server without power does not refuse: the library would wait for it for two thirds of the session's timeout, in the
+// very moment in which its host's VMs wait for this one. A try that was too short is made again after the other servers.
+constexpr Microseconds connect_limit = milliseconds(500);
 
 bool same_socket(int left, int right) {
   struct stat left_status {};
@@ -88,8 +93,16 @@ void ZookeeperLoop::turn(int events) {
   auto microseconds = seconds(static_cast<std::uint64_t>(pause.tv_sec)) + static_cast<std::uint64_t>(pause.tv_usec);
   reconnecting_ = !connects;
   watch(connects ? socket : -1, interest);
-  wait(connects ? microseconds : std::max(microseconds, reconnect_pause));
+  wait(connects ? std::min(microseconds, connect_time_left()) : std::max(microseconds, reconnect_pause));
   after_turn_();
+}
+
+Microseconds ZookeeperLoop::connect_time_left() {
+  if (zoo_state(handle_) != ZOO_CONNECTING_STATE) return connect_limit;
+  const Microseconds passed = boottime_now() - socket_since_;
+  if (passed < connect_limit) return connect_limit - passed;
+  hang_up();
+  return connect_limit;
 }
 
 // The library closes its socket at any time, and the next one often has the same number, in the library or elsewhere in
@@ -112,6 +125,7 @@ void ZookeeperLoop::watch(int socket, int interest) {
   };
   int duplicate = fcntl(socket, F_DUPFD_CLOEXEC, 0);
   if (duplicate < 0) return;  // out of descriptors: the timer comes back here
+  socket_since_ = boottime_now();
   if (sd_event_add_io(loop_, &socket_source_, duplicate, wanted, on_socket, this) < 0)
     close(duplicate);
   else

@@ -29,11 +29,13 @@ class ZookeeperLoop {
   void turn(int events);
   void watch(int socket, int interest);
   void wait(Microseconds);
+  Microseconds connect_time_left();  // hangs up when there is none
 
   sd_event* loop_;
   std::function<void()> after_turn_;
   _zhandle* handle_ = nullptr;
   sd_event_source* socket_source_ = nullptr;
+  Instant socket_since_ = 0;
   sd_event_source* timer_ = nullptr;
   sd_event_source* wake_source_ = nullptr;
   bool in_library_ = false;

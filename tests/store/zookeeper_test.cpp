@@ -1,6 +1,7 @@
 // What only the ZooKeeper back end can do wrong: hung servers, credentials, the session file, a loop that stalls.
 #include <dirent.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -262,6 +263,55 @@ TEST_CASE("A server of this host comes first, whatever the order, and no other i
   CHECK(servers.find("198.51.100.2:2182") != std::string::npos);
   const auto even = numeric_servers({"198.51.100.1:2181", "127.0.0.1:2183"});
   CHECK(even == "127.0.0.1:2183,198.51.100.1:2181,198.51.100.1:2181");
+}
+
+// A host without power: what is sent to it is neither answered nor refused. A full queue of connections does the same.
+class DeadServer {
+ public:
+  DeadServer() {
+    listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    address_.sin_family = AF_INET;
+    address_.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
+    socklen_t size = sizeof address_;
+    REQUIRE(bind(listener_, reinterpret_cast<sockaddr*>(&address_), size) == 0);
+    REQUIRE(listen(listener_, 0) == 0);
+    REQUIRE(getsockname(listener_, reinterpret_cast<sockaddr*>(&address_), &size) == 0);
+    while (connects()) REQUIRE(callers_.size() < 16);
+  }
+  ~DeadServer() {
+    for (int caller : callers_) ::close(caller);
+    ::close(listener_);
+  }
+  DeadServer(const DeadServer&) = delete;
+  DeadServer& operator=(const DeadServer&) = delete;
+
+  std::string address() const { return "127.0.0.2:" + std::to_string(ntohs(address_.sin_port)); }
+
+ private:
+  bool connects() {
+    callers_.push_back(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    ::connect(callers_.back(), reinterpret_cast<sockaddr*>(&address_), sizeof address_);
+    pollfd one{callers_.back(), POLLOUT, 0};
+    return poll(&one, 1, 500) == 1;
+  }
+
+  int listener_ = -1;
+  sockaddr_in address_{};
+  std::vector<int> callers_;
+};
+
+TEST_CASE("A server that does not answer at all is not waited for as long as a session lasts") {
+  ZookeeperBackend backend;
+  DeadServer dead;
+  auto options = backend.options();
+  options.session_timeout = 2 * deadline;  // the library's own limit is two thirds of it
+  // Of these the own address comes first, and the dead one is the next.
+  options.servers = {dead.address(), servers().front().address};
+  auto client = connected(backend, options);
+  client->store->next_server();
+  REQUIRE(backend.until([&] { return client->store->state() != SessionState::Connected; }));
+  REQUIRE(backend.until([&] { return client->store->state() == SessionState::Connected; }));
+  CHECK(backend.commit(*client, {Create{"/vms/a", ""}}).code == CommitCode::Ok);
 }
 
 TEST_CASE("Closing ends the session at once, also with requests under way") {
