@@ -142,6 +142,7 @@ class Bench(Trials):
         self.power_cut("_default_timings")
         self.power_cut("_default_timings_primary", primary=True)
         self.power_cut("_default_timings_leader", leader=True)
+        self.power_cut("_default_timings_worst_victim", primary=True, leader=True)
 
     def memory(self) -> list[dict]:
         self.prepare()
