@@ -112,8 +112,11 @@ Election::LeaderNow Election::read_leader() {
 
 // --------------------------------------------------------------------------------------------------------- the guard
 
+// A look that has not been answered since the last tick waits for a server that hangs, or that died with the host whose
+// role will be claimed in a moment: the claim must not wait for it as well.
 void Election::tick() {
-  if (guarding_ || store_->state() != store::SessionState::Connected) return;
+  if (store_->state() != store::SessionState::Connected) return;
+  if (guarding_) return store_->next_server();
   look_at_leader();
 }
 

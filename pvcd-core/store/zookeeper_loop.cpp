@@ -22,7 +22,8 @@ namespace {
 constexpr Microseconds reconnect_pause = milliseconds(10);
 
 // A server without power does not refuse: the library would wait for it for two thirds of the session's timeout, in the
-// very moment in which its host's VMs wait for this one. A try that was too short is made again after the other servers.
+// very moment in which its host's VMs wait for this one. A try that was too short is made again after the other
+// servers.
 constexpr Microseconds connect_limit = milliseconds(500);
 
 bool same_socket(int left, int right) {

@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import time
-import uuid as uuids
 from typing import Iterator
 
 from .hang_watch import program_of
@@ -75,9 +74,8 @@ class QemuKills(Hangs):
     def results(self) -> Iterator[dict]:
         self.wait_cluster_ready()
         for number in range(VMS):
-            self.cluster.ceph.create_image(f"vm{number}", 1)
-            self.cluster.guests.write_boot_sector(f"vm{number}")
-            self._define(f"vm{number}", self.cluster.hosts[number % len(self.cluster.hosts)].name)
+            name = f"vm{number}"
+            self.vms[name] = self.define_small(name, self.cluster.hosts[number % len(self.cluster.hosts)].name)
         for name, uuid in self.vms.items():
             result, message = self.any_bus().start(uuid, PATIENCE)
             if result != "done":
@@ -92,10 +90,6 @@ class QemuKills(Hangs):
                 time.sleep(SETTLED_S / len(self.vms))
             self.vms = dict([*list(self.vms.items())[BATCH:], *list(self.vms.items())[:BATCH]])
             yield from self._look_up(batch)
-
-    def _define(self, name: str, home: str) -> None:
-        self.vms[name] = str(uuids.uuid4())
-        self.bus("n3").define(self.cluster.guests.bare_xml(name, self.vms[name]), home_node=home)
 
     def _kill(self, name: str) -> tuple[str, str, int, float]:
         host, pid = next((host, qemu.pid) for host in self.cluster.hosts for qemu in host.qemu_pids() if qemu.name == name)

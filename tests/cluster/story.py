@@ -137,9 +137,15 @@ class Story:
         self.configure("node_limit", "as", "0")
 
     def the_site_loses_power_and_every_vm_runs_once(self) -> None:
+        running = {"web1": self.uuid, "app1": self.define_small("app1", "n2"), "app2": self.define_small("app2", "n3")}
+        stopped = {"spare": self.define_small("spare", "n2")}
+        for name in ("app1", "app2"):
+            result, message = self.any_bus().start(running[name], PATIENCE)
+            require(result == "done", f"Start of {name} ended {result}: {message}")
+        stale = [locker for name in running
+                 for locker in wait_for(f"{name} to lock its disk", lambda: self.cluster.ceph.lockers(name), PATIENCE)]
         before = self.cluster.guests.disk_state(IMAGE)
-        stale = self.cluster.ceph.lockers(IMAGE)
-        self.event("power cut of all hosts at once, then power on")
+        self.event(f"power cut of all hosts at once, then power on: {', '.join(running)} ran, {', '.join(stopped)} did not")
         for host in self.cluster.hosts:
             host.power_cut()
         for bmc in self.cluster.bmcs:
@@ -147,11 +153,17 @@ class Story:
         for host in self.cluster.hosts:
             host.wait_up()
         self.note("all hosts booted")
-        wait_for("web1 to run", lambda: self.sees_cluster() and self.vm("State") == "running" and self.where(), 2 * PATIENCE)
-        self.note(f"web1 runs on {self.owner()}")
+        for name, uuid in running.items():
+            wait_for(f"{name} to run", lambda: self.sees_cluster() and self.any_bus().vm(uuid, "State") == "running" and self.where(name),
+                     2 * PATIENCE)
+            self.note(f"{name} runs on {', '.join(self.where(name))}")
         self.wait_new_run(before)
         self.require_blocklisted(stale)
-        require(self.where() == [self.owner()], f"web1 has a QEMU on {self.where()}, its owner is {self.owner()}")
+        for name, uuid in running.items():
+            owner = self.any_bus().vm(uuid, "Node")
+            require(self.where(name) == [owner], f"{name} has a QEMU on {self.where(name)}, its owner is {owner}")
+        for name in stopped:
+            require(not self.where(name), f"{name} was not to run, and has a QEMU on {self.where(name)}")
         self.require_single_writer()
 
     def an_unprivileged_user_reads_but_does_not_start(self) -> None:
@@ -297,8 +309,8 @@ class Story:
         except StepFailed:
             return False
 
-    def where(self) -> list[str]:
-        return [host.name for host in self.cluster.hosts if host.is_up() and self.qemu(host.name)]
+    def where(self, name: str = "web1") -> list[str]:
+        return [host.name for host in self.cluster.hosts if host.is_up() and self.qemu(host.name, name)]
 
     def alice_starts(self, alice: Bus) -> bool:
         try:
@@ -321,6 +333,14 @@ class Story:
         self.uuid = str(uuids.uuid4())
         self.cluster.ceph.create_image(name)
         self.bus("n3").define(self.cluster.guests.xml(name, self.uuid, name), home_node=home)
+
+    def define_small(self, name: str, home: str) -> str:
+        """A guest that is little load and locks its disk by writing to it each second."""
+        uuid = str(uuids.uuid4())
+        self.cluster.ceph.create_image(name, 1)
+        self.cluster.guests.write_boot_sector(name)
+        self.bus("n3").define(self.cluster.guests.bare_xml(name, uuid), home_node=home)
+        return uuid
 
     def wait_cluster_ready(self) -> None:
         def ready() -> bool:

@@ -13,6 +13,39 @@ namespace {
 namespace paths = store::paths;
 using test::FakeHost;
 
+// Counts how often its user has left a server.
+class Roaming : public store::Store {
+ public:
+  explicit Roaming(std::unique_ptr<store::Store> below) : below_(std::move(below)) {}
+
+  void commit(std::vector<store::Operation> operations, store::Committed done) override {
+    below_->commit(std::move(operations), std::move(done));
+  }
+  void get(const std::string& path, store::Read done, store::Changed changed) override {
+    below_->get(path, std::move(done), std::move(changed));
+  }
+  void get_existing(const std::string& path, store::Read done, store::Changed changed) override {
+    below_->get_existing(path, std::move(done), std::move(changed));
+  }
+  void list(const std::string& path, store::Read done, store::Changed changed) override {
+    below_->list(path, std::move(done), std::move(changed));
+  }
+  void sync(std::function<void(store::ReadCode)> done) override { below_->sync(std::move(done)); }
+  sd_event* loop() const override { return below_->loop(); }
+  store::SessionState state() const override { return below_->state(); }
+  std::uint64_t session() const override { return below_->session(); }
+  Microseconds session_timeout() const override { return below_->session_timeout(); }
+  void on_state(std::function<void(store::SessionState)> told) override { below_->on_state(std::move(told)); }
+  void next_server() override { ++left; }
+  std::string server_address() const override { return below_->server_address(); }
+  void close() override { below_->close(); }
+
+  int left = 0;
+
+ private:
+  std::unique_ptr<store::Store> below_;
+};
+
 // A cluster in memory with n1 alive as incarnation 3, and the election of n1.
 struct Cluster {
   Cluster() {
@@ -88,9 +121,9 @@ struct Cluster {
   FakeHost host;
   std::shared_ptr<store::Local> local = store::Local::make();
   std::unique_ptr<store::Store> n1, n2;
-  store::Store* elections = nullptr;
+  Roaming* elections = nullptr;
   Election election{[this](sd_event* loop, const Settings&) {
-    auto store = local->open(loop);
+    auto store = std::make_unique<Roaming>(local->open(loop));
     elections = store.get();
     return store;
   }};
@@ -243,6 +276,16 @@ TEST_CASE("another node's leadership is not this guard's business", "[election]"
     cluster.get(paths::leader);
   }
   CHECK(cluster.leader() == LeaderRecord{7, "n2", 3});
+}
+
+TEST_CASE("a server that has not answered by the next look is left, one that has is not", "[election]") {
+  Cluster cluster;
+  cluster.election.tick();
+  cluster.exists(paths::leader);  // the loop has turned
+  cluster.election.tick();
+  CHECK(cluster.elections->left == 0);
+  cluster.election.tick();
+  CHECK(cluster.elections->left == 1);
 }
 
 }  // namespace pvcd::election
