@@ -13,6 +13,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from .bus import vm_path
 from .ceph_alone import CephAlone, Driver
 from .commit import commit_of
 from .hang_cases import CASES
@@ -156,9 +157,36 @@ class Bench(Trials):
         return results
 
 
-def default_lab() -> Cluster:
+class TwoAtOnce(Bench):
+    """Two of five hosts, neither primary nor leader of ZooKeeper: as many as leave it a quorum."""
+
+    def run(self) -> None:
+        self.cut(1, "one_of_five_power_cut_to_start")
+        self.cut(2, "two_of_five_power_cut_to_start")
+
+    def cut(self, count: int, name: str) -> None:
+        self.heal()
+        self.wait_cluster_ready()
+        spared = (self.any_bus().primary(), self.cluster.zookeeper.leader())
+        victims = [host for host in self.cluster.hosts if host.name not in spared][:count]
+        vms = {f"vm{len(self.samples.get(name, []))}-{count}-{host.name}": host for host in victims}
+        uuids = {vm: self.define_small(vm, host.name) for vm, host in vms.items()}
+        for vm, uuid in uuids.items():
+            result, message = self.any_bus().start(uuid, PATIENCE)
+            if result != "done" or self.where(vm) != [vms[vm].name]:
+                raise LabError(f"Start of {vm} on {vms[vm].name} ended {result}: {message}; it runs on {self.where(vm)}")
+        begin = time.time()
+        for host in victims:
+            host.power_cut()
+        wait_for("the VMs to run elsewhere", lambda: all(self.said(begin, f"record {vm} running") for vm in vms), PATIENCE, 0.2)
+        self.add(name, max(self.when(begin, f"create {vm} paused") for vm in vms) - begin)
+        for uuid in uuids.values():
+            self.any_bus().wait_job(self.any_bus().job(vm_path(uuid), "Vm", "Stop"), PATIENCE)
+
+
+def default_lab(hosts: int = 3) -> Cluster:
     config = CONFIG | {"pvcd": CONFIG["pvcd"] | DEFAULT_TIMINGS}
-    return Cluster(stage=str(lab_stage(switched=False)), pvcd=True, pvcd_units=PVCD_UNITS, config=config)
+    return Cluster(stage=str(lab_stage(switched=False)), hosts=hosts, pvcd=True, pvcd_units=PVCD_UNITS, config=config)
 
 
 def result(name: str, samples: list[float], unit: str = "s", reference=None, command=None) -> dict:
@@ -277,6 +305,16 @@ def with_default_timings(runs: int, results: list[dict]) -> list[str]:
         return problems
 
 
+def two_of_five_hosts(runs: int, results: list[dict]) -> list[str]:
+    with default_lab(hosts=5) as cluster:
+        bench = TwoAtOnce(cluster)
+        problems = repeat(runs, bench.run)
+        ones = bench.samples.pop("one_of_five_power_cut_to_start", [])
+        for name, values in bench.samples.items():
+            results.append(result(name, values, reference=round(statistics.median(ones), 3), command="the same with one host"))
+        return problems
+
+
 def show(results: list[dict]) -> None:
     for one in results:
         ratio = f"  {one['ratio']} x {one['reference_command']}" if one["ratio"] is not None else ""
@@ -289,7 +327,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=RUNS)
     options = parser.parse_args()
     results, failed = [], False
-    for part in (with_lab_timings, with_default_timings, osd_cycle, flush_ten_images, heartbeat_jitter):
+    for part in (with_lab_timings, with_default_timings, two_of_five_hosts, osd_cycle, flush_ten_images, heartbeat_jitter):
         measured = []
         try:
             problems = part(options.runs, measured)

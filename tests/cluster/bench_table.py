@@ -24,6 +24,7 @@ TITLES = {
     "power_cut_to_first_count": "… from the beginning until the guest counts on{}",
     "bmc_dead_power_cut_to_start": "A host and its BMC lose their power, until the start of its VM elsewhere",
     "primary_killed_to_next": "The host of the primary loses its power, until there is another primary",
+    "two_of_five_power_cut_to_start": "Two of five hosts lose their power at once, until the start of the later VM; default timings",
     "osd_cycle": "One survey of three OSDs by the plugin ceph-osd",
     "flush_10_images": "The locks of ten images are flushed, with Ceph's default settings",
     "heartbeat_jitter_all_hung": "How late a heartbeat comes while every unit beside it hangs",

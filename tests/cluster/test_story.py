@@ -48,6 +48,11 @@ def test_the_bmc_of_another_host_is_refused(trials):
     trials.the_bmc_of_another_host_is_refused()
 
 
+def test_a_host_whose_power_button_is_pressed_says_that_it_goes(trials):
+    trials.prepare()
+    trials.a_host_whose_power_button_is_pressed_says_that_it_goes()
+
+
 def test_a_vm_of_the_cluster_is_not_started_by_hand(trials):
     trials.prepare()
     trials.a_vm_of_the_cluster_is_not_started_by_hand()

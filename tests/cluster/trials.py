@@ -162,6 +162,26 @@ class Trials(Story):
         wait_for(f"the old QEMU of web1 on {victim} to end", lambda: victim not in self.where(), PATIENCE)
         self.require_single_writer()
 
+    def a_host_whose_power_button_is_pressed_says_that_it_goes(self) -> None:
+        victim = self.owner()
+        witness = self.another(victim)
+        boot = self.cluster.host(victim).boot_id()
+        before = self.cluster.guests.disk_state(IMAGE)
+        self.event(f"the power button of {victim} is pressed")
+        self.cluster.bmc(victim).ipmi("chassis", "power", "soft")
+        said = set()
+
+        def moved() -> bool:
+            said.add(self.node(witness, victim, "DaemonState"))
+            return self.owner() not in ("", victim) and self.vm("State") == "running"
+        wait_for(f"web1 to run on another host than {victim}", moved, PATIENCE, 0.05)
+        self.note(f"{victim} said {', '.join(sorted(state for state in said if state))}; web1 runs on {self.owner()}")
+        require(said & {"shutdown", "stop", "left"}, f"{victim} did not say that it goes: {said}")
+        require(not self.cluster.host(victim).is_on(), f"web1 moved while {victim} is on")
+        require(self.evidence_kind(boot) == "power", f"the evidence about {victim} is {self.evidence_kind(boot)}")
+        self.wait_new_run(before)
+        self.require_single_writer()
+
     def evidence_kind(self, boot: str) -> str:
         entries = self.cluster.zookeeper.dump_store(f"{STORE}/evidence")
         entry = entries.get(f"{STORE}/evidence/{boot}")

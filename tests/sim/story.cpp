@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::uint64_t gibibyte = 1ULL << 30;
 constexpr std::uint64_t nodes_min = 3;
-constexpr std::uint64_t nodes_max = 9;
+constexpr std::uint64_t nodes_max = 12;
 
 const std::regex& sentence_form() {
   static const std::regex form("((scenario [A-K][0-9]+|safety [0-9]+|design)(, )?)+: .+");
@@ -86,7 +86,7 @@ class Reader {
 
   void read_nodes(const Words& words) {
     const auto count = words.size() == 1 ? number_in(words[0]) : std::nullopt;
-    if (!count || *count < nodes_min || *count > nodes_max) return complain("allowed: hosts 3 ... hosts 9");
+    if (!count || *count < nodes_min || *count > nodes_max) return complain("allowed: hosts 3 ... hosts 12");
     set_nodes(*count);
   }
 
