@@ -33,7 +33,7 @@ from .trials import Trials
 RUNS = 10
 HANGS_MAX = 3               # each takes a minute
 HANG_S = 20
-# The servers of the store stay the lab's; timings are those of a user who has set none.
+# Of pvcd and of Ceph's monitor, as of a user who has set none; the servers of the store stay the lab's.
 DEFAULT_TIMINGS = {"store": {"session_timeout_ms": None}, "timings": None}
 UNITS = ("pvcd", "pvcd-keepalive", "pvcd-election", "pvcd-libvirt", "pvcd-rbd-locks", "pvcd-ipmi", "pvcd-ceph-osd")
 # What the ceph-osd plugin asks in one cycle of Debian's Ceph.
@@ -186,7 +186,8 @@ class TwoAtOnce(Bench):
 
 def default_lab(hosts: int = 3) -> Cluster:
     config = CONFIG | {"pvcd": CONFIG["pvcd"] | DEFAULT_TIMINGS}
-    return Cluster(stage=str(lab_stage(switched=False)), hosts=hosts, pvcd=True, pvcd_units=PVCD_UNITS, config=config)
+    return Cluster(stage=str(lab_stage(switched=False)), hosts=hosts, pvcd=True, pvcd_units=PVCD_UNITS, config=config,
+                   paxos_propose_interval=1.0)
 
 
 def result(name: str, samples: list[float], unit: str = "s", reference=None, command=None) -> dict:
@@ -326,7 +327,7 @@ def main() -> int:
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--runs", type=int, default=RUNS)
     options = parser.parse_args()
-    results, failed = [], False
+    results, failed = [], []
     for part in (with_lab_timings, with_default_timings, two_of_five_hosts, osd_cycle, flush_ten_images, heartbeat_jitter):
         measured = []
         try:
@@ -334,13 +335,13 @@ def main() -> int:
         except PROBLEMS as problem:
             print(f"{part.__name__} FAILED: {problem}", flush=True)
             problems = [str(problem)]
-        failed = failed or bool(problems)
+        failed += [f"{part.__name__}: {problem}" for problem in problems]
         show(measured)
         results += measured
         if options.json:                # what is known is kept, whatever comes
-            document = {"commit": commit_of(TOP), "date": time.strftime("%Y-%m-%d"), "results": results}
+            document = {"commit": commit_of(TOP), "date": time.strftime("%Y-%m-%d"), "results": results, "problems": failed}
             Path(options.json).write_text(json.dumps(document, indent=2) + "\n")
-    return int(failed)
+    return int(bool(failed))
 
 
 if __name__ == "__main__":

@@ -29,6 +29,19 @@ TITLES = {
     "flush_10_images": "The locks of ten images are flushed, with Ceph's default settings",
     "heartbeat_jitter_all_hung": "How late a heartbeat comes while every unit beside it hangs",
 }
+# Of the median.
+GOALS = {
+    "qemu_killed_to_running": "1 s",
+    "power_cut_to_start": "2.5 s",
+    "power_cut_to_start_default_timings": "2.5 s",
+    **{f"power_cut_to_start{which}": "2.7 s" for which in
+       ("_worst_victim", "_default_timings_primary", "_default_timings_leader", "_default_timings_worst_victim")},
+    **{f"overhead{which}": "0.15 s" for which in ("", "_default_timings")},
+    "bmc_dead_power_cut_to_start": "30 s",
+    "two_of_five_power_cut_to_start": "1.2 x",
+    "flush_10_images": "0.1 x",
+    "heartbeat_jitter_all_hung": "50 ms more",
+}
 VICTIMS = {"": "", "_worst_victim": "; it was primary and led ZooKeeper", "_primary": "; it was primary", "_leader": "; it led ZooKeeper"}
 TIMINGS = ("_default_timings", "; default timings")
 
@@ -62,12 +75,13 @@ def row(result: dict) -> str:
     digits = 0 if result["unit"] == "ms" else 1 if result["unit"] == "MiB" else 2
     ratio = f"{result['ratio']:g} x {result['reference_command']}" if result["ratio"] is not None else "-"
     shown = [f"{result[key]:.{digits}f} {result['unit']}" for key in ("median", "worst")]
-    return f"| {title(result['name'])} | {' | '.join(shown)} | {result['n']} | {ratio} |"
+    return f"| {title(result['name'])} | {' | '.join(shown)} | {GOALS.get(result['name'], '-')} | {result['n']} | {ratio} |"
 
 
 def document(head: str, measured: dict) -> str:
+    failed = [f"- A run failed: {problem}" for problem in measured["problems"]] or ["No run failed."]
     lines = [head.split(BEGIN)[0].rstrip("\n"), "", BEGIN, "", f"Commit {measured['commit']}, {measured['date']}.", "",
-             "| | median | worst | n | against |", "|---|--:|--:|--:|---|", *map(row, ordered(measured["results"]))]
+             "| | median | worst | goal | n | against |", "|---|--:|--:|--:|--:|---|", *map(row, ordered(measured["results"])), "", *failed]
     return "\n".join(lines) + "\n"
 
 

@@ -30,6 +30,7 @@ PATIENT = {"store": {"session_timeout_ms": 12000}, "timings": {"suspect_after_ms
 @dataclass
 class Sabotage:
     fails_at: str                               # the step that must notice
+    because: str                                # and what it must say
     simulated: str                              # the same fault below tests/sim: a mutant that must be found, or a story
     switches: tuple[str, ...] = ()
     story: type[Story] = Trials
@@ -38,10 +39,10 @@ class Sabotage:
 
 
 SABOTAGES = {
-    "pre-start-hook-off": Sabotage("4 doctored records", "mutants/refusal-proceeds.patch", ("pre-start-hook-off",)),
-    "bmc-stays-on": Sabotage("3 power cut of n1", "stories/d4-bmc-lies", story=BmcStaysOn),
-    "evidence-check-off": Sabotage(LIE[0], "mutants/accepted-counts-as-off.patch", ("accepted-counts-as-off",), steps=[PREPARE, LIE]),
-    "epoch-check-off": Sabotage(LATE[0], "mutants/epoch-check-removed.patch", ("epoch-check-off",), steps=[PREPARE, LATE], config=PATIENT),
+    "pre-start-hook-off": Sabotage("4 doctored records", "Start ended done", "mutants/refusal-proceeds.patch", ("pre-start-hook-off",)),
+    "bmc-stays-on": Sabotage("3 power cut of n1", "has carried out no off", "stories/d4-bmc-lies", story=BmcStaysOn),
+    "evidence-check-off": Sabotage(LIE[0], "another QEMU writes", "mutants/accepted-counts-as-off.patch", ("accepted-counts-as-off",), steps=[PREPARE, LIE]),
+    "epoch-check-off": Sabotage(LATE[0], "was taken at epoch", "mutants/epoch-check-removed.patch", ("epoch-check-off",), steps=[PREPARE, LATE], config=PATIENT),
 }
 
 

@@ -15,6 +15,7 @@ from .lab.process import LabError, wait_for
 from .stage import SCRIPT
 
 PATIENCE = 60           # seconds; these machines are shared
+SILENT_S = 3            # the session timeout of the lab: a host whose heartbeat is older has lost its session
 STORE = "/pvcd/lab"
 POLKIT_RULE = """polkit.addRule(function(action, subject) {
   if (action.id == "org.pvcd1.vm-control" && subject.user == "alice") return polkit.Result.YES;
@@ -199,14 +200,16 @@ class Story:
         host.write(f"{SCRIPT}/role_change", f"delay_ms {hook_seconds * 1000}\n")
         self.event(f"systemctl stop pvcd.target on {name}, the primary, with a role hook that takes {hook_seconds} s")
         stopped = host.start("systemctl", "stop", "pvcd.target", "pvcd-fake.service")
-        oldest, relinquished = 0.0, False
+        ages, relinquished = [], False
         while stopped.poll() is None:
-            age = (self.node(witness, name, "KeepaliveAge") or 0) / 1e6
+            age = self.node(witness, name, "KeepaliveAge")
+            ages += [] if age is None else [age / 1e6]
             relinquished = relinquished or self.node(witness, name, "CoordinatorState") == "relinquish"
-            oldest = max(oldest, age)
             time.sleep(0.2)         # a sampling rate, not a wait: the loop ends with the stop
-        self.note(f"stopped; the oldest heartbeat seen meanwhile was {oldest:.1f} s old")
         require(stopped.returncode == 0, "systemctl stop failed")
+        require(ages, f"{witness} showed no heartbeat of {name} while it stopped")
+        self.note(f"stopped; the oldest of {len(ages)} heartbeats seen meanwhile was {max(ages):.1f} s old")
+        require(max(ages) < SILENT_S, f"a heartbeat of {name} was {max(ages):.1f} s old while it stopped")
         require(relinquished, "relinquish was never visible")
         wait_for("another primary", lambda: self.bus(witness).primary() not in ("", None, name), PATIENCE)
         self.note(f"{self.bus(witness).primary()} is primary")
@@ -390,7 +393,7 @@ class Story:
 
     def require_off_was_sent(self, victim: str) -> None:
         require(any(act.command == "off" and act.outcome == "done" for act in self.cluster.bmc(victim).acts()),
-                f"nobody sent an off to the BMC of {victim}: reading off is not proof")
+                f"the BMC of {victim} has carried out no off: reading off is not proof")
 
     def lose_power(self, name: str) -> None:
         self.cluster.host(name).power_cut()

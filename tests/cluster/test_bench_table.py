@@ -11,8 +11,9 @@ def result(name: str, **changes) -> dict:
 
 def test_a_row_says_what_was_measured_and_against_what():
     assert bench_table.row(result("osd_cycle", ratio=0.02, reference_command="ceph osd df")) == (
-        "| One survey of three OSDs by the plugin ceph-osd | 1.23 s | 2.00 s | 3 | 0.02 x ceph osd df |")
-    assert bench_table.row(result("rss_pvcd", unit="MiB")) == "| Memory of pvcd | 1.2 MiB | 2.0 MiB | 3 | - |"
+        "| One survey of three OSDs by the plugin ceph-osd | 1.23 s | 2.00 s | - | 3 | 0.02 x ceph osd df |")
+    assert bench_table.row(result("flush_10_images")).endswith("| 1.23 s | 2.00 s | 0.1 x | 3 | - |")
+    assert bench_table.row(result("rss_pvcd", unit="MiB")) == "| Memory of pvcd | 1.2 MiB | 2.0 MiB | - | 3 | - |"
 
 
 @pytest.mark.parametrize("suffix, said", [
@@ -34,5 +35,12 @@ def test_a_name_that_nobody_has_explained_is_refused():
 
 
 def test_what_people_wrote_stays():
-    text = bench_table.document("# Head\n\n" + bench_table.BEGIN + "\nold\n", {"commit": "abc", "date": "2026-01-01", "results": [result("overhead")]})
+    text = bench_table.document("# Head\n\n" + bench_table.BEGIN + "\nold\n", {"commit": "abc", "date": "2026-01-01", "results": [result("overhead")],
+                                                                                "problems": ["it rained"]})
     assert text.startswith("# Head\n\n" + bench_table.BEGIN + "\n\nCommit abc, 2026-01-01.") and "old" not in text
+    assert text.endswith("\n- A run failed: it rained\n")
+
+
+def test_goals_are_of_what_is_measured():
+    for name in bench_table.GOALS:
+        assert bench_table.title(name)

@@ -81,3 +81,4 @@ def test_sabotage_is_noticed(name):
         steps = play_sabotage(sabotage, cluster, lambda seconds, text: print(seconds, text))
     assert not steps[-1].ok, "the story came true all the same"
     assert steps[-1].name == sabotage.fails_at, f"{steps[-1].name} failed instead: {steps[-1].evidence}"
+    assert sabotage.because in steps[-1].evidence[0], f"it failed for another reason: {steps[-1].evidence[0]}"
