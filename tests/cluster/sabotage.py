@@ -39,7 +39,8 @@ class Sabotage:
 
 
 SABOTAGES = {
-    "pre-start-hook-off": Sabotage("4 doctored records", "Start ended done", "mutants/refusal-proceeds.patch", ("pre-start-hook-off",)),
+    # A second guard holds: a QEMU is created paused, and ends because a stranger watches its disk. It is no refusal that names the owner.
+    "pre-start-hook-off": Sabotage("4 doctored records", "the reason does not name", "mutants/refusal-proceeds.patch", ("pre-start-hook-off",)),
     "bmc-stays-on": Sabotage("3 power cut of n1", "has carried out no off", "stories/d4-bmc-lies", story=BmcStaysOn),
     "evidence-check-off": Sabotage(LIE[0], "another QEMU writes", "mutants/accepted-counts-as-off.patch", ("accepted-counts-as-off",), steps=[PREPARE, LIE]),
     "epoch-check-off": Sabotage(LATE[0], "was taken at epoch", "mutants/epoch-check-removed.patch", ("epoch-check-off",), steps=[PREPARE, LATE], config=PATIENT),
