@@ -6,7 +6,7 @@
 #include <set>
 #include <string_view>
 
-#include "logic/round.hpp"
+#include "logic/evidence.hpp"
 
 namespace pvcd::logic {
 namespace {
@@ -128,38 +128,11 @@ void put_fence(Round& round, const NodeRecord& node, const PowerHistory& history
   record.attempt = std::max<std::uint64_t>(record.attempt, history.failures);
   record.note = note_of(history);
   if (!reason.empty()) record.reason = reason;
+  const bool waits = phase == FencePhase::Intent;
+  std::vector<std::string> rejected;
+  if (waits && !record.note.empty()) rejected.push_back("switch it off now: " + record.note);
   round.plan(PutFence{"fence/" + node.name, record, replaces, round.view().nodes.at(node.name).version},
-             {(phase == FencePhase::Intent ? "mean to fence " : "fence ") + node.name, record.reason, {}, {}});
-}
-
-void plan_evidence(Round& round, const NodeRecord& node, const PowerHistory& history, EvidenceKind kind) {
-  const bool power = kind == EvidenceKind::Power;
-  CommitEvidence commit;
-  commit.key = "evidence/" + node.boot;
-  commit.record.kind = kind;
-  commit.record.life = history.victim;
-  commit.record.observer = round.in.self.node;
-  commit.record.epoch = round.view().leader->value.epoch;
-  commit.record.facts = history.facts;
-  if (!power) {
-    const StorageHistory& storage = history.storage;
-    commit.record.facts.insert(commit.record.facts.end(), storage.facts.begin(), storage.facts.end());
-    commit.record.images = storage.images;
-  }
-  if (const Live* live = live_of(round.view(), node)) {
-    commit.live_version = history.live_version;
-    commit.session = live->session;
-  }
-  const auto& fence = round.view().fences.at(node.name);
-  commit.fence_version = fence.version;
-  commit.fence = fence.value;
-  commit.fence->phase = FencePhase::Confirmed;
-  commit.node_version = round.view().nodes.at(node.name).version;
-  round.plan(commit, {"take " + node.name + (power ? " for off" : " for shut out of its disks"),
-                      power ? "its BMC reads off after our own off"
-                            : "its BMC does not show it off, and no OSD takes a write of it any more",
-                      commit.record.facts,
-                      {}});
+             {(waits ? "mean to fence " : "fence ") + node.name, record.reason, {}, std::move(rejected)});
 }
 
 // A failed fence is shown while it is retried (finding F14). Not during an attempt: a write would race with its
@@ -250,10 +223,6 @@ void carry_on_fence(Round& round, const NodeRecord& node, PowerHistory& history,
   const Seen<FenceRecord>& seen = round.view().fences.at(node.name);
   const FenceRecord& fence = seen.value;
   if (fence.by != round.in.self.node) return watch_fence_of_another(round, node, history);
-  // What is proven stays proven, however long the store does not take it: nothing is sent again.
-  if (history.proven) return plan_evidence(round, node, history, EvidenceKind::Power);
-  if (state == Health::Lost && storage_is_proven(round, node, history))
-    return plan_evidence(round, node, history, EvidenceKind::Storage);
   if (history.attempt_began && now - *history.attempt_began > round.settings.fence_deadline) {
     // Nobody looked while nothing could be written: the off came to pass unseen.
     if (now - history.read_at.value_or(0) > read_hole_max) history.resumed = now;
@@ -316,7 +285,7 @@ void gather_about(Round& round, const NodeRecord& node) {
   if (!before || showed_life(round, node, *before))
     round.next.power.insert_or_assign(node.name, begin_history(round, node, before));
   PowerHistory& history = round.next.power.at(node.name);
-  if (take_self_fence(round, node, history, state)) return;
+  if (plan_evidence(round, node, history, state)) return;
   if (open)
     carry_on_fence(round, node, history, state);
   else if (quiet)
@@ -338,15 +307,10 @@ void note_later_boots(Round& round) {
     const auto vm = round.view().vms.find(uuid);
     const bool is_known = known != round.view().evidence.end();
     if (is_known && (vm == round.view().vms.end() || covers(known->second.value, vm->second.value))) continue;
-    CommitEvidence commit;
+    CommitEvidence commit = evidence_of(round, EvidenceKind::LaterBoot, life,
+                                        {life.node + " joined in boot " + node->second.value.boot +
+                                         " with the same machine id and system UUID: boot " + life.boot + " is over"});
     if (is_known) commit.replaces = known->second.version;
-    commit.key = "evidence/" + life.boot;
-    commit.record.kind = EvidenceKind::LaterBoot;
-    commit.record.life = life;
-    commit.record.observer = round.in.self.node;
-    commit.record.epoch = round.view().leader->value.epoch;
-    commit.record.facts = {life.node + " joined in boot " + node->second.value.boot +
-                           " with the same machine id and system UUID: boot " + life.boot + " is over"};
     auto live = round.view().live.find({life.node, life.incarnation});
     if (live != round.view().live.end()) {
       commit.live_version = live->second.version;

@@ -6,8 +6,8 @@
 
 #include <algorithm>
 
+#include "logic/evidence.hpp"
 #include "logic/placement.hpp"
-#include "logic/round.hpp"
 #include "logic/waiting.hpp"
 
 namespace pvcd::logic {
@@ -341,18 +341,15 @@ void confirm_off(Round& round, const SeenJob& job, const Seen<NodeRecord>& node)
   if (live && live->session)
     return finish(round, job, JobResult::Refused, name + " shows life in this boot: it is not off");
   if (is_queued(job)) return mark_running(round, job, 0);
-  CommitEvidence commit;
-  commit.key = "evidence/" + node.value.boot;
-  commit.record.kind = EvidenceKind::Operator;
-  commit.record.life = {name, node.value.boot, node.value.incarnation};
-  commit.record.observer = round.in.self.node;
-  commit.record.epoch = epoch_of(round);
-  commit.record.facts = {"uid " + std::to_string(job.second.value.started_by_uid) + " confirmed on " +
-                         job.second.value.started_on + " that boot " + node.value.boot + " of " + name + " is off"};
+  CommitEvidence commit =
+      evidence_of(round, EvidenceKind::Operator, {name, node.value.boot, node.value.incarnation},
+                  {"uid " + std::to_string(job.second.value.started_by_uid) + " confirmed on " +
+                   job.second.value.started_on + " that boot " + node.value.boot + " of " + name + " is off"});
   if (live) commit.live_version = live->version;
   if (known != round.view().evidence.end()) commit.replaces = known->second.version;
   commit.node_version = node.version;
-  round.plan(commit, {"take " + name + " for off", "an operator confirmed it", commit.record.facts, {}});
+  round.plan(commit, {"take " + name + " for off", "an operator confirmed it", commit.record.facts,
+                      why_not_better(round, node.value, EvidenceKind::Operator)});
 }
 
 std::string how_it_is_over(const Round& round, const NodeRecord& node) {

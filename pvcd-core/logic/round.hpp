@@ -41,13 +41,9 @@ inline constexpr Microseconds read_hole_max = seconds(6);
 Microseconds back_off(const CoordinatorSettings&, std::uint32_t failures);
 
 // Its BMC has been given its chances, and its disks may be taken away instead.
-bool storage_is_due(const Round&, const NodeRecord&, PowerHistory&, Health);   // storage_fence.cpp
-void fence_storage(Round&, const NodeRecord&, PowerHistory&);                  // storage_fence.cpp
-bool storage_is_proven(const Round&, const NodeRecord&, const PowerHistory&);  // storage_fence.cpp
-void note_storage_act(Round&, const StorageActed&);                            // storage_fence.cpp
-
-// Its own watchdog has cut it: true when that is being committed.
-bool take_self_fence(Round&, const NodeRecord&, const PowerHistory&, Health);  // self_fence.cpp
+bool storage_is_due(const Round&, const NodeRecord&, PowerHistory&, Health);  // storage_fence.cpp
+void fence_storage(Round&, const NodeRecord&, PowerHistory&);                 // storage_fence.cpp
+void note_storage_act(Round&, const StorageActed&);                           // storage_fence.cpp
 
 // What was read of it counts no more: it is looked at again before anything is sent on the strength of it.
 void forget_reads(PowerHistory&);

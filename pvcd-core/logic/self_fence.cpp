@@ -3,7 +3,7 @@
 
 #include "logic/self_fence.hpp"
 
-#include "logic/round.hpp"
+#include "logic/evidence.hpp"
 
 namespace pvcd::logic {
 namespace {
@@ -22,6 +22,17 @@ std::string in_ms(Microseconds time) { return std::to_string(time / 1000) + " ms
 std::string unarmed(const SelfFence& self_fence) {
   if (self_fence.armed) return {};
   return "its watchdog is not armed" + (self_fence.note.empty() ? "" : ": " + self_fence.note);
+}
+
+std::string why_not_cut(const Round& round, const NodeRecord& node, const Live* live) {
+  if (!live) return "there is no word of " + node.name + " about one";
+  const auto& self_fence = live->value.self_fence;
+  if (!self_fence || !self_fence->armed)
+    return node.name + " has none armed" + (self_fence && !self_fence->note.empty() ? ": " + self_fence->note : "");
+  const auto wait = cut_after(live->value);
+  if (!wait) return "what " + node.name + " has recorded of it cannot be believed";
+  return "it may live until its session is gone and it has been silent for " + in_ms(*wait) + ", and so far that is " +
+         in_ms(silence(round.next.sights, node.name, round.in.now));
 }
 
 }  // namespace
@@ -56,41 +67,28 @@ std::string words_about_watchdog(const ClusterView& view, const Life& lost) {
               : objection_of_watchdog(*live) + ", so that silence proves nothing";
 }
 
-// The transaction is the second look (rule 8): it fails unless the live entry is as it was when its silence began to be
-// watched, and without a session. Each proof of the victim was sent before its counter arrived in the store, and so
-// before this observer first saw that counter.
-bool take_self_fence(Round& round, const NodeRecord& node, const PowerHistory& history, Health state) {
+// The transaction fails unless the live entry is as it was when its silence began to be watched, and without a session.
+// Each proof of the victim was sent before its counter arrived in the store, and so before this observer first saw that
+// counter.
+Rung watchdog_rung(const Round& round, const NodeRecord& node, const PowerHistory& history, Health state) {
+  Rung rung;
   const Live* live = live_of(round.view(), node);
-  if (state != Health::Lost || !live || !history.live_version) return false;
+  rung.missing = why_not_cut(round, node, live);
+  if (state != Health::Lost || !live || !history.live_version) return rung;
   const auto wait = cut_after(live->value);
   const Microseconds silent = silence(round.next.sights, node.name, round.in.now);
-  if (!wait || silent <= *wait || live->value.boot != node.boot) return false;
+  if (!wait || silent <= *wait || live->value.boot != node.boot) return rung;
+  rung.available = true;
   const SelfFence& self_fence = *live->value.self_fence;
-  CommitEvidence commit;
-  commit.key = "evidence/" + node.boot;
-  commit.record.kind = EvidenceKind::Watchdog;
-  commit.record.life = history.victim;
-  commit.record.observer = round.in.self.node;
-  commit.record.epoch = round.view().leader->value.epoch;
-  commit.record.facts = {node.name + " was last seen in boot " + node.boot + ", with counter " +
-                             std::to_string(live->value.counter) + " and an armed watchdog of " +
-                             in_ms(self_fence.watchdog_timeout) + ", petted while a proof is younger than " +
-                             in_ms(self_fence.after),
-                         "its session is gone, and its counter has stood still for " + in_ms(silent) +
-                             " on the clock of " + round.in.self.node + ": more than " + in_ms(*wait)};
-  commit.live_version = history.live_version;
-  const auto fence = round.view().fences.find(node.name);
-  if (fence != round.view().fences.end() && fence->second.value.victim == history.victim) {
-    commit.fence_version = fence->second.version;
-    commit.fence = fence->second.value;
-    commit.fence->phase = FencePhase::Confirmed;
-  }
-  commit.node_version = round.view().nodes.at(node.name).version;
-  round.plan(commit, {"take " + node.name + " for cut by its watchdog",
-                      "it could not prove itself for longer than the watchdog lets it live",
-                      commit.record.facts,
-                      {}});
-  return true;
+  rung.what = "take " + node.name + " for cut by its watchdog";
+  rung.because = "it could not prove itself for longer than the watchdog lets it live";
+  rung.facts = {node.name + " was last seen in boot " + node.boot + ", with counter " +
+                    std::to_string(live->value.counter) + " and an armed watchdog of " +
+                    in_ms(self_fence.watchdog_timeout) + ", petted while a proof is younger than " +
+                    in_ms(self_fence.after),
+                "its session is gone, and its counter has stood still for " + in_ms(silent) + " on the clock of " +
+                    round.in.self.node + ": more than " + in_ms(*wait)};
+  return rung;
 }
 
 }  // namespace pvcd::logic

@@ -5,13 +5,14 @@
 
 #include <algorithm>
 
-#include "logic/round.hpp"
+#include "logic/evidence.hpp"
 
 namespace pvcd::logic {
 namespace {
 
 constexpr const char* key_prefix = "storage/";
 constexpr std::uint32_t tries_for_all = 3;
+constexpr std::size_t images_told_max = 8;  // in one record
 
 struct Targets {
   std::vector<std::string> addresses;
@@ -105,6 +106,43 @@ void fail(const Round& round, PowerHistory& history, const std::string& why) {
   storage.note = "its disks could not be taken away: " + why;
 }
 
+// Of each image that it might write to; after some tries of what is proven by then, so that one sick pool keeps no VM
+// waiting whose disks are in others.
+bool storage_is_proven(const Round& round, const NodeRecord& node, const PowerHistory& history) {
+  const StorageHistory& storage = history.storage;
+  if (storage.facts.empty()) return false;
+  const auto is_proven = [&](const std::string& image) { return has(storage.images, image); };
+  const auto images = targets_of(round.view(), node).images;
+  if (std::all_of(images.begin(), images.end(), is_proven)) return true;
+  EvidenceRecord evidence;
+  evidence.kind = EvidenceKind::Storage;
+  evidence.images = storage.images;
+  return storage.failures >= tries_for_all &&
+         std::any_of(round.view().owners.begin(), round.view().owners.end(), [&](const auto& owner) {
+           auto vm = round.view().vms.find(owner.first);
+           return !owner.second.value.released && owner.second.value.owner.boot == node.boot &&
+                  vm != round.view().vms.end() && covers(evidence, vm->second.value);
+         });
+}
+
+bool shuts_it_out(const Round& round, const NodeRecord& node) {
+  return fence_is_open(round.view(), node) && round.view().fences.at(node.name).value.by == round.in.self.node;
+}
+
+// Each disk is judged alone: what is left out covers no VM that has it (covers).
+std::vector<std::string> images_without_proof(const ClusterView& view, const NodeRecord& node,
+                                              const StorageHistory& storage) {
+  std::vector<std::string> said;
+  for (const std::string& image : targets_of(view, node).images)
+    if (!has(storage.images, image))
+      said.push_back("storage of " + image + ": " + (storage.note.empty() ? "it was not proven" : storage.note));
+  if (said.size() > images_told_max) {
+    said.resize(images_told_max);
+    said.push_back("storage of more images: as these");
+  }
+  return said;
+}
+
 }  // namespace
 
 bool storage_is_due(const Round& round, const NodeRecord& node, PowerHistory& history, Health state) {
@@ -133,23 +171,19 @@ void fence_storage(Round& round, const NodeRecord& node, PowerHistory& history) 
       {"shut " + node.name + " out of its disks", because, history.facts, {}});
 }
 
-// Of each image that it might write to; after some tries of what is proven by then, so that one sick pool keeps no VM
-// waiting whose disks are in others.
-bool storage_is_proven(const Round& round, const NodeRecord& node, const PowerHistory& history) {
+Rung storage_rung(const Round& round, const NodeRecord& node, const PowerHistory& history, Health state) {
   const StorageHistory& storage = history.storage;
-  if (storage.facts.empty()) return false;
-  const auto is_proven = [&](const std::string& image) { return has(storage.images, image); };
-  const auto images = targets_of(round.view(), node).images;
-  if (std::all_of(images.begin(), images.end(), is_proven)) return true;
-  EvidenceRecord evidence;
-  evidence.kind = EvidenceKind::Storage;
-  evidence.images = storage.images;
-  return storage.failures >= tries_for_all &&
-         std::any_of(round.view().owners.begin(), round.view().owners.end(), [&](const auto& owner) {
-           auto vm = round.view().vms.find(owner.first);
-           return !owner.second.value.released && owner.second.value.owner.boot == node.boot &&
-                  vm != round.view().vms.end() && covers(evidence, vm->second.value);
-         });
+  Rung rung;
+  rung.missing = storage.note.empty() ? "its disks have not been taken away" : storage.note;
+  rung.available = state == Health::Lost && shuts_it_out(round, node) && storage_is_proven(round, node, history);
+  if (!rung.available) return rung;
+  rung.what = "take " + node.name + " for shut out of its disks";
+  rung.because = "its BMC does not show it off, and no OSD takes a write of it any more";
+  rung.facts = history.facts;
+  rung.facts.insert(rung.facts.end(), storage.facts.begin(), storage.facts.end());
+  rung.images = storage.images;
+  rung.without = images_without_proof(round.view(), node, storage);
+  return rung;
 }
 
 void note_storage_act(Round& round, const StorageActed& acted) {

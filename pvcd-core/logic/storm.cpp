@@ -33,6 +33,39 @@ void note_storm(Round& round) {
   }
 }
 
+// It is the store that does not hear it: this observer does.
+bool still_beats(const Round& round, const NodeName& name) {
+  const auto sight = round.next.sights.find(name);
+  return sight != round.next.sights.end() && sight->second.heard && round.in.now <= *sight->second.heard + quiet_after;
+}
+
+// Only where its heartbeats beside the store came once does it say anything that they have stopped.
+bool stopped_beating(const Round& round, const NodeName& name) {
+  const auto sight = round.next.sights.find(name);
+  return sight != round.next.sights.end() && sight->second.heard && !still_beats(round, name);
+}
+
+// Of those that vanished together, by the ways that are left to look at them. Their number is not told: the note of
+// each fence would be written again with every node that is read.
+std::string what_is_sick(const Round& round) {
+  std::size_t beat = 0, looked_at = 0, off = 0, on_and_silent = 0;
+  for (const NodeName& name : round.next.in_storm) {
+    if (still_beats(round, name)) ++beat;
+    const auto history = round.next.power.find(name);
+    if (history == round.next.power.end()) continue;  // it owns nothing, and nobody looks
+    ++looked_at;
+    if (history->second.latest_off) ++off;
+    if (history->second.answers && !history->second.latest_off && stopped_beating(round, name)) ++on_and_silent;
+  }
+  if (2 * beat > round.next.in_storm.size())
+    return "store sick, because most of them still send heartbeats beside the store";
+  if (2 * off > looked_at) return "node dead, because most of their BMCs read off";
+  if (2 * on_and_silent > looked_at)
+    return "network sick, because their heartbeats beside the store have stopped as well, and most of their BMCs read "
+           "on";
+  return "the network or the store may be sick";
+}
+
 }  // namespace
 
 void note_who_fell_silent(Round& round) {
@@ -58,8 +91,8 @@ std::optional<std::string> storm_around(const Round& round, const NodeName& name
   if (!round.next.in_storm.contains(name)) return std::nullopt;
   const Instant fell = *round.next.fell_silent.at(name);
   if (round.in.now - fell >= round.settings.return_wait) return std::nullopt;
-  return "it vanished together with most other nodes: the network or the store may be sick; until that is clear only "
-         "what reads off is switched off";
+  return "it vanished together with most other nodes: " + what_is_sick(round) +
+         "; until that is clear only what reads off is switched off";
 }
 
 }  // namespace pvcd::logic

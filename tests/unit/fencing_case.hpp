@@ -27,6 +27,7 @@ struct FencingCase {
   const PutFence* put() const { return n1.with_key<PutFence>("fence/n2"); }
   const PowerOff* off() const { return n1.with_key<PowerOff>("off/n2"); }
   const CommitEvidence* evidence() const { return n1.with_key<CommitEvidence>("evidence/boot-n2-1"); }
+  std::vector<std::string> rejected() const { return n1.why("evidence/boot-n2-1").rejected; }
   bool reads() const { return n1.plans("read/n2"); }
   // The store took the fence that was just planned.
   void fence_is_seen() {

@@ -44,6 +44,84 @@ TEST_CASE("silence proves that a watchdog has cut a host when all that it could 
   CHECK(it.evidence()->node_version == it.world.view.nodes.at("n2").version);
 }
 
+TEST_CASE("watchdog evidence says why each better kind was not there") {
+  Armed it;
+  const std::vector<std::string> no_facts = {"later boot: it has not joined in a later boot",
+                                             "operator: nobody has confirmed that this boot is off"};
+  const auto rejected = [&](const std::string& power) {
+    it.silence(step);
+    REQUIRE(it.evidence());
+    CHECK(it.evidence()->record.kind == EvidenceKind::Watchdog);
+    CHECK(it.rejected() == std::vector<std::string>{"power: " + power, no_facts[0], no_facts[1]});
+  };
+  it.world.lose("n2");
+  SECTION("nobody has read its BMC") {
+    it.n1.round();
+    it.fence_is_seen();
+    it.silence(long_enough);
+    rejected("its BMC has not been read yet");
+  }
+  SECTION("its BMC is silent") {
+    it.n1.round();
+    it.fence_is_seen();
+    it.n1.read("n2", PowerState::Unknown, "no answer").round().read("n2", PowerState::Unknown, "no answer").round();
+    it.silence(long_enough);
+    rejected("its BMC has not answered 2 reads in a row");
+  }
+  SECTION("its BMC took our off and reads on") {
+    it.n1.round();
+    it.fence_is_seen();
+    it.n1.round().read("n2", PowerState::On).round();
+    it.fence_is_seen();
+    it.n1.round();
+    REQUIRE(it.off());
+    it.n1.off_answer("n2", Outcome::Done).round();
+    it.silence(long_enough);
+    rejected("its BMC took our off and has not read off since");
+  }
+  SECTION("its BMC refuses") {
+    it.n1.round();
+    it.fence_is_seen();
+    it.n1.round().read("n2", PowerState::On).round();
+    it.fence_is_seen();
+    it.n1.round().off_answer("n2", Outcome::Refused, "not now").round();
+    it.silence(long_enough);
+    rejected("its BMC did not do what it was told, once: not now");
+  }
+  SECTION("another node is to switch it off") {
+    it.world.fence("n2", FencePhase::Acting).by = "n3";
+    it.silence(long_enough);
+    rejected("n3 is the one that sends the off");
+  }
+  SECTION("maintenance") {
+    it.world.maintenance();
+    it.silence(long_enough);
+    rejected("nothing is sent to its BMC in maintenance");
+  }
+  SECTION("it left in order") {
+    it.world.says("n2", DaemonState::Left);
+    it.silence(long_enough);
+    rejected("nothing is sent to its BMC, because it left in order");
+  }
+}
+
+TEST_CASE(
+    "what reads off after our off is taken for that, also when its watchdog has had its time: power proves more") {
+  Armed it;
+  it.world.lose("n2");
+  it.n1.round();
+  it.fence_is_seen();
+  it.n1.round().read("n2", PowerState::On).round();
+  it.fence_is_seen();
+  it.n1.round().off_answer("n2", Outcome::Done).wait(step).read("n2", PowerState::Off).round();
+  REQUIRE(it.evidence());
+  CHECK(it.rejected().empty());
+  it.n1.done("evidence/boot-n2-1", Outcome::Unknown);  // the store does not take it for long
+  it.silence(long_enough + step);
+  REQUIRE(it.evidence());
+  CHECK(it.evidence()->record.kind == EvidenceKind::Power);
+}
+
 TEST_CASE("nothing else makes silence evidence") {
   Armed it;
   SECTION("its watchdog is not on record as armed") {

@@ -100,6 +100,39 @@ TEST_CASE("an answer that proves it is evidence of the images that it names; any
   }
 }
 
+TEST_CASE("storage evidence says why each better kind was not there") {
+  WithoutBmc it;
+  std::string watchdog = "n2 has none armed";
+  SECTION("it has no watchdog") { it.acting(); }
+  SECTION("its watchdog is not armed") {
+    it.world.live("n2").value.self_fence = SelfFence{false, 0, 0, "no device"};
+    watchdog += ": no device";
+    it.acting();
+  }
+  SECTION("its watchdog may let it live for longer") {
+    it.world.live("n2").value.self_fence = SelfFence{true, seconds(4), seconds(100), {}};
+    watchdog =
+        "it may live until its session is gone and it has been silent for 114400 ms, and so far that is 10000 ms";
+    it.acting();
+  }
+  SECTION("what it has recorded of it is nonsense") {
+    it.world.live("n2").value.self_fence = SelfFence{true, 0, 0, {}};
+    watchdog = "what n2 has recorded of it cannot be believed";
+    it.acting();
+  }
+  SECTION("there is no word of it") {
+    it.world.view.live.erase({"n2", 1});
+    watchdog = "there is no word of n2 about one";
+    it.acting();
+  }
+  it.answer(done());
+  REQUIRE(it.evidence());
+  CHECK(it.rejected() == std::vector<std::string>{"power: its BMC has not answered 2 reads in a row",
+                                                  "later boot: it has not joined in a later boot",
+                                                  "operator: nobody has confirmed that this boot is off",
+                                                  "watchdog: " + watchdog});
+}
+
 TEST_CASE("nobody is shut out whose BMC answers, who is only silent, who left, or while people work on the cluster") {
   FencingCase it;
   const auto never = [&] {
@@ -166,6 +199,9 @@ TEST_CASE("one sick pool keeps no VM waiting for ever whose disks are in another
   }
   REQUIRE(it.evidence());
   CHECK(it.evidence()->record.images == std::vector<std::string>{disk});
+  REQUIRE(it.rejected().size() == 5);  // each disk is judged alone
+  CHECK(it.rejected().back() ==
+        "storage of vms/disk" + mail.substr(35) + ": its disks could not be taken away: pool mail does not");
 }
 
 TEST_CASE("nothing is taken away for nothing: when no VM could be started elsewhere, or by whom is not there") {

@@ -36,12 +36,19 @@ struct Storm {
     std::erase(silent, name);
     return *this;
   }
+  // Beside the store: what comes again and again, also of those that the store does not hear.
+  Storm& is_heard(const std::vector<NodeName>& names) {
+    heard = names;
+    for (const NodeName& name : others) n1.heard[name] = {1, n1.now};
+    return *this;
+  }
   // The living beat, the BMCs answer, and the store takes what is planned.
   Storm& wait(Microseconds time, const std::map<NodeName, PowerState>& power = {}) {
     n1.wait(time);
     for (const NodeName& name : others)
       if (std::find(silent.begin(), silent.end(), name) == silent.end()) world.beat(name);
     world.beat("n1");
+    for (const NodeName& name : heard) n1.heard[name] = {1, n1.now};
     for (const NodeName& name : silent) {
       auto state = power.find(name);
       n1.read(name, state == power.end() ? PowerState::On : state->second);
@@ -49,6 +56,7 @@ struct Storm {
     n1.round();
     for (const PutFence& put : n1.all<PutFence>()) {
       world.view.fences[put.record.victim.node] = {put.record, put.replaces.value_or(60) + 1};
+      rejected[put.record.victim.node] = n1.why(put.key).rejected;
       n1.done(put.key);
     }
     for (const PowerOff& off : n1.all<PowerOff>()) offs.push_back(off.victim.node);
@@ -61,6 +69,8 @@ struct Storm {
   FenceRecord fence(const NodeName& name) const { return world.view.fences.at(name).value; }
 
   std::vector<NodeName> offs;
+  std::vector<NodeName> heard;
+  std::map<NodeName, std::vector<std::string>> rejected;  // by the fence that was written last of each
 };
 
 }  // namespace
@@ -174,4 +184,40 @@ TEST_CASE("two of three vanish: with proof they are fenced after the wait, and w
     CHECK(it.n1.actions.empty());
     CHECK(it.world.view.fences.empty());
   }
+}
+
+TEST_CASE("in a storm the fence says what is sick, told by the ways that are left to look") {
+  Storm it(6);
+  std::map<NodeName, PowerState> power;
+  std::string sick;
+  SECTION("the store: most still send heartbeats beside it") {
+    it.is_heard({"n2", "n3", "n4", "n6"});
+    sick = "store sick, because most of them still send heartbeats beside the store";
+  }
+  SECTION("the network: nothing comes, and the BMCs read on") {
+    it.is_heard({"n6"});
+    sick =
+        "network sick, because their heartbeats beside the store have stopped as well, and most of their BMCs read on";
+  }
+  SECTION("the nodes: most read off; one that does not is told so, too") {
+    it.is_heard({"n6"});
+    power = {{"n2", PowerState::Off}, {"n3", PowerState::Off}, {"n4", PowerState::Off}};
+    sick = "node dead, because most of their BMCs read off";
+  }
+  SECTION("nobody knows: their heartbeats beside the store never came") {
+    sick = "the network or the store may be sick";
+  }
+  SECTION("nobody knows: no BMC answers") {
+    it.is_heard({"n6"});
+    for (const NodeName& name : it.others) power[name] = PowerState::Unknown;
+    sick = "the network or the store may be sick";
+  }
+  it.vanish("n2").vanish("n3").vanish("n4").vanish("n5");
+  it.wait_for(seconds(4), power);
+  const std::string note = "it vanished together with most other nodes: " + sick +
+                           "; until that is clear only what reads off is switched off";
+  CHECK(it.fence("n5").note == note);
+  CHECK(it.fence("n5").phase == FencePhase::Intent);
+  CHECK(it.rejected.at("n5") == std::vector<std::string>{"switch it off now: " + note});
+  CHECK(std::count(it.offs.begin(), it.offs.end(), "n5") == 0);
 }

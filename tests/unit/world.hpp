@@ -240,6 +240,11 @@ struct Coordinator {
       if (const auto* act = std::get_if<Act>(&action.act); act && act->key == key) return act;
     return nullptr;
   }
+  Decision why(const std::string& key) const {
+    for (const CoordinatorAction& action : actions)
+      if (key_of(action.act) == key) return action.why;
+    return {};
+  }
   bool plans(const std::string& key) const {
     return std::any_of(actions.begin(), actions.end(), [&](const auto& action) { return key_of(action.act) == key; });
   }
