@@ -220,6 +220,8 @@ const Word words[] = {
      [](const Stage& stage) { return deed(stage, deed_to(stage.values[0], true), stage.index(1)); }},
     {"kill <part> on <node>", at_once,
      [](const Stage& stage) { return deed(stage, deed_to(stage.values[0], false), stage.index(1)); }},
+    {"the watchdog of <node> is missing", until_undone,
+     [](const Stage& stage) { return set(stage.node(0).watchdog.fitted, false); }},
     {"stop pvcd on <nodes>", until_undone, [](const Stage& stage) { return deeds(stage, Deed::Leave); }},
     {"kill QEMU of <vm>", at_once, kill_qemu},
     {"the BMC of <node> is dead", until_undone, [](const Stage& stage) { return set(stage.node(0).bmc.dead, true); }},
