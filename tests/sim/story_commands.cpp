@@ -244,6 +244,8 @@ const Word words[] = {
      [](const Stage& stage) { return set(stage.node(0).hypervisor.guests_do_not_listen, true); }},
     {"a client on <node> opens the disk of <vm>", until_undone, open_disk},
     {"an OSD hangs", until_undone, [](const Stage& stage) { return deed(stage, Deed::OsdHangs, 0); }},
+    {"Ceph refuses to blocklist", until_undone,
+     [](const Stage& stage) { return set(stage.world.ceph.refuses_to_blocklist, true); }},
     {"OSDs learn late", until_undone, [](const Stage& stage) { return deed(stage, Deed::MapLag, 0); }},
     {"the store is out", until_undone, store_out},
     {"the store is slow by <time>", until_undone,
