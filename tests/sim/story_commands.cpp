@@ -250,6 +250,8 @@ const Word words[] = {
     {"the store is out", until_undone, store_out},
     {"the store is slow by <time>", until_undone,
      [](const Stage& stage) { return set(stage.world.store.extra_latency, *number_in(stage.values[0])); }},
+    {"the store grants sessions of <time>", until_undone,
+     [](const Stage& stage) { return set(stage.world.store.session_timeout_max, *number_in(stage.values[0])); }},
     {"the store loses its leader", at_once, [](const Stage& stage) { return deed(stage, Deed::LoseLeader, 0); }},
     {"<node> sees the store late by <time>", until_undone,
      [](const Stage& stage) { return set(stage.node(0).core.observer.lag, *number_in(stage.values[1])); }},
