@@ -131,38 +131,43 @@ def made(build, mutant):
     return mutant
 
 
-def broken_in_small_worlds(mutant):
-    said = subprocess.run([mutant.program, "--seeds", "1", "--exhaustive"], capture_output=True, text=True,
-                          timeout=RUN_LIMIT_S).stdout
-    found = re.search(r"^small world violates (\S+):", said, re.MULTILINE)
-    return found[1] if found else ""
+def told_by(mutant, *words):
+    """What it prints; nothing if it is not done in time, and then the next place may still find it."""
+    try:
+        return subprocess.run([mutant.program, *words], capture_output=True, text=True, timeout=RUN_LIMIT_S).stdout
+    except subprocess.TimeoutExpired:
+        mutant.trouble = f"not done within {RUN_LIMIT_S} s"
+        return ""
+
+
+def found_by_seed(mutant, seeds):
+    said = told_by(mutant, "--seeds", str(seeds), "--jobs", "2", "--stop-at-first", "--untold")
+    if found := re.search(r"^seed (\d+) violates (\S+)$", said, re.MULTILINE):
+        mutant.seed, mutant.place, mutant.rule = int(found[1]), f"seed {found[1]}", found[2]
+    return mutant.found
+
+
+def found_in_small_world(mutant):
+    said = told_by(mutant, "--seeds", "1", "--exhaustive")
+    if found := re.search(r"^small world violates (\S+):", said, re.MULTILINE):
+        mutant.place, mutant.rule = "a small world", found[1]
+    return mutant.found
 
 
 # Last, for what the seeds never do, such as a BMC under the wrong address.
-def failed_story(mutant):
-    said = subprocess.run([mutant.program, "--stories", STORIES], capture_output=True, text=True,
-                          timeout=RUN_LIMIT_S).stdout
-    found = re.search(r"^FAIL (\S+)$", said, re.MULTILINE)
-    return found[1] if found else ""
+def found_by_story(mutant):
+    said = told_by(mutant, "--stories", STORIES)
+    if found := re.search(r"^FAIL (\S+)$", said, re.MULTILINE):
+        mutant.place, mutant.rule = "a story", found[1]
+    return mutant.found
 
 
 def hunt(mutant, seeds):
     if not mutant.program:
         return
     begin = time.monotonic()
-    try:
-        said = subprocess.run([mutant.program, "--seeds", str(seeds), "--jobs", "2", "--stop-at-first", "--untold"],
-                              capture_output=True, text=True, timeout=RUN_LIMIT_S).stdout
-        found = re.search(r"^seed (\d+) violates (\S+)$", said, re.MULTILINE)
-        if found:
-            mutant.seed, mutant.place, mutant.rule = int(found[1]), f"seed {found[1]}", found[2]
-        elif rule := broken_in_small_worlds(mutant):
-            mutant.place, mutant.rule = "a small world", rule
-        elif story := failed_story(mutant):
-            mutant.place, mutant.rule = "a story", story
-    except subprocess.TimeoutExpired:
-        mutant.trouble = f"not done within {RUN_LIMIT_S} s"
-        return
+    if not found_by_seed(mutant, seeds) and not found_in_small_world(mutant):
+        found_by_story(mutant)
     mutant.seconds = time.monotonic() - begin
 
 
