@@ -63,6 +63,7 @@ class Ceph {
 
   Microseconds map_lag_max = milliseconds(200);
   bool an_osd_hangs = false;
+  bool refuses_to_blocklist = false;  // the capability is missing
 
  private:
   struct Image {

@@ -1,5 +1,7 @@
 #include "keepalive.hpp"
 
+#include <algorithm>
+
 #include "sdk/proof.hpp"
 #include "world.hpp"
 
@@ -131,7 +133,8 @@ void Keepalive::look() {
 }
 
 void Keepalive::decide(const keepalive::ClusterLook& look) {
-  const keepalive::OwnFacts self{own_record(), client_.session, session_timeout, session_timeout,
+  const Microseconds granted = std::min(session_timeout, world_.store.session_timeout_max);
+  const keepalive::OwnFacts self{own_record(), client_.session, session_timeout, granted,
                                  world_.node(node_).host.wall_clock()};
   std::visit([this](const auto& decision) { carry_out(decision); }, keepalive::decide_join(look, self));
 }

@@ -158,7 +158,7 @@ void RbdGuard::break_next(std::vector<Break> rest, const Permit& permit, Events:
   worker.process.after(
       world_.random.between(milliseconds(20), milliseconds(700)),
       [this, rest = std::move(rest), permit, all_broken, too_late]() mutable {
-        if (!holds(permit) || !reaches_ceph()) return too_late();
+        if (!holds(permit) || !reaches_ceph() || world_.ceph.refuses_to_blocklist) return too_late();
         const Break one = rest.front();
         rest.erase(rest.begin());
         world_.oracle.breaks(node_, one.image, one.address);
@@ -185,6 +185,7 @@ void RbdGuard::fence_storage(const StorageFenceRequest& request, const Reply<Sto
   worker.process.after(world_.random.between(milliseconds(20), milliseconds(1500)), [=, this] {
     if (!holds(request.permit)) return too_late();
     if (!reaches_ceph()) return silent();
+    if (world_.ceph.refuses_to_blocklist) return reply({Outcome::Unknown, {}, {}, "the Ceph user may not blocklist"});
     world_.oracle.shuts_out(node_, request.victim);
     world_.chronicle.note("shut out " + request.victim.node + " by " + world_.node(node_).host.name());
     for (const std::string& address : request.addresses) world_.ceph.shut_out(address);

@@ -135,6 +135,7 @@ void Store::commit(Client& client, const Author& author, Changes changes,
 
 std::uint64_t Store::open_session(Microseconds timeout) {
   const std::uint64_t id = next_session_++;
+  timeout = std::min(timeout, session_timeout_max);
   sessions_[id] = {timeout, events_.now()};
   watch_session(id, events_.now() + timeout);
   return id;

@@ -74,6 +74,7 @@ class Store {
   bool serves(std::size_t node) const;  // somebody answers this node now
   bool has_majority() const;            // some server could lead now
   Microseconds extra_latency = 0;
+  Microseconds session_timeout_max = ~Microseconds{0};  // of sessions that are opened now
 
  private:
   struct Session {
