@@ -25,20 +25,32 @@ bool is_ours_to_verify(const Round& round, const NodeName& name) {
   return verifier == round.in.self.node;
 }
 
-ReadinessRecord readiness(const NodeRecord& node, const PowerReading& reading, const std::string& watchdog) {
+// Without a BMC it could not be shut out of its disks, or another host would be.
+std::string words_of_addresses(const Round& round, const NodeRecord& node) {
+  const std::string no =
+      round.settings.storage_fencer.empty() ? std::string() : objection_to_addresses(round.view(), node);
+  return no.empty() ? no : "it could not be shut out of its disks: " + no;
+}
+
+ReadinessRecord readiness(const NodeRecord& node, const PowerReading& reading,
+                          const std::vector<std::string>& objections) {
   ReadinessRecord record;
   record.boot = node.boot;
-  record.fence_ready = reading.state == PowerState::On && watchdog.empty();
+  record.fence_ready = reading.state == PowerState::On && objections.empty();
   if (reading.state == PowerState::Off)
     record.note = "its BMC reads off while it proves itself alive: the wrong BMC is configured";
   if (reading.state == PowerState::Unknown) record.note = "fencing it would fail: " + reading.note;
-  if (!watchdog.empty()) record.note += (record.note.empty() ? "" : "; ") + watchdog;
+  for (const std::string& each : objections) record.note += (record.note.empty() ? "" : "; ") + each;
   return record;
 }
 
-std::string words_of_watchdog(const Round& round, const NodeRecord& node) {
+// What would stand in the way of a fence although its BMC answers.
+std::vector<std::string> objections_to(const Round& round, const NodeRecord& node) {
   const Live* live = live_of(round.view(), node);
-  return live ? objection_of_watchdog(*live) : std::string();
+  std::vector<std::string> objections{live ? objection_of_watchdog(*live) : std::string(),
+                                      words_of_addresses(round, node)};
+  std::erase(objections, "");
+  return objections;
 }
 
 void note_readiness(Round& round, const PowerRead& read) {
@@ -46,8 +58,7 @@ void note_readiness(Round& round, const PowerRead& read) {
   if (node == round.view().nodes.end() || !is_alive(round, read.node) || !is_ours_to_verify(round, read.node)) return;
   const bool may_be_dying = is_quiet(round.next.sights, read.node, round.in.now);
   if (may_be_dying && read.reading.state == PowerState::Off) return;  // which is no sign of a wrong BMC then
-  const ReadinessRecord record =
-      readiness(node->second.value, read.reading, words_of_watchdog(round, node->second.value));
+  const ReadinessRecord record = readiness(node->second.value, read.reading, objections_to(round, node->second.value));
   ReadinessAsked& asked = round.next.readiness_asked[read.node];
   asked.failures = record.fence_ready ? 0 : asked.failures + 1;
   auto known = round.view().readiness.find(read.node);
@@ -65,7 +76,7 @@ void note_readiness(Round& round, const PowerRead& read) {
 Microseconds interval(const Round& round, const NodeRecord& node, const ReadinessAsked& asked) {
   auto known = round.view().readiness.find(node.name);
   const bool ready = known != round.view().readiness.end() && known->second.value.boot == node.boot &&
-                     known->second.value.fence_ready && words_of_watchdog(round, node).empty();
+                     known->second.value.fence_ready && objections_to(round, node).empty();
   if (ready) return round.settings.readiness_interval;
   return std::min(back_off(round.settings, asked.failures), round.settings.readiness_interval);
 }

@@ -3,7 +3,7 @@
 
     mutants.py BUILD [--seeds N] [--json FILE] [--junit FILE] [PATCH...]
 
-A patch begins with a comment that names the real bug. What the build compiled is not touched: only the files that a patch
+A patch begins with a comment that names the real bug, and "story: NAME" when only that story can find it. What the build compiled is not touched: only the files that a patch
 changes (with a header, all) are compiled again and linked with the rest. Without PATCH: all of tests/sim/mutants. Prints by which seed
 each was found, or that a small world or a story found it; exit status 1 if nothing did.
 """
@@ -34,6 +34,7 @@ QUICK = ("-O1", "-g0", "-D_GLIBCXX_ASSERTIONS", "-w")   # what counts is how soo
 class Mutant:
     patch: Path
     bug: str = ""
+    story: str = ""             # of the scenarios: it alone does what the bug needs, such as a BMC under the wrong address
     program: Path | None = None
     seed: int | None = None     # none: found elsewhere, or not at all
     place: str = ""             # where it was found
@@ -56,13 +57,18 @@ class Mutant:
         return f"{self.place} ({self.rule}), {self.seconds:.1f} s"
 
 
-def bug_of(patch):
-    lines = []
+def head_of(patch):
+    """The bug, and the story if there is one."""
+    lines, story = [], ""
     for line in patch.read_text().splitlines():
         if not line.startswith("#"):
             break
-        lines.append(line.lstrip("# "))
-    return " ".join(lines)
+        text = line.lstrip("# ")
+        if text.startswith("story: "):
+            story = text.removeprefix("story: ")
+        else:
+            lines.append(text)
+    return " ".join(lines), story
 
 
 class Build:
@@ -122,7 +128,7 @@ class Build:
 
 
 def made(build, mutant):
-    mutant.bug = bug_of(mutant.patch)
+    mutant.bug, mutant.story = head_of(mutant.patch)
     try:
         build.make(mutant)
     except RuntimeError as error:
@@ -154,9 +160,8 @@ def found_in_small_world(mutant):
     return mutant.found
 
 
-# Last, for what the seeds never do, such as a BMC under the wrong address.
 def found_by_story(mutant):
-    said = told_by(mutant, "--stories", STORIES)
+    said = told_by(mutant, "--stories", STORIES, "--story", mutant.story)
     if found := re.search(r"^FAIL (\S+)$", said, re.MULTILINE):
         mutant.place, mutant.rule = "a story", found[1]
     return mutant.found
@@ -166,8 +171,8 @@ def hunt(mutant, seeds):
     if not mutant.program:
         return
     begin = time.monotonic()
-    if not found_by_seed(mutant, seeds) and not found_in_small_world(mutant):
-        found_by_story(mutant)
+    if not (mutant.story and found_by_story(mutant)) and not found_by_seed(mutant, seeds):
+        found_in_small_world(mutant)
     mutant.seconds = time.monotonic() - begin
 
 

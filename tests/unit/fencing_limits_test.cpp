@@ -417,6 +417,20 @@ TEST_CASE("readiness tells a wrong BMC from a silent one; only a read of on by a
     REQUIRE(n1.plans("readiness/n2"));
     CHECK(n1.with_key<PutReadiness>("readiness/n2")->record.note == "fencing it would fail: timeout");
   }
+  SECTION("its storage address may become another host's: it could not be shut out of its disks") {
+    n1.settings.storage_fencer = "rbd-locks";
+    world.view.nodes["n2"].value.storage_addresses = {"10.0.0.2"};
+    world.view.nodes["n3"].value.floating_addresses = {"10.0.0.2"};
+    n1.read("n2", PowerState::On).round();
+    REQUIRE(n1.plans("readiness/n2"));
+    const ReadinessRecord record = n1.with_key<PutReadiness>("readiness/n2")->record;
+    CHECK_FALSE(record.fence_ready);
+    CHECK(record.note ==
+          "it could not be shut out of its disks: its storage address 10.0.0.2 is one of n3 that may move");
+    world.view.nodes["n3"].value.floating_addresses = {};
+    n1.read("n2", PowerState::On).round();
+    CHECK_FALSE(n1.plans("readiness/n2"));  // as it was before
+  }
   SECTION("off while it is not heard any more: it may be dying, and is no reason to warn") {
     n1.heard["n2"] = {1, n1.now};
     n1.round().refresh().wait(quiet_after + 1);
