@@ -13,6 +13,7 @@
 #include "core/requests.hpp"
 #include "core/role_driver.hpp"
 #include "core/storage_driver.hpp"
+#include "core/unit_decisions.hpp"
 #include "runtime/ages.hpp"
 #include "runtime/clock.hpp"
 #include "runtime/journal.hpp"
@@ -55,10 +56,11 @@ struct Daemon::State {
         cluster(*opened, loop),
         storage_view(*opened, loop),
         beats(loop, shared),
-        requests(cluster, self.name()),
+        requests(cluster, decisions, self.name()),
         explanations(cluster, self.name(), coordinator_settings(shared), runtime::boottime_us),
         polkit(bus),
         plugins(bus, milliseconds(static_cast<std::uint64_t>(shared.number("timings.hook_deadline_ms")))),
+        unit_decisions(cluster, decisions, self.name(), names::run_directory() + "/announced-join"),
         kept_rounds(names::state_directory() + "/decisions"),
         tree(loop, bus.connection(), polkit, cluster, requests, explanations,
              {self.name(), shared.list("cluster.coordinators"), unit_needs(shared)}, runtime::boottime_us),
@@ -148,6 +150,7 @@ struct Daemon::State {
     explanations.look();
     tree.update();
     found_cluster();
+    unit_decisions.round(self.life(cluster.view()).incarnation);
     role.round(right, now, stopping);
     agent.round(right, now, stopping);
     coordinator.round(right, now, role.is_primary(), beats.heard());
@@ -185,7 +188,7 @@ struct Daemon::State {
   // VMs run on. The role is handed over first, however long its hooks take; without a store nobody can be told.
   void finish_stopping(Instant now) {
     const bool reachable = opened->state() == store::SessionState::Connected;
-    if (role.is_free_of_role() || !reachable) {
+    if ((role.is_free_of_role() && !unit_decisions.is_looking()) || !reachable) {
       opened->close();
       return loop.exit(0);
     }
@@ -209,11 +212,12 @@ struct Daemon::State {
   Cluster cluster;
   StorageView storage_view;
   Beats beats;
+  Decisions decisions;
   Requests requests;
   Explanations explanations;
   runtime::Polkit polkit;
   Plugins plugins;
-  Decisions decisions;
+  UnitDecisions unit_decisions;
   Rounds kept_rounds;
   Tree tree;
   StorageTree storage_tree;

@@ -13,7 +13,11 @@ void Decisions::announce(const DecisionRecord& record, const std::string& create
   if (!vm.empty()) fields.push_back({field::vm, vm});
   runtime::log_event(created.empty() ? Level::Info : Level::Notice, runtime::names::message::decision,
                      record.what + (record.because.empty() ? "" : ": " + record.because), fields);
-  if (const auto id = number_of(created); emit_ && id) emit_(*id, json);
+  const auto id = number_of(created);
+  if (!id) return;
+  announced_.insert(*id);
+  if (announced_.size() > remembered_max) announced_.erase(announced_.begin());
+  if (emit_) emit_(*id, json);
 }
 
 }  // namespace pvcd::core

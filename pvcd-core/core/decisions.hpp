@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <string>
 
 #include "sdk/change.hpp"
@@ -10,6 +11,8 @@ namespace pvcd::core {
 
 class Decisions {
  public:
+  static constexpr std::size_t remembered_max = 200;  // the newest of this core
+
   using Emit = std::function<void(std::uint64_t id, const std::string& json)>;
 
   void on_announced(Emit emit) { emit_ = std::move(emit); }
@@ -18,8 +21,11 @@ class Decisions {
   // nothing there.
   void announce(const DecisionRecord&, const std::string& created, const std::string& vm = {});
 
+  bool has_announced(std::uint64_t id) const { return announced_.contains(id); }
+
  private:
   Emit emit_;
+  std::set<std::uint64_t> announced_;
 };
 
 }  // namespace pvcd::core

@@ -210,7 +210,7 @@ store::Committed answer(Reply<std::monostate> reply) {
 struct Requests::Writer : std::enable_shared_from_this<Writer> {
   using Committed = std::function<void(const CommitResult&)>;  // `failed` counts without the leadership check
 
-  explicit Writer(Cluster& seen) : cluster(seen) {}
+  Writer(Cluster& seen, Decisions& told) : cluster(seen), decisions(told) {}
 
   std::optional<Version> leader_version() const {
     const ClusterView& view = cluster.view();
@@ -247,9 +247,25 @@ struct Requests::Writer : std::enable_shared_from_this<Writer> {
   }
 
   void send(Changes changes, Committed committed) {
-    store::commit(cluster.store(), changes, [self = weak_from_this(), committed](const CommitResult& result) {
-      if (self.lock()) committed(result);
+    const auto decision = decision_in(changes);
+    store::commit(cluster.store(), changes, [self = weak_from_this(), committed, decision](const CommitResult& result) {
+      const auto writer = self.lock();
+      if (!writer) return;
+      if (result.code == CommitCode::Ok && decision)
+        writer->decisions.announce(*decision, result.created.back(), vm_of(*decision));
+      committed(result);
     });
+  }
+
+  // The last of the changes.
+  static std::optional<DecisionRecord> decision_in(const Changes& changes) {
+    const auto* last = changes.empty() ? nullptr : std::get_if<Append>(&changes.back());
+    const auto* record = last ? std::get_if<DecisionRecord>(&last->record) : nullptr;
+    return record ? std::optional(*record) : std::nullopt;
+  }
+  static std::string vm_of(const DecisionRecord& record) {
+    static constexpr std::string_view prefix = "vm/";
+    return record.object.starts_with(prefix) ? record.object.substr(prefix.size()) : std::string();
   }
 
   static CommitResult without_check(CommitResult result) {
@@ -264,10 +280,11 @@ struct Requests::Writer : std::enable_shared_from_this<Writer> {
   }
 
   Cluster& cluster;
+  Decisions& decisions;
 };
 
-Requests::Requests(Cluster& cluster, NodeName self)
-    : cluster_(cluster), self_(std::move(self)), writer_(std::make_shared<Writer>(cluster)) {}
+Requests::Requests(Cluster& cluster, Decisions& decisions, NodeName self)
+    : cluster_(cluster), self_(std::move(self)), writer_(std::make_shared<Writer>(cluster, decisions)) {}
 Requests::~Requests() = default;
 
 // Who asked for what: in the transaction that makes it so (S7).

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/cluster.hpp"
+#include "core/decisions.hpp"
 
 namespace pvcd::core {
 
@@ -56,7 +57,7 @@ struct VmSettings {
 // The cluster outlives it; replies that come after its end are dropped.
 class Requests {
  public:
-  Requests(Cluster&, NodeName self);
+  Requests(Cluster&, Decisions&, NodeName self);
   ~Requests();
   Requests(const Requests&) = delete;
   Requests& operator=(const Requests&) = delete;

@@ -36,7 +36,10 @@ std::string replaced(std::string text, const std::string& from, const std::strin
 
 struct World {
   World()
-      : local(store::Local::make()), opened(local->open(loop.get())), cluster(*opened, loop), requests(cluster, "n1") {
+      : local(store::Local::make()),
+        opened(local->open(loop.get())),
+        cluster(*opened, loop),
+        requests(cluster, decisions, "n1") {
     for (const auto& directory : paths::directories)
       opened->commit({store::Create{directory, ""}}, [](const store::CommitResult&) {});
     put(paths::cluster, store::encode(ClusterRecord{"id", "lab", false}));
@@ -125,6 +128,7 @@ struct World {
   std::shared_ptr<store::Local> local;
   std::unique_ptr<store::Store> opened;
   Cluster cluster;
+  Decisions decisions;
   Requests requests;
 };
 
