@@ -48,6 +48,11 @@ def test_the_bmc_of_another_host_is_refused(trials):
     trials.the_bmc_of_another_host_is_refused()
 
 
+def test_a_host_that_cannot_create_it_gives_it_back(trials):
+    trials.prepare()
+    trials.a_host_that_cannot_create_it_gives_it_back()
+
+
 def test_a_vm_of_the_cluster_is_not_started_by_hand(trials):
     trials.prepare()
     trials.a_vm_of_the_cluster_is_not_started_by_hand()
