@@ -4,6 +4,7 @@
 
 #include "logic/agent_vm.hpp"
 #include "logic/liveness.hpp"
+#include "logic/placement.hpp"
 
 namespace pvcd::logic {
 namespace {
@@ -26,6 +27,26 @@ std::set<VmUuid> concerned(const AgentInput& in) {
   return uuids;
 }
 
+// A host that starts everything at once starts nothing soon: what matters most goes first, the rest as places get free.
+std::set<VmUuid> turns_of(const AgentInput& in, const AgentSettings& settings, const std::set<VmUuid>& uuids,
+                          AgentPlan& plan) {
+  std::size_t taken = 0;
+  std::vector<const VmRecord*> waiting;
+  for (const VmUuid& uuid : uuids) {
+    const AgentVm vm(in, settings, uuid, plan.next.vms[uuid], plan.actions);
+    if (vm.is_starting())
+      ++taken;
+    else if (vm.wants_to_start())
+      waiting.push_back(&in.view.vms.at(uuid).value);
+  }
+  std::sort(waiting.begin(), waiting.end(), matters_more);
+  const std::size_t free = settings.starts_at_once - std::min(settings.starts_at_once, taken);
+  if (waiting.size() > free) waiting.resize(free);
+  std::set<VmUuid> turns;
+  for (const VmRecord* vm : waiting) turns.insert(vm->uuid);
+  return turns;
+}
+
 }  // namespace
 
 bool is_release_for(const JobRecord& job, const NodeName& node) {
@@ -46,9 +67,10 @@ AgentPlan decide_agent(const AgentInput& in, const AgentSettings& settings, cons
   const bool may_begin = in.may_act && in.domains_ready;
   if (!in.view.complete || (!may_begin && !declared_dead)) return plan;
   const auto uuids = concerned(in);
+  const auto turns = turns_of(in, settings, uuids, plan);
   for (const VmUuid& uuid : uuids) {
     AgentVm vm(in, settings, uuid, plan.next.vms[uuid], plan.actions);
-    vm.advance();
+    vm.advance(turns.contains(uuid));
   }
   std::erase_if(plan.next.vms, [&](const auto& one) { return !uuids.contains(one.first) && !one.second.under_way; });
   return plan;

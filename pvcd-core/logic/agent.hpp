@@ -26,7 +26,16 @@ struct AgentSettings {
   Microseconds act_limit = seconds(10);      // of every permit: what a plugin is asked for begins within it or never
   bool needs_watchdog = false;               // no start before the store has it that one is armed
   Microseconds settled_after = seconds(60);  // a QEMU that ended earlier than this did not start well
+  std::size_t starts_at_once = 8;            // the others wait for their turn
 };
+
+// So often libvirt may refuse to create a VM before its host gives it back: another one may do it.
+inline constexpr std::uint32_t failed_creates_max = 2;
+
+// So many hosts are tried, then the one that has it is the last resort. There it is tried more often; then it has
+// failed, people are told, and the hosts are tried from the beginning, not before the longest wait between two tries.
+inline constexpr std::size_t failed_nodes_max = 4;
+inline constexpr std::uint32_t failed_creates_last_max = 8;
 
 // ---------------------------------------------------------------------------------------------------- actions and
 // answers
@@ -110,6 +119,7 @@ enum class Step {
   Resume,
   RecordRunning,
   RecordRefusal,
+  RecordTurn,  // it waits for its turn
   Running,
   AskShutdown,
   AwaitShutdown,
@@ -120,11 +130,12 @@ enum class Step {
   Report,  // to the node that asked for a release
 };
 
-// What this node has to do about a VM now; told by the records alone.
+// What this node has to do about a VM now; told by the records, and GiveBack by what libvirt has refused.
 enum class Goal {
   Nothing,
   Run,           // owned and wanted
   Stop,          // owned, not wanted: stop, then release
+  GiveBack,      // owned and wanted, and cannot be created here: release it, so that it is placed anew
   DestroyStale,  // this boot was taken for over, with evidence: what still runs here is of the past (no merging)
   HelpRelease,   // another node's start waits for a dead instance of ours
 };
@@ -165,7 +176,10 @@ struct VmMemory {
   NodeName ask;                                   // whose dead instance it named
   bool refused = false;                           // what Report says
   std::optional<std::uint64_t> answered_job;      // the last one that Report was about
-  std::size_t releases_seen = 0;  // finished release jobs of this VM: a new one is a reason to try at once
+  std::size_t releases_seen = 0;     // finished release jobs of this VM: a new one is a reason to try at once
+  std::uint32_t failed_creates = 0;  // in a row, refused by libvirt, of this generation
+  std::string gives_back;            // why it is given back; empty: it is not
+  bool waits_for_turn = false;       // since its last look
 };
 
 struct AgentMemory {

@@ -37,12 +37,15 @@ void AgentVm::plan_step() {
       // Its own locks are taken now and every former one was broken on the way here.
       act.owner = owner_->value;
       act.owner->former.clear();
+      act.owner->failed_on.clear();
       return plan_write(act, "record " + vm_->name + " running", "its CPUs run");
     }
     case Step::RecordRefusal:
       return plan_write(write(refusal_record()),
-                        (memory_.goal == Goal::Run ? "do not start " : "do not stop ") + vm_->name + " now",
+                        (memory_.goal == Goal::Stop ? "do not stop " : "do not start ") + vm_->name + " now",
                         memory_.reason);
+    case Step::RecordTurn:
+      return plan_write(write(turn_record()), "let " + vm_->name + " wait", memory_.reason);
     case Step::AskShutdown:
       return plan(ShutdownDomain{domain}, "ask the guest of " + vm_->name + " to shut down",
                   "it is not wanted any more");
@@ -57,13 +60,8 @@ void AgentVm::plan_step() {
                     "break what the stopped QEMU of " + vm_->name + " left behind", "a release leaves nothing behind");
       go(Step::RecordRelease);
       return plan_step();
-    case Step::RecordRelease: {
-      WriteRun act = write(run_record(VmState::Stopped), LinkKind::Released);
-      act.owner = owner_->value;
-      act.owner->released = true;
-      act.vm_version = in_.view.vms.at(uuid_).version;
-      return plan_write(act, "release " + vm_->name, "its QEMU is gone and nothing of it is left in Ceph");
-    }
+    case Step::RecordRelease:
+      return plan_release();
     case Step::Readopt: {
       RunRecord record = is_own_run() ? run_->value : unstarted_record();
       record.life = in_.self;
@@ -89,6 +87,23 @@ void AgentVm::plan_create() {
 void AgentVm::plan_write(WriteRun act, std::string what, std::string because) {
   memory_.own_write = OwnWrite{act.replaces, act.owner ? act.owner_version : std::nullopt, 0};
   plan(std::move(act), std::move(what), std::move(because));
+}
+
+// Of what is given back the record says where it has failed, until every host has had its turn.
+void AgentVm::plan_release() {
+  const bool gives_back = memory_.goal == Goal::GiveBack;
+  WriteRun act = write(run_record(VmState::Stopped), LinkKind::Released);
+  act.owner = owner_->value;
+  act.owner->released = true;
+  if (gives_back && !is_last_resort())
+    act.owner->failed_on.push_back(in_.self.node);
+  else
+    act.owner->failed_on.clear();
+  act.vm_version = in_.view.vms.at(uuid_).version;
+  const std::string because = "its QEMU is gone and nothing of it is left in Ceph";
+  if (!gives_back) return plan_write(act, "release " + vm_->name, because);
+  act.record.reason = memory_.gives_back;
+  plan_write(act, "give " + vm_->name + " back", memory_.gives_back + "; " + because);
 }
 
 void AgentVm::plan_report() {
@@ -195,6 +210,14 @@ RunRecord AgentVm::refusal_record() const {
   record.life = in_.self;
   record.reason = memory_.reason;
   record.attempt++;
+  if (has_failed()) record.state = VmState::Failed;
+  return record;
+}
+
+// No answer to whoever asked for the start: that is still to come.
+RunRecord AgentVm::turn_record() const {
+  RunRecord record = unstarted_record();
+  record.reason = memory_.reason;
   return record;
 }
 

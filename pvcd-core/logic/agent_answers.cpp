@@ -100,6 +100,7 @@ void AgentVm::take_created(const CreateAnswer& created) {
     memory_.process = created.process;
     memory_.domain = DomainState::Paused;
     memory_.unrecorded.clear();
+    forget_failed_creates();
     return go(Step::Identify);
   }
   if (created.outcome != Outcome::Refused) {
@@ -107,8 +108,26 @@ void AgentVm::take_created(const CreateAnswer& created) {
     memory_.create_ends_at = in_.now + settings_.act_limit + create_settles;
     return refuse("the hypervisor gave no answer: " + created.note);
   }
-  // What was asked for before and gave no answer may still happen: perhaps it is what libvirt refuses this one for.
   refuse("libvirt did not create it: " + created.note);
+  // What was asked for before and gave no answer may still happen: perhaps it is what libvirt refuses this one for.
+  if (!created.process && !create_may_come() && owns()) note_failed_create(memory_.reason);
+}
+
+// Here once more, then elsewhere. Where nowhere else is left, more often; then people are told that it has failed.
+void AgentVm::note_failed_create(const std::string& because) {
+  ++memory_.failed_creates;
+  const std::string times = std::to_string(memory_.failed_creates) + " times";
+  const std::string failed = "it could not be started on " + in_.self.node + ", tried " + times + ": " + because;
+  if (!is_last_resort()) {
+    if (memory_.failed_creates >= failed_creates_max) memory_.gives_back = failed;
+    return;
+  }
+  if (!has_failed()) return;
+  std::vector<std::string> before = owner_->value.failed_on;
+  std::erase(before, in_.self.node);
+  memory_.reason = failed + (before.empty() ? "" : "; before on " + joined(before)) +
+                   "; it is tried from the beginning in " + std::to_string(settings_.retry_max / seconds(1)) + " s";
+  memory_.not_before = in_.now + settings_.retry_max;
 }
 
 void AgentVm::take_identified(const Identified& identified) {
@@ -171,6 +190,8 @@ void AgentVm::take_written(const Written& written) {
     case Step::RecordRefusal:
       ask_for_release();
       return start_over();
+    case Step::RecordTurn:
+      return go(Step::Idle);
     default:
       return start_over();
   }

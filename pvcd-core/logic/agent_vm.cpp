@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "logic/liveness.hpp"
+#include "logic/placement.hpp"
 #include "logic/self_fence.hpp"
 
 namespace pvcd::logic {
@@ -52,18 +53,60 @@ Goal AgentVm::goal() const {
   if (evidence_about(in_.view, in_.self.boot)) return Goal::DestroyStale;
   // A QEMU that lives here while the records call this life *released* contradicts them: it is left alone, its watcher
   // makes every start elsewhere refuse, and people decide.
-  if (owns()) return vm_->wanted == WantedState::Running ? Goal::Run : Goal::Stop;
+  if (owns() && vm_->wanted == WantedState::Running) return memory_.gives_back.empty() ? Goal::Run : Goal::GiveBack;
+  if (owns()) return Goal::Stop;
   return release_job() ? Goal::HelpRelease : Goal::Nothing;
+}
+
+bool AgentVm::is_last_resort() const {
+  const auto& failed_on = owner_->value.failed_on;
+  const bool nowhere_else = is_pinned(*vm_) || vm_->node_limit == std::vector<NodeName>{in_.self.node};
+  return nowhere_else || failed_on.size() >= failed_nodes_max ||
+         std::find(failed_on.begin(), failed_on.end(), in_.self.node) != failed_on.end();
+}
+
+// --------------------------------------------------------------------------------------------------------- its turn
+
+bool AgentVm::is_starting() const {
+  switch (memory_.step) {
+    case Step::Hooks:
+    case Step::Create:
+    case Step::Identify:
+    case Step::RecordStart:
+    case Step::Resume:
+    case Step::RecordRunning:
+      return memory_.goal == Goal::Run;
+    default:
+      return false;
+  }
+}
+
+// What is on the hypervisor's list is only adopted, unless a look has said otherwise.
+bool AgentVm::wants_to_start() const {
+  if (!vm_ || in_.stopping || has_to_wait() || goal() != Goal::Run) return false;
+  const auto fact = in_.domains.find(uuid_);
+  const bool listed = fact != in_.domains.end() && fact->second != DomainState::Gone;
+  const bool looked = memory_.step == Step::Idle || memory_.step == Step::RecordTurn;
+  return looked ? !memory_.process : memory_.step == Step::Look && !listed;
+}
+
+// Told once; what was seen before is looked at again when its turn has come.
+void AgentVm::await_turn() {
+  memory_.waits_for_turn = true;
+  memory_.reason = "it waits for its turn: " + in_.self.node + " starts " + std::to_string(settings_.starts_at_once) +
+                   " VMs at the same time";
+  if (!is_own_run() || run_->value.reason != memory_.reason) go(Step::RecordTurn);
 }
 
 // --------------------------------------------------------------------------------------------- which step comes next
 
-void AgentVm::advance() {
+void AgentVm::advance(bool has_turn) {
+  has_turn_ = has_turn;
   // A resume writes nothing, and the transaction before it has just checked the ownership.
   if (!vm_ || memory_.under_way || (memory_.step != Step::Resume && !sees_own_write())) return;
   notice_goal();
   notice_releases();
-  const bool own = memory_.goal == Goal::Run || memory_.goal == Goal::Stop;
+  const bool own = memory_.goal == Goal::Run || memory_.goal == Goal::Stop || memory_.goal == Goal::GiveBack;
   if (own && owner_->value.owner.incarnation != in_.self.incarnation) go(Step::Readopt);
   if (has_to_wait()) return;
   if (memory_.step == Step::Running && may_be_gone()) start_over();
@@ -76,9 +119,10 @@ void AgentVm::advance() {
 // What was begun for another goal, or another generation, ends where it is; what to do next is taken from what is seen
 // then. A guest that has been asked to shut down is waited for even when it is wanted again: it may be half-way.
 void AgentVm::notice_goal() {
-  const Goal now = goal();
   const Generation generation = owner_ ? owner_->value.generation : 0;
   const bool same_generation = generation == std::exchange(memory_.generation, generation);
+  if (!same_generation || goal() == Goal::Stop) forget_failed_creates();
+  const Goal now = goal();
   if (std::exchange(memory_.goal, now) != now || !same_generation) {
     memory_.not_before = 0;
     memory_.failures = 0;
@@ -124,6 +168,8 @@ void AgentVm::choose() {
       return choose_run();
     case Goal::Stop:
       return choose_stop();
+    case Goal::GiveBack:
+      return choose_give_back();
     case Goal::DestroyStale:
       if (memory_.process) return go(Step::Destroy);
       if (may_have_come()) start_over();
@@ -144,10 +190,7 @@ void AgentVm::choose_run() {
   // Whatever was waited for stays remembered; the rest of a former start does not.
   memory_.present.clear();
   memory_.instances.clear();
-  if (!memory_.process) {
-    const std::string unarmed = settings_.needs_watchdog ? objection_of_watchdog(in_.view, in_.self) : "";
-    return unarmed.empty() ? go(Step::Hooks) : refuse(in_.self.node + " starts no VM: " + unarmed);
-  }
+  if (!memory_.process) return choose_start();
   const bool recorded_running = lives_as_recorded(VmState::Running);
   if (recorded_running && run_->value.reason.empty()) return rest();
   // Neither beside it nor on top of it: whether its CPUs ever ran decides what is to be done with it.
@@ -158,6 +201,35 @@ void AgentVm::choose_run() {
   if (memory_.domain == DomainState::Paused && !recorded_running) return go(Step::Destroy);
   if (is_own_run() && run_->value.process == memory_.process) memory_.instances = run_->value.instances;
   go(recorded_running || !memory_.instances.empty() ? Step::RecordRunning : Step::Identify);
+}
+
+void AgentVm::choose_start() {
+  if (has_failed()) return begin_anew();
+  const std::string unarmed = settings_.needs_watchdog ? objection_of_watchdog(in_.view, in_.self) : "";
+  if (!unarmed.empty()) return refuse(in_.self.node + " starts no VM: " + unarmed);
+  if (!has_turn_) return await_turn();
+  if (std::exchange(memory_.waits_for_turn, false)) return start_over();
+  go(Step::Hooks);
+}
+
+// It has had its pause, and has just been looked at.
+void AgentVm::begin_anew() {
+  memory_.gives_back = "no host could start it: all are tried again";
+  memory_.goal = Goal::GiveBack;
+  choose_give_back();
+}
+
+void AgentVm::forget_failed_creates() {
+  memory_.failed_creates = 0;
+  memory_.gives_back.clear();
+}
+
+// One that lives here after all, of a create that came late or by somebody's hand, is not given back.
+void AgentVm::choose_give_back() {
+  if (!memory_.process) return choose_stop();
+  forget_failed_creates();
+  memory_.goal = Goal::Run;
+  choose_run();
 }
 
 void AgentVm::choose_stop() {
@@ -234,7 +306,7 @@ void AgentVm::refuse(std::string reason, NodeName ask) {
   if (now == Goal::HelpRelease) return refuse_release(std::move(reason));
   memory_.reason = std::move(reason);
   memory_.ask = std::move(ask);
-  go(now == Goal::Run || now == Goal::Stop ? Step::RecordRefusal : Step::Look);
+  go(now == Goal::Run || now == Goal::Stop || now == Goal::GiveBack ? Step::RecordRefusal : Step::Look);
 }
 
 void AgentVm::refuse_release(std::string reason) {

@@ -16,7 +16,9 @@ class AgentVm {
   AgentVm(const AgentInput&, const AgentSettings&, const VmUuid&, VmMemory&, std::vector<AgentAction>&);
 
   void take(const AgentResult&);  // moves the step on
-  void advance();                 // plans the act of the step, if nothing is under way and its time has come
+  bool is_starting() const;       // has begun, and something of it is going on
+  bool wants_to_start() const;    // would begin now, if it is its turn
+  void advance(bool has_turn);    // plans the act of the step, if nothing is under way and its time has come
 
  private:
   // What is to be done.
@@ -26,6 +28,8 @@ class AgentVm {
   const Seen<JobRecord>* release_job() const;  // one that is open and not answered yet
   bool lives_as_recorded(VmState) const;       // the process that was found is the recorded one, in that state
   bool create_may_come() const;                // an unanswered create may happen after the last look
+  bool is_last_resort() const;                 // no other host is left to try
+  bool has_failed() const { return memory_.failed_creates >= failed_creates_last_max; }
 
   // Which step comes next.
   void notice_goal();      // a new goal begins with a look
@@ -34,7 +38,12 @@ class AgentVm {
   bool has_to_wait() const;
   void choose();  // at Idle: which way to go
   void choose_run();
+  void choose_start();
   void choose_stop();
+  void choose_give_back();
+  void begin_anew();
+  void forget_failed_creates();
+  void await_turn();
   void await_shutdown();
   void rest();  // it runs as recorded
   bool may_be_gone();
@@ -51,6 +60,7 @@ class AgentVm {
   void plan_step();
   void plan_create();
   void plan_write(WriteRun, std::string what, std::string because);
+  void plan_release();
   void plan_report();
   void plan(AgentAct, std::string what, std::string because);
   bool has_more_hooks() const { return memory_.hook < settings_.hooks.size(); }
@@ -62,6 +72,7 @@ class AgentVm {
   RunRecord run_record(VmState) const;
   RunRecord unstarted_record() const;
   RunRecord refusal_record() const;
+  RunRecord turn_record() const;
   WriteRun write(RunRecord) const;
   WriteRun write(RunRecord, LinkKind) const;
   void ask_for_release();
@@ -73,6 +84,7 @@ class AgentVm {
   void take_verdict(const HookVerdict&);
   void take_wait(const HookVerdict&);
   void take_created(const CreateAnswer&);
+  void note_failed_create(const std::string& because);
   void take_identified(const Identified&);
   void take_answer(const Answer&);
   void take_written(const Written&);
@@ -82,6 +94,7 @@ class AgentVm {
   const VmUuid& uuid_;
   VmMemory& memory_;
   std::vector<AgentAction>& actions_;
+  bool has_turn_ = false;
   const VmRecord* vm_ = nullptr;
   const Seen<OwnerRecord>* owner_ = nullptr;
   const Seen<RunRecord>* run_ = nullptr;

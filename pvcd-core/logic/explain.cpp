@@ -122,6 +122,8 @@ void tell_owner(const Situation& at, const OwnerRecord& owner, Sentences& said) 
     tell_fence(at, owner.owner.node, said);
     tell_evidence(at, owner.owner.boot, said);
   }
+  if (!owner.failed_on.empty())
+    said.push_back("It could not be started on " + few_of(owner.failed_on) + ": any other host is tried first.");
   for (const Writer& writer : owner.former)
     said.push_back("Before, at generation " + std::to_string(writer.generation) + ", it belonged to " +
                    writer.life.node + ", " + cover_text(writer.cover) + ".");
@@ -146,7 +148,10 @@ void tell_places(const Situation& at, const VmRecord& vm, Sentences& said) {
   const Promises promises = promised_memory(at.view);
   for (const auto& [name, node] : at.view.nodes) {
     const std::string no = objection(at.view, vm, node.value, promises, at.sights, at.now, at.settings);
-    said.push_back(no.empty() ? name + " could take it." : name + " is rejected: " + no + ".");
+    const bool failed = has_failed_on(at.view, vm.uuid, name);
+    const std::string yes =
+        name + (failed ? " could take it, but " + vm.name + " could not be started there." : " could take it.");
+    said.push_back(no.empty() ? yes : name + " is rejected: " + no + ".");
   }
 }
 

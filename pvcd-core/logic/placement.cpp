@@ -93,6 +93,17 @@ NodeName pinned_to(const ClusterView& view, const VmRecord& vm) {
   return owner == view.owners.end() ? vm.home : owner->second.value.owner.node;
 }
 
+bool matters_more(const VmRecord* a, const VmRecord* b) {
+  return a->priority != b->priority ? a->priority > b->priority : a->name < b->name;
+}
+
+bool has_failed_on(const ClusterView& view, const VmUuid& uuid, const NodeName& node) {
+  const auto owner = view.owners.find(uuid);
+  if (owner == view.owners.end()) return false;
+  const auto& failed_on = owner->second.value.failed_on;
+  return std::find(failed_on.begin(), failed_on.end(), node) != failed_on.end();
+}
+
 std::string objection(const ClusterView& view, const VmRecord& vm, const NodeRecord& node, const Promises& promises,
                       const Sights& sights, Instant now, const CoordinatorSettings& settings) {
   if (!vm.node_limit.empty() && std::find(vm.node_limit.begin(), vm.node_limit.end(), node.name) == vm.node_limit.end())
@@ -120,7 +131,12 @@ std::string objection(const ClusterView& view, const VmRecord& vm, const NodeRec
 Placement place(const ClusterView& view, const VmRecord& vm, const Promises& promises, const Sights& sights,
                 Instant now, const CoordinatorSettings& settings, const NodeName& leaving) {
   Placement result;
-  std::optional<std::tuple<bool, std::uint64_t>> best;
+  std::optional<std::tuple<bool, bool, std::uint64_t>> best;
+  const auto reject = [&](const NodeName& name) {
+    const bool failed = has_failed_on(view, vm.uuid, name);
+    result.rejected.push_back(
+        name + (failed ? ": " + vm.name + " could not be started there" : ": fits, but another is preferred"));
+  };
   for (const auto& [name, node] : view.nodes) {
     const std::string no =
         name == leaving ? "it is to leave this one" : objection(view, vm, node.value, promises, sights, now, settings);
@@ -128,12 +144,13 @@ Placement place(const ClusterView& view, const VmRecord& vm, const Promises& pro
       result.rejected.push_back(name + ": " + no);
       continue;
     }
-    const std::tuple rank{name == vm.home, rest(node.value.memory_total, promised_on(promises, name).total)};
+    const std::tuple rank{!has_failed_on(view, vm.uuid, name), name == vm.home,
+                          rest(node.value.memory_total, promised_on(promises, name).total)};
     if (best && *best >= rank) {
-      result.rejected.push_back(name + ": fits, but another is preferred");
+      reject(name);
       continue;
     }
-    if (best) result.rejected.push_back(result.node + ": fits, but another is preferred");
+    if (best) reject(result.node);
     best = rank;
     result.node = name;
   }

@@ -1,4 +1,5 @@
-// Which node may run a VM, and which is best: memory that is not promised to another VM, home first among equals.
+// Which node may run a VM, and which is best: memory that is not promised to another VM, home first among equals, last
+// of all one that could not start it.
 #pragma once
 
 #include <map>
@@ -32,6 +33,12 @@ std::string list_of(const std::vector<std::string>& rejected);
 // Shared storage is taken for local as long as it cannot be configured.
 bool is_pinned(const VmRecord&);
 NodeName pinned_to(const ClusterView&, const VmRecord&);
+
+// Among those that wait: higher priority first, then by name.
+bool matters_more(const VmRecord*, const VmRecord*);
+
+// The node has given it back because it could not create it: any other node is better.
+bool has_failed_on(const ClusterView&, const VmUuid&, const NodeName&);
 
 // Why the node cannot take the VM now; empty: it can.
 std::string objection(const ClusterView&, const VmRecord&, const NodeRecord&, const Promises&, const Sights&,

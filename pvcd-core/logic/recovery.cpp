@@ -112,6 +112,7 @@ OwnerRecord next_owner(const Round& round, const NodeName& node, const OwnerReco
   owner.storage_addresses = target.storage_addresses;
   owner.epoch = round.view().leader->value.epoch;
   if (present) owner.former = present->former;
+  if (present) owner.failed_on = present->failed_on;
   if (former) add_former(owner.former, std::move(*former));
   return owner;
 }
@@ -256,9 +257,7 @@ void assign_vms(Round& round) {
   for (const auto& [uuid, vm] : round.view().vms)
     if (vm.value.wanted == WantedState::Running && !round.view().broken.contains("/owners/" + uuid))
       wanted.push_back(&vm.value);
-  std::sort(wanted.begin(), wanted.end(), [](const VmRecord* a, const VmRecord* b) {
-    return a->priority != b->priority ? a->priority > b->priority : a->name < b->name;
-  });
+  std::sort(wanted.begin(), wanted.end(), matters_more);
   Promises promises = promises_so_far(round);
   for (const VmRecord* vm : wanted) assign(round, *vm, promises);
 }

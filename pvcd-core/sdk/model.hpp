@@ -164,6 +164,7 @@ struct OwnerRecord {
   bool released = false;
   Epoch epoch = 0;             // of the primary that assigned this generation
   std::vector<Writer> former;  // every one covered; kept until this generation has run, because their locks may remain
+  std::vector<NodeName> failed_on;  // gave it back, because they could not create it; tried last (logic/placement.hpp)
   bool operator==(const OwnerRecord&) const = default;
 };
 

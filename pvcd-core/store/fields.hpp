@@ -206,6 +206,7 @@ void visit_fields(Visit& visit, Record& record) requires is<Record, OwnerRecord>
   visit.required("released", record.released);
   visit.required("epoch", record.epoch);
   visit.required("former", record.former);
+  visit.optional("failed_on", record.failed_on);
 }
 
 template <class Visit, class Record>

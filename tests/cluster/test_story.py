@@ -53,6 +53,11 @@ def test_a_host_whose_power_button_is_pressed_says_that_it_goes(trials):
     trials.a_host_whose_power_button_is_pressed_says_that_it_goes()
 
 
+def test_a_host_that_cannot_create_it_gives_it_back(trials):
+    trials.prepare()
+    trials.a_host_that_cannot_create_it_gives_it_back()
+
+
 def test_a_vm_of_the_cluster_is_not_started_by_hand(trials):
     trials.prepare()
     trials.a_vm_of_the_cluster_is_not_started_by_hand()

@@ -12,12 +12,14 @@ from .lab.pvcd import pvcd_config
 from .story import IMAGE, PATIENCE, STORE, Story, require
 
 SWITCHES = "/etc/pvcd/test-switches"
+EMULATOR = "/usr/bin/qemu-system-x86_64"        # that the guests' XML names
 THAW_AFTER = (0.5, 2.0, 3.5, 5.0)       # seconds; suspicion comes after 1.2, the session's end after 3 to 6
 
 
 class Trials(Story):
     sabotage: tuple[str, ...] = ()
     _misconfigured = ""                 # whose BMC has a wrong address on all hosts
+    _without_emulator = ""              # whose libvirt can start no QEMU
 
     def prepare(self) -> None:
         """A healthy cluster with web1 running, its owner not the primary."""
@@ -44,6 +46,8 @@ class Trials(Story):
         for host in self.cluster.hosts:         # by hand: its next VM would do it, which may be long in coming
             if self.is_shut_out(host.name):
                 self.cluster.ceph.command("osd blocklist", blocklistop="rm", addr=f"{self.cluster.spec.address(host.name)}:0/0")
+        if self._without_emulator:
+            self.repair_emulator()
         if self._misconfigured:
             self.configure_bmc(self._misconfigured, self.cluster.spec.bmc_address(self._misconfigured))
 
@@ -200,6 +204,45 @@ class Trials(Story):
         require(self.evidence_kind(boot) == "power", f"the evidence about {victim} is {self.evidence_kind(boot)}")
         self.wait_new_run(before)
         self.require_single_writer()
+
+    def a_host_that_cannot_create_it_gives_it_back(self) -> None:
+        broken = self.owner()
+        before = self.cluster.guests.disk_state(IMAGE)
+        generation, offs = self.generation(), len(self.offs(broken))
+        stale = self.cluster.ceph.lockers(IMAGE)
+        require(stale, "the guest holds no lock: nothing would be proven")
+        self.event(f"QEMU cannot be executed any more on {broken}, and the one of web1 is killed")
+        self.break_emulator(broken)
+        self.cluster.host(broken).kill_qemu("web1")
+        self.wait_running_elsewhere(broken)
+        self.note(f"web1 runs on {self.owner()}")
+        self.wait_new_run(before)
+        require(self.generation() > generation, "web1 moved within a generation")
+        require(self.where() == [self.owner()], f"web1 has a QEMU on {self.where()}, its owner is {self.owner()}")
+        require(self.cluster.host(broken).is_on() and len(self.offs(broken)) == offs, f"{broken} was switched off for it")
+        self.require_blocklisted(stale)
+        given_back = [one for one in self.store("decisions").values()
+                      if one["what"] == "give web1 back" and one["node"] == broken]
+        require(given_back, f"no decision says that {broken} has given web1 back")
+        self.note(f"{broken} says why: {given_back[-1]['because']}")
+        self.require_single_writer()
+        before = self.cluster.guests.disk_state(IMAGE)
+        self.event(f"the twin: {broken} is repaired, and web1 is moved back to it")
+        self.repair_emulator()
+        result, message = self.any_bus().wait_job(self.any_bus().job(vm_path(self.uuid), "Vm", "Move", "sa{sv}", broken, "0"), 2 * PATIENCE)
+        require(result == "done", f"Move ended {result}: {message}")
+        require(self.owner() == broken, f"web1 belongs to {self.owner()}")
+        self.wait_new_run(before)
+        self.require_single_writer()
+
+    def break_emulator(self, name: str) -> None:
+        """For whoever executes it on this host from now on; a reboot of the host undoes it, too."""
+        self._without_emulator = name
+        self.cluster.host(name).run("mount", "--bind", "/bin/false", EMULATOR)
+
+    def repair_emulator(self) -> None:
+        self.cluster.host(self._without_emulator).run("umount", EMULATOR, check=False)
+        self._without_emulator = ""
 
     def evidence_kind(self, boot: str) -> str:
         entries = self.cluster.zookeeper.dump_store(f"{STORE}/evidence")

@@ -38,6 +38,7 @@ inline constexpr const char* act_patterns[] = {
     "<vm> runs on <node>",
     "<vm> ends on <node>",
     "refuse <vm> on <node>",
+    "failure of <vm> on <node>",
     "release <vm> by <node>",
     "break <vm> by <node>",
     "wait of <vm>",

@@ -318,6 +318,8 @@ Events::Act begin(World& world, const Planned& one) {
       return [&world, one] { world.network.cut_bmc(one.other, one.node, -1); };
     case Deed::LibvirtHangs:
       return set(node.hypervisor.libvirtd_hangs, true, false);
+    case Deed::CreateFails:
+      return refuse_creates(world, one);
     case Deed::Unreadable:
       return make_unreadable(world, one);
     case Deed::CrashLoop:

@@ -50,6 +50,22 @@ void crash_again_and_again(World& world, const Planned& one) {
   crash(world, vm->first, world.events.now() + one.duration);
 }
 
+// Sometimes everywhere, as after a bad update. A VM that has crashed there has to go elsewhere, if there is a place.
+Events::Act refuse_creates(World& world, const Planned& one) {
+  std::vector<Node*> nodes;
+  for (const auto& node : world.nodes)
+    if (node->host.index() == one.node || one.value % 4 == 0) nodes.push_back(node.get());
+  for (Node* node : nodes) node->hypervisor.refuses_to_create = true;
+  Host& host = world.node(one.node).host;
+  if (one.value % 2 == 0 && host.runs() && !host.qemus().empty()) {
+    const QemuPointer qemu = host.qemus().front();
+    host.end(qemu, Host::End::Killed);
+  }
+  return [nodes] {
+    for (Node* node : nodes) node->hypervisor.refuses_to_create = false;
+  };
+}
+
 Events::Act hang_with_election(World& world) {
   const auto* leader = find<LeaderRecord>(world.store.records(), Kind::Leader);
   if (!leader || leader->node.empty()) return {};

@@ -10,6 +10,7 @@ namespace pvcd::sim {
 
 Events::Act make_unreadable(World&, const Planned&);  // one record, for everybody
 void crash_again_and_again(World&, const Planned&);
+Events::Act refuse_creates(World&, const Planned&);
 Events::Act hang_with_election(World&);         // the primary's core; its keepalive goes on (safety rule 10)
 void let_strangers_in(World&, const Planned&);  // who must not join
 void confirm_wrongly(World&, const Planned&);   // an operator names a node that lives

@@ -53,7 +53,8 @@ void Hypervisor::probe(const ProbeRequest& request, const Reply<DomainProbe>& re
 }
 
 void Hypervisor::create(const CreateRequest& request, const Reply<CreateAnswer>& reply) {
-  if (!living(request.uuid).empty()) return reply({Outcome::Refused, std::nullopt, "it lives here already"});
+  if (const auto found = living(request.uuid); !found.empty())
+    return reply({Outcome::Refused, found.front()->process, "it lives here already"});
   if (!holds(request.permit)) return reply({Outcome::Refused, std::nullopt, "the right to act has ended"});
   if (refuses_to_create) return reply({Outcome::Refused, std::nullopt, "libvirt cannot create it"});
   if (libvirtd_hangs)

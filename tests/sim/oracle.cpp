@@ -163,6 +163,12 @@ void Oracle::changed(const Author& author, const Key& key, const Entry* before, 
         wanted_since_.emplace(key.name, world_.events.now());
       return;
     }
+    case Kind::Run: {
+      const auto *old = record<RunRecord>(before), *now = record<RunRecord>(after);
+      if (now && now->state == VmState::Failed && (!old || old->state != VmState::Failed))
+        world_.tally.count("failures");
+      return;
+    }
     case Kind::Fence: {
       const auto* fence = record<FenceRecord>(after);
       Fence& acting = acting_[key.name];
@@ -233,6 +239,7 @@ void Oracle::owner_changed(const VmUuid& uuid, const OwnerRecord* old, const Own
   if (!old || !now) return;
   if (now->generation > old->generation && !old->released) world_.tally.count("failovers");
   if (now->generation == old->generation && now->released && !old->released) released(uuid, *old);
+  if (now->failed_on.size() > old->failed_on.size()) world_.tally.count("given-back");
 }
 
 // Safety rule 7: a release leaves nothing behind that could still write.

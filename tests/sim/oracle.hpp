@@ -86,6 +86,7 @@ class Oracle : private Truth {
   void look_for_an_heir(const LiveRecord&);
   bool could_be_primary(const Node&) const;
   bool vanished_with_others(std::size_t node, const NodeName& victim) const;
+  std::string better_place(std::size_t node, const logic::ClusterView&, const logic::AssignVm&) const;
   bool is_wanted_since(const VmUuid&, Microseconds) const;
   void count(const std::string& what, Microseconds within, std::uint64_t times_max);
 

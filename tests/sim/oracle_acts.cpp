@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "oracle.hpp"
+#include "schedule.hpp"
 #include "world.hpp"
 
 namespace pvcd::sim {
@@ -61,6 +62,17 @@ std::string placed_wrongly(const logic::ClusterView& view, const logic::AssignVm
   const bool maintenance = view.cluster && view.cluster->value.maintenance;
   if (maintenance && owner && !owner->released) return to + " during maintenance";
   return {};
+}
+
+bool names(const std::vector<NodeName>& nodes, const NodeName& node) {
+  return std::find(nodes.begin(), nodes.end(), node) != nodes.end();
+}
+
+// So much that no way of counting promises makes it too little.
+bool has_plenty_of_memory(const logic::ClusterView& view, const NodeRecord& node) {
+  std::uint64_t sum = 0;
+  for (const auto& [uuid, vm] : view.vms) sum += vm.value.memory;
+  return view.broken.empty() && 3 * sum <= node.memory_total;
 }
 
 // A VM that waits, although one that matters less has just got a place that would do.
@@ -182,6 +194,28 @@ bool Oracle::vanished_with_others(std::size_t node, const NodeName& victim) cons
 
 // --------------------------------------------------------------------------------------------------------- decisions
 
+// Of a VM that goes where it could not be started: a node that has not been tried, and that nobody can doubt.
+std::string Oracle::better_place(std::size_t node, const logic::ClusterView& view, const logic::AssignVm& act) const {
+  constexpr Microseconds beats_now = milliseconds(800);
+  constexpr Microseconds lag_max = milliseconds(5);
+  constexpr Microseconds undisturbed = seconds(70);  // longer than a node is taken for flapping
+  const auto* vm = seen<VmRecord>(view.vms, act.uuid);
+  const auto* owner = seen<OwnerRecord>(view.owners, act.uuid);
+  const Core& core = world_.node(node).core;
+  const Instant now = world_.events.now();
+  if (!vm || !owner || !names(owner->failed_on, act.record.owner.node) || core.observer.lag > lag_max) return {};
+  for (const auto& [name, record] : view.nodes) {
+    const auto known = health_.find(name);
+    if (names(owner->failed_on, name) || !may_run_on(*vm, owner, name) || known == health_.end()) continue;
+    const Health& health = known->second;
+    const bool well = health.healthy_since && now < health.beat_at + beats_now &&
+                      (*health.healthy_since < faults_begin || *health.healthy_since + undisturbed < now);
+    const Life life{name, record.value.boot, record.value.incarnation};
+    if (well && objection(view, life).empty() && has_plenty_of_memory(view, record.value)) return name;
+  }
+  return {};
+}
+
 void Oracle::decided(std::size_t node, const logic::ClusterView& view, const logic::AgentAction& action) {
   const std::string who = node_name(node) + " (" + action.why.what + ")";
   if (action.why.what.empty() || action.why.because.empty()) fail("S7", node_name(node) + " acts without a reason");
@@ -207,6 +241,9 @@ void Oracle::decided(std::size_t node, const logic::ClusterView& view, const log
     if (!assign) continue;
     if (const std::string wrong = placed_wrongly(view, *assign); !wrong.empty())
       fail("place", assign->uuid + " is assigned to " + wrong);
+    if (const std::string better = better_place(node, view, *assign); !better.empty())
+      fail("place", assign->uuid + " is assigned to " + assign->record.owner.node +
+                        ", which could not start it, not to " + better);
     if (const std::string other = passed_over(view, plan, *assign); !other.empty())
       fail("place", assign->uuid + " gets the place of " + other + ", which matters more");
     if (!assign->record.former.empty() && action.why.evidence.empty())

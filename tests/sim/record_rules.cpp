@@ -106,12 +106,23 @@ bool is_covered(const Entries& entries, const OwnerRecord& old, const OwnerRecor
   });
 }
 
+// Where it could not be started: told by who gives it back, kept by who places it, until it runs or all were tried.
+Verdict failures_changed(const VmUuid& uuid, const OwnerRecord& old, const OwnerRecord& now) {
+  constexpr std::size_t told_max = 4;
+  if (now.failed_on.size() > told_max)
+    return Broken{"place", uuid + " is said to have failed on more than " + std::to_string(told_max) + " nodes"};
+  if (now.generation > old.generation && now.failed_on != old.failed_on)
+    return Broken{"place", uuid + " is assigned, and where it could not be started is forgotten"};
+  return {};
+}
+
 // S2: from one possible writer to the next only by release or when its boot is over.
 Verdict owner_changed(const Truth& truth, const Author& author, const VmUuid& uuid, const OwnerRecord* old,
                       const OwnerRecord* now) {
   if (!now) return Broken{"S4", "the generation of " + uuid + " is forgotten"};
   if (!old) return assigned(truth, uuid, nullptr, *now);
   if (now->generation < old->generation) return Broken{"S4", "the generation of " + uuid + " decreases"};
+  if (auto broken = failures_changed(uuid, *old, *now)) return broken;
   if (now->generation > old->generation) {
     if (!old->released && truth.lives(old->owner.node, old->owner.boot))
       return Broken{"S2", uuid + " is assigned to " + now->owner.node + " while " + old->owner.node +

@@ -14,7 +14,7 @@ constexpr std::uint64_t seeds_enough_for_pairs = 20000;
 constexpr std::array<const char*, 5> phases = {"phase-election", "phase-fencing", "phase-recovering", "phase-starting",
                                                "phase-quiet"};
 
-constexpr std::array<const char*, 14> events = {"breaks",
+constexpr std::array<const char*, 15> events = {"breaks",
                                                 "epochs",
                                                 "evidence-later-boot",
                                                 "evidence-operator",
@@ -23,6 +23,7 @@ constexpr std::array<const char*, 14> events = {"breaks",
                                                 "evidence-watchdog",
                                                 "shut-outs",
                                                 "failovers",
+                                                "given-back",
                                                 "offs",
                                                 "releases",
                                                 "starts",

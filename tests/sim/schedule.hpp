@@ -47,7 +47,8 @@ enum class Deed {
   BmcFlaps,
   BmcCut,  // one BMC from one node
   LibvirtHangs,
-  Unreadable,  // one record of the store, for everybody
+  CreateFails,  // libvirt on a host, or on all, refuses to create any domain
+  Unreadable,   // one record of the store, for everybody
   CrashLoop,
   HangRole,  // core and election of the primary, not its keepalive
   Switch,    // most others lose the store, which keeps its majority

@@ -396,9 +396,9 @@ HookVerdict SmallWorld::ask_guard(std::size_t index, const VmStart& start) {
 
 CreateAnswer SmallWorld::create(std::size_t index, const CreateRequest& request, bool may) {
   Node& node = nodes_[index];
-  const bool there =
-      std::any_of(node.qemus.begin(), node.qemus.end(), [&](const Qemu& qemu) { return qemu.uuid == request.uuid; });
-  if (there || !may) return {Outcome::Refused, std::nullopt, "it is there already, or it is too late"};
+  for (const Qemu& qemu : node.qemus)
+    if (qemu.uuid == request.uuid) return {Outcome::Refused, qemu.process, "it is there already"};
+  if (!may) return {Outcome::Refused, std::nullopt, "it is too late"};
   const std::uint64_t number = node.boots * 100 + ++node.created;
   node.qemus.push_back({request.uuid,
                         {static_cast<std::int64_t>(number), number},

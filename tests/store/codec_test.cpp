@@ -74,7 +74,7 @@ VmRecord example() {
 }
 template <>
 OwnerRecord example() {
-  return {9, life, {"10.1.0.1"}, true, 3, {{life, 8, {"10.1.0.1"}, {instance}, CoverKind::LaterBoot}}};
+  return {9, life, {"10.1.0.1"}, true, 3, {{life, 8, {"10.1.0.1"}, {instance}, CoverKind::LaterBoot}}, {"n2"}};
 }
 template <>
 RunRecord example() {
@@ -126,7 +126,7 @@ const std::set<std::string> optional_keys = {
     "images", "self_fence",  "age",         "health",   "pools",      "floating_addresses",
     "note",   "memory_used", "memory_free", "cpu_load", "node_limit", "priority",
     "tags",   "profile",     "autostart",   "process",  "handover",   "reason",
-    "facts",  "arguments",   "message",     "mark",     "start_time"};
+    "facts",  "arguments",   "message",     "mark",     "start_time", "failed_on"};
 
 template <class Record>
 std::string problem(const std::string& text) {

@@ -61,6 +61,14 @@ TEST_CASE("a VM that does not run is told why, and why not anywhere else") {
   CHECK(told.vm_says("n3 is rejected: not in state run"));
 }
 
+TEST_CASE("where a VM could not be started is told") {
+  Told told;
+  told.world.own(web, "n1").failed_on = {"n2"};
+  CHECK(told.vm_says("It could not be started on n2: any other host is tried first."));
+  CHECK(told.vm_says("n2 could take it, but vm1 could not be started there."));
+  CHECK(told.vm_says("n3 could take it."));
+}
+
 TEST_CASE("a refusal of its node is told") {
   Told told;
   told.world.own(web, "n1");

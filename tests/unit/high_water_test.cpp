@@ -73,7 +73,7 @@ TEST_CASE("a store that is behind is named with both values, by the next process
 
 TEST_CASE("a store that has lost the owner of a VM is behind: pvcd removes none, not even with its VM (rule 15)") {
   Case it;
-  it.view.owners["web"] = {OwnerRecord{3, {}, {}, false, 7, {}}, 1};
+  it.view.owners["web"] = {OwnerRecord{3, {}, {}, false, 7, {}, {}}, 1};
   HighWater(it.file).check(it.view);
   SECTION("restored from before the VM was there") {
     it.view.owners.clear();

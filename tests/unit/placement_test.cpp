@@ -238,6 +238,43 @@ TEST_CASE("the home is taken when it fits, else the node with most memory not pr
   }
 }
 
+TEST_CASE(
+    "a node that could not start the VM is the last choice, before home and memory, and is one if nothing else is "
+    "left") {
+  Case it;
+  it.world.own(web, "n2").released = true;
+  it.world.vm(web).home = "n1";
+  it.world.node("n3").memory_total = 1000 * gib;
+  auto& failed_on = it.world.view.owners.at(web).value.failed_on;
+  SECTION("the twin") { CHECK(it.place_web().node == "n1"); }
+  SECTION("not the home") {
+    failed_on = {"n1"};
+    CHECK(it.place_web().node == "n3");
+    CHECK(contains(it.place_web().rejected, "n1: vm1 could not be started there"));
+    CHECK(contains(it.place_web().rejected, "n2: fits, but another is preferred"));
+  }
+  SECTION("not the biggest") {
+    failed_on = {"n1", "n3"};
+    CHECK(it.place_web().node == "n2");
+    CHECK(contains(it.place_web().rejected, "n3: vm1 could not be started there"));
+  }
+  SECTION("the others cannot take it") {
+    failed_on = {"n1"};
+    it.world.lose("n2").lose("n3");
+    CHECK(it.place_web().node == "n1");
+  }
+  SECTION("all have failed: as if none had") {
+    failed_on = {"n1", "n2", "n3"};
+    CHECK(it.place_web().node == "n1");
+  }
+  SECTION("of another VM") {
+    it.world.own(mail, "n2").failed_on = {"n1"};
+    CHECK(it.place_web().node == "n1");
+  }
+  CHECK(has_failed_on(it.world.view, web, "n1") == !failed_on.empty());
+  CHECK_FALSE(has_failed_on(it.world.view, "unknown", "n1"));
+}
+
 TEST_CASE("a VM without memory is placed on an overfull node without wrapping around") {
   Case it;
   it.world.vm(web).memory = 0;

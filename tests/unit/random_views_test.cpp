@@ -191,6 +191,7 @@ class Chaos {
     record.storage_addresses = dice.some(names);
     record.released = dice.one_in(4);
     record.epoch = dice.number();
+    if (dice.one_in(2)) record.failed_on = dice.some(names);
     while (dice.one_in(2))
       record.former.push_back(
           {dice.life(), dice.number(), dice.some(names), dice.instances(), dice.upto(CoverKind::Watchdog)});

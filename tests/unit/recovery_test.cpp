@@ -220,6 +220,16 @@ TEST_CASE("starts that fail for ever leave a list that does not grow") {
   }
 }
 
+TEST_CASE("where a VM could not be started is on record with each owner, until it runs or all were tried") {
+  Case it;
+  it.world.own(web, "n2", 4).released = true;
+  it.world.view.owners.at(web).value.failed_on = {"n3", "n2"};
+  it.n1.round();
+  REQUIRE(it.assign());
+  CHECK(it.assign()->record.owner.node == "n1");
+  CHECK(it.assign()->record.failed_on == std::vector<NodeName>{"n3", "n2"});
+}
+
 TEST_CASE("a VM goes back to its node in the later boot when that fits best") {
   Case it;
   it.world.own(web, "n2").owner.boot = "boot-n2-1";
