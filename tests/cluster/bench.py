@@ -322,20 +322,27 @@ def show(results: list[dict]) -> None:
         print(f"{one['name']:45} median {one['median']:8.3f} {one['unit']}  worst {one['worst']:8.3f}  n {one['n']}{ratio}", flush=True)
 
 
+PARTS = {"lab-timings": with_lab_timings, "default-timings": with_default_timings, "two-of-five": two_of_five_hosts,
+         "osd-cycle": osd_cycle, "flush": flush_ten_images, "jitter": heartbeat_jitter}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
+    parser.add_argument("parts", metavar="PART", nargs="*", help=f"of {', '.join(PARTS)}; without: all")
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--runs", type=int, default=RUNS)
     options = parser.parse_args()
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     results, failed = [], []
-    for part in (with_lab_timings, with_default_timings, two_of_five_hosts, osd_cycle, flush_ten_images, heartbeat_jitter):
+    for name in options.parts or PARTS:
         measured = []
         try:
-            problems = part(options.runs, measured)
+            problems = PARTS[name](options.runs, measured)
         except PROBLEMS as problem:
-            print(f"{part.__name__} FAILED: {problem}", flush=True)
+            print(f"{name} FAILED: {problem}", flush=True)
             problems = [str(problem)]
-        failed += [f"{part.__name__}: {problem}" for problem in problems]
+        failed += [f"{name}: {problem}" for problem in problems]
         show(measured)
         results += measured
         if options.json:                # what is known is kept, whatever comes

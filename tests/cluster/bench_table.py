@@ -1,6 +1,6 @@
 """FIGURES.md from what ./dev bench measured.
 
-    python3 -m tests.cluster.bench_table FILE       of ./dev bench --json FILE
+    python3 -m tests.cluster.bench_table FILE...    of ./dev bench --json FILE; a table of each
 """
 import json
 import sys
@@ -78,15 +78,19 @@ def row(result: dict) -> str:
     return f"| {title(result['name'])} | {' | '.join(shown)} | {GOALS.get(result['name'], '-')} | {result['n']} | {ratio} |"
 
 
-def document(head: str, measured: dict) -> str:
+def table(measured: dict) -> list[str]:
     failed = [f"- A run failed: {problem}" for problem in measured["problems"]] or ["No run failed."]
-    lines = [head.split(BEGIN)[0].rstrip("\n"), "", BEGIN, "", f"Commit {measured['commit']}, {measured['date']}.", "",
-             "| | median | worst | goal | n | against |", "|---|--:|--:|--:|--:|---|", *map(row, ordered(measured["results"])), "", *failed]
+    return ["", f"Commit {measured['commit']}, {measured['date']}.", "",
+            "| | median | worst | goal | n | against |", "|---|--:|--:|--:|--:|---|", *map(row, ordered(measured["results"])), "", *failed]
+
+
+def document(head: str, *measured: dict) -> str:
+    lines = [head.split(BEGIN)[0].rstrip("\n"), "", BEGIN, *(line for one in measured for line in table(one))]
     return "\n".join(lines) + "\n"
 
 
-def main(file: str) -> None:
-    DOCUMENT.write_text(document(DOCUMENT.read_text(), json.loads(Path(file).read_text())))
+def main(*files: str) -> None:
+    DOCUMENT.write_text(document(DOCUMENT.read_text(), *(json.loads(Path(file).read_text()) for file in files)))
 
 
 if __name__ == "__main__":
