@@ -143,8 +143,10 @@ CreateAnswer Libvirt::create(const CreateRequest& request) {
   if (answer.outcome == Outcome::Done) notice_hook(!unused);
 
   const Living after = living(request.uuid, {});
+  // What came too late has not been refused by libvirt: it is no reason to try another host.
+  const Outcome not_there = holds(request.permit) ? Outcome::Refused : Outcome::Unknown;
   if (answer.outcome != Outcome::Unknown && after.certain && after.processes.empty())
-    return {Outcome::Refused, std::nullopt, answer.note.empty() ? "its QEMU ended at once" : answer.note};
+    return {not_there, std::nullopt, answer.note.empty() ? "its QEMU ended at once" : answer.note};
   if (after.processes.size() != 1)
     return {Outcome::Unknown, std::nullopt, answer.note.empty() ? "its QEMU is not in /proc" : answer.note};
   return {answer.outcome == Outcome::Done ? Outcome::Done : Outcome::Unknown, after.processes.front(), answer.note};

@@ -14,6 +14,7 @@ namespace paths = store::paths;
 struct UnitDecisions::Look {
   Trigger trigger;
   std::uint64_t join = 0;             // the store's transaction that was it; 0: it has been announced
+  bool join_found = false;            // its record is there still
   std::optional<std::uint64_t> from;  // what was there at the last look is not new
   std::uint64_t next = 0;             // number after the newest one that is there now
   bool failed = false;                // something could not be read: it is looked again
@@ -32,7 +33,7 @@ void UnitDecisions::round(Incarnation self) {
   const auto& view = cluster_.view();
   if (looking_ || !view.complete) return;
   Trigger now{std::nullopt, self};
-  if (view.leader) now.leader = view.leader->version;
+  if (view.leader && view.leader->value.node == self_) now.leader = view.leader->version;
   if (now == looked_for_) return;
   looking_ = true;
   auto look = std::make_shared<Look>();
@@ -82,7 +83,9 @@ void UnitDecisions::read(const std::shared_ptr<Look>& look, std::vector<std::str
                  fresh = is_new(number)](const store::ReadResult& one) {
       if (alive.expired()) return;
       look->failed = look->failed || one.code == store::ReadCode::Unknown;
-      if (one.code == store::ReadCode::Ok && (fresh || one.entry.created == look->join)) {
+      const bool is_join = one.code == store::ReadCode::Ok && one.entry.created == look->join;
+      look->join_found = look->join_found || is_join;
+      if (one.code == store::ReadCode::Ok && (fresh || is_join)) {
         auto decoded = store::decode<DecisionRecord>(one.entry.data);
         auto* record = std::get_if<DecisionRecord>(&decoded);
         if (record && record->node == self_) look->found[number] = {path, std::move(*record)};
@@ -101,7 +104,7 @@ void UnitDecisions::finish(const Look& look) {
   if (look.failed) return;
   looked_for_ = look.trigger;
   next_ = look.next;
-  if (look.join != 0) keep(look.trigger.incarnation);
+  if (look.join_found) keep(look.trigger.incarnation);
 }
 
 bool UnitDecisions::is_join_announced(Incarnation incarnation) const {

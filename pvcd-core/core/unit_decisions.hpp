@@ -30,7 +30,7 @@ class UnitDecisions {
  private:
   // What such a decision changes: when none of it has, nobody looks.
   struct Trigger {
-    std::optional<Version> leader;
+    std::optional<Version> leader;  // while this node is primary
     Incarnation incarnation = 0;
     bool operator==(const Trigger&) const = default;
   };

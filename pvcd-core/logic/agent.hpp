@@ -32,9 +32,9 @@ struct AgentSettings {
 // So often libvirt may refuse to create a VM before its host gives it back: another one may do it.
 inline constexpr std::uint32_t failed_creates_max = 2;
 
-// So many hosts are tried, then the one that has it is the last resort. There it is tried more often; then it has
-// failed, people are told, and the hosts are tried from the beginning, not before the longest wait between two tries.
-inline constexpr std::size_t failed_nodes_max = 4;
+// When all hosts that fit have been tried the one that has it is the last resort. There it is tried more often; then it
+// has failed, people are told, and the hosts are tried from the beginning, not before the longest wait between two
+// tries.
 inline constexpr std::uint32_t failed_creates_last_max = 8;
 
 // ---------------------------------------------------------------------------------------------------- actions and

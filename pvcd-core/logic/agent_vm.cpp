@@ -58,11 +58,11 @@ Goal AgentVm::goal() const {
   return release_job() ? Goal::HelpRelease : Goal::Nothing;
 }
 
+// Placement takes a host where it has failed last of all: the second time here, no other fits.
 bool AgentVm::is_last_resort() const {
   const auto& failed_on = owner_->value.failed_on;
   const bool nowhere_else = is_pinned(*vm_) || vm_->node_limit == std::vector<NodeName>{in_.self.node};
-  return nowhere_else || failed_on.size() >= failed_nodes_max ||
-         std::find(failed_on.begin(), failed_on.end(), in_.self.node) != failed_on.end();
+  return nowhere_else || std::find(failed_on.begin(), failed_on.end(), in_.self.node) != failed_on.end();
 }
 
 // --------------------------------------------------------------------------------------------------------- its turn

@@ -44,11 +44,15 @@ ReadinessRecord readiness(const NodeRecord& node, const PowerReading& reading,
   return record;
 }
 
-// What would stand in the way of a fence although its BMC answers.
-std::vector<std::string> objections_to(const Round& round, const NodeRecord& node) {
+std::string words_of_watchdog(const Round& round, const NodeRecord& node) {
   const Live* live = live_of(round.view(), node);
-  std::vector<std::string> objections{live ? objection_of_watchdog(*live) : std::string(),
-                                      words_of_addresses(round, node)};
+  return live ? objection_of_watchdog(*live) : std::string();
+}
+
+// What would stand in the way of a fence although its BMC answers. Not asked of every node in every round: addresses
+// are compared with those of all others.
+std::vector<std::string> objections_to(const Round& round, const NodeRecord& node) {
+  std::vector<std::string> objections{words_of_watchdog(round, node), words_of_addresses(round, node)};
   std::erase(objections, "");
   return objections;
 }
@@ -76,7 +80,7 @@ void note_readiness(Round& round, const PowerRead& read) {
 Microseconds interval(const Round& round, const NodeRecord& node, const ReadinessAsked& asked) {
   auto known = round.view().readiness.find(node.name);
   const bool ready = known != round.view().readiness.end() && known->second.value.boot == node.boot &&
-                     known->second.value.fence_ready && objections_to(round, node).empty();
+                     known->second.value.fence_ready && words_of_watchdog(round, node).empty();
   if (ready) return round.settings.readiness_interval;
   return std::min(back_off(round.settings, asked.failures), round.settings.readiness_interval);
 }

@@ -1,6 +1,7 @@
 #include "store/zookeeper_loop.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -25,6 +26,7 @@ constexpr Microseconds reconnect_pause = milliseconds(10);
 // very moment in which its host's VMs wait for this one. A try that was too short is made again after the other
 // servers.
 constexpr Microseconds connect_limit = milliseconds(500);
+constexpr Microseconds no_limit = ~Microseconds{0};
 
 bool same_socket(int left, int right) {
   struct stat left_status {};
@@ -99,10 +101,11 @@ void ZookeeperLoop::turn(int events) {
 }
 
 Microseconds ZookeeperLoop::connect_time_left() {
-  if (zoo_state(handle_) != ZOO_CONNECTING_STATE) return connect_limit;
+  if (zoo_state(handle_) != ZOO_CONNECTING_STATE || !socket_source_) return no_limit;
   const Microseconds passed = boottime_now() - socket_since_;
   if (passed < connect_limit) return connect_limit - passed;
-  hang_up();
+  pollfd one{sd_event_source_get_io_fd(socket_source_), POLLOUT, 0};
+  if (poll(&one, 1, 0) == 0) hang_up();  // who stood still himself may find that it has answered
   return connect_limit;
 }
 

@@ -6,6 +6,7 @@ measured in the same run where there is one; these machines are shared, so compa
 Each part adds to `results` what it has measured as soon as it has it, and returns what failed.
 """
 import argparse
+import itertools
 import json
 import statistics
 import sys
@@ -160,6 +161,10 @@ class Bench(Trials):
 class TwoAtOnce(Bench):
     """Two of five hosts, neither primary nor leader of ZooKeeper: as many as leave it a quorum."""
 
+    def __init__(self, cluster):
+        super().__init__(cluster)
+        self._numbers = itertools.count()
+
     def run(self) -> None:
         self.cut(1, "one_of_five_power_cut_to_start")
         self.cut(2, "two_of_five_power_cut_to_start")
@@ -169,19 +174,24 @@ class TwoAtOnce(Bench):
         self.wait_cluster_ready()
         spared = (self.any_bus().primary(), self.cluster.zookeeper.leader())
         victims = [host for host in self.cluster.hosts if host.name not in spared][:count]
-        vms = {f"vm{len(self.samples.get(name, []))}-{count}-{host.name}": host for host in victims}
+        vms = {f"vm{next(self._numbers)}": host for host in victims}
         uuids = {vm: self.define_small(vm, host.name) for vm, host in vms.items()}
+        try:
+            self._cut(vms, uuids, name)
+        finally:
+            for uuid in uuids.values():
+                self.any_bus().wait_job(self.any_bus().job(vm_path(uuid), "Vm", "Stop"), PATIENCE)
+
+    def _cut(self, vms: dict, uuids: dict[str, str], name: str) -> None:
         for vm, uuid in uuids.items():
             result, message = self.any_bus().start(uuid, PATIENCE)
             if result != "done" or self.where(vm) != [vms[vm].name]:
                 raise LabError(f"Start of {vm} on {vms[vm].name} ended {result}: {message}; it runs on {self.where(vm)}")
         begin = time.time()
-        for host in victims:
+        for host in vms.values():
             host.power_cut()
         wait_for("the VMs to run elsewhere", lambda: all(self.said(begin, f"record {vm} running") for vm in vms), PATIENCE, 0.2)
         self.add(name, max(self.when(begin, f"create {vm} paused") for vm in vms) - begin)
-        for uuid in uuids.values():
-            self.any_bus().wait_job(self.any_bus().job(vm_path(uuid), "Vm", "Stop"), PATIENCE)
 
 
 def default_lab(hosts: int = 3) -> Cluster:

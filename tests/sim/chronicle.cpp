@@ -76,7 +76,7 @@ void Chronicle::changed(const NodeName& author, const Key& key, const Entry* bef
     case Kind::Run: {
       const auto* old = record<RunRecord>(before);
       const auto* now = record<RunRecord>(after);
-      if (now && !now->reason.empty() && (!old || now->attempt > old->attempt))
+      if (now && !now->reason.empty() && now->attempt > (old ? old->attempt : 0))
         note("refuse " + vm_name(key.name) + " on " + author);
       if (now && now->state == VmState::Failed && (!old || old->state != VmState::Failed))
         note("failure of " + vm_name(key.name) + " on " + author);

@@ -55,7 +55,7 @@ void Hypervisor::probe(const ProbeRequest& request, const Reply<DomainProbe>& re
 void Hypervisor::create(const CreateRequest& request, const Reply<CreateAnswer>& reply) {
   if (const auto found = living(request.uuid); !found.empty())
     return reply({Outcome::Refused, found.front()->process, "it lives here already"});
-  if (!holds(request.permit)) return reply({Outcome::Refused, std::nullopt, "the right to act has ended"});
+  if (!holds(request.permit)) return reply({Outcome::Unknown, std::nullopt, "the right to act has ended"});
   if (refuses_to_create) return reply({Outcome::Refused, std::nullopt, "libvirt cannot create it"});
   if (libvirtd_hangs)
     return worker.process.after(create_limit, [reply] {
@@ -63,7 +63,7 @@ void Hypervisor::create(const CreateRequest& request, const Reply<CreateAnswer>&
     });
   if (creating_.contains(request.uuid)) return reply({Outcome::Refused, std::nullopt, "libvirt creates it already"});
   worker.process.after(world_.random.between(milliseconds(100), milliseconds(900)), [this, request, reply] {
-    if (!holds(request.permit)) return reply({Outcome::Refused, std::nullopt, "the right to act ended"});
+    if (!holds(request.permit)) return reply({Outcome::Unknown, std::nullopt, "the right to act ended"});
     if (world_.mishap(2)) {
       create_late(request);
       return reply({Outcome::Unknown, std::nullopt, "the connection to libvirt was lost"});

@@ -1,6 +1,7 @@
 #include "record_rules.hpp"
 
 #include <algorithm>
+#include <set>
 
 namespace pvcd::sim {
 namespace {
@@ -108,9 +109,8 @@ bool is_covered(const Entries& entries, const OwnerRecord& old, const OwnerRecor
 
 // Where it could not be started: told by who gives it back, kept by who places it, until it runs or all were tried.
 Verdict failures_changed(const VmUuid& uuid, const OwnerRecord& old, const OwnerRecord& now) {
-  constexpr std::size_t told_max = 4;
-  if (now.failed_on.size() > told_max)
-    return Broken{"place", uuid + " is said to have failed on more than " + std::to_string(told_max) + " nodes"};
+  if (std::set(now.failed_on.begin(), now.failed_on.end()).size() != now.failed_on.size())
+    return Broken{"place", uuid + " is said to have failed on a node twice"};
   if (now.generation > old.generation && now.failed_on != old.failed_on)
     return Broken{"place", uuid + " is assigned, and where it could not be started is forgotten"};
   return {};

@@ -398,7 +398,7 @@ CreateAnswer SmallWorld::create(std::size_t index, const CreateRequest& request,
   Node& node = nodes_[index];
   for (const Qemu& qemu : node.qemus)
     if (qemu.uuid == request.uuid) return {Outcome::Refused, qemu.process, "it is there already"};
-  if (!may) return {Outcome::Refused, std::nullopt, "it is too late"};
+  if (!may) return {Outcome::Unknown, std::nullopt, "it is too late"};
   const std::uint64_t number = node.boots * 100 + ++node.created;
   node.qemus.push_back({request.uuid,
                         {static_cast<std::int64_t>(number), number},

@@ -177,6 +177,13 @@ TEST_CASE("a new session in the same boot is adopted before the VM is given back
   CHECK_FALSE(it.plans<WriteRun>()->owner->released);
 }
 
+TEST_CASE("however many hosts have failed, the next one that fits is tried") {
+  Failing it;
+  it.world.view.owners.at(web).value.failed_on = {"n1", "n3", "n4", "n5", "n6"};
+  it.gives_back().gone();
+  CHECK(it.released().failed_on == std::vector<NodeName>{"n1", "n3", "n4", "n5", "n6", "n2"});
+}
+
 TEST_CASE("when it comes again, at another generation, it is tried anew") {
   Failing it;
   it.gives_back().gone().written();
@@ -193,7 +200,6 @@ TEST_CASE("when it comes again, at another generation, it is tried anew") {
 TEST_CASE("where no other host is left it is tried more often, with back-off; then it has failed, with a sentence") {
   Failing it;
   SECTION("it has failed here before") { it.world.view.owners.at(web).value.failed_on = {"n1", "n2"}; }
-  SECTION("so many have failed") { it.world.view.owners.at(web).value.failed_on = {"n1", "n3", "n4", "n5"}; }
   SECTION("its disk is here") { it.world.vm(web).disks.push_back({"vdb", DiskKind::Local, "/var/lib/scratch"}); }
   SECTION("it may run nowhere else") { it.world.vm(web).node_limit = {"n2"}; }
   Microseconds pause = seconds(1);
