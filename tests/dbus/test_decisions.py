@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from .client import NO_OPTIONS
+from .client import NO_OPTIONS, ROOT
 from .domains import domain, fresh_uuid
 from .node import NAME
 from .processes import wait_for
@@ -47,8 +47,9 @@ def wait_until_all_is_told(node):
 def test_joins_claims_and_requests_of_people_are_told_and_each_once(node):
     uuid = fresh_uuid()
     node.client.define(domain("told", uuid))
-    node.client.manager("SetMaintenance", "ba{sv}", True, NO_OPTIONS)
-    node.client.manager("SetMaintenance", "ba{sv}", False, NO_OPTIONS)
+    for wanted in (True, False):
+        node.client.manager("SetMaintenance", "ba{sv}", wanted, NO_OPTIONS)
+        wait_for("maintenance", lambda: node.client.get(ROOT, "Manager", "Maintenance") == wanted)
     assert node.client.finish(node.client.vm(uuid, "Start"))[0] == "done"
     node.client.wait_for_vm(uuid, "running")
     what = wait_until_all_is_told(node)
