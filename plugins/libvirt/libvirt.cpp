@@ -9,7 +9,6 @@
 #include "bounded_call.hpp"
 #include "domain_calls.hpp"
 #include "domain_xml.hpp"
-#include "start_token.hpp"
 
 namespace pvcd::libvirt {
 namespace {
@@ -33,7 +32,7 @@ std::string name(const Process& process) { return "QEMU " + std::to_string(proce
 
 void Libvirt::start(Host& host) {
   host_ = &host;
-  forget_start_tokens(start_tokens);
+  forget_start_tokens(start_tokens_);
   facts_ = std::make_unique<DomainFacts>(host, processes_);
   facts_->watch_running();
   connection_ = std::make_shared<Connection>(host.settings().text("uri"));
@@ -131,7 +130,7 @@ CreateAnswer Libvirt::create(const CreateRequest& request) {
 
   if (!connection_->get()) return {Outcome::Refused, std::nullopt, connection_->problem()};
 
-  const StartToken token(start_tokens, request.uuid);
+  const StartToken token(start_tokens_, request.uuid);
   const std::string unguarded = token.leave(request.generation, request.permit.not_after);
   if (!unguarded.empty()) return {Outcome::Refused, std::nullopt, unguarded};
   const Answer answer =

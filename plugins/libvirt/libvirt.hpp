@@ -4,12 +4,15 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "connection.hpp"
 #include "domain_facts.hpp"
 #include "sdk/plugin.hpp"
 #include "sdk/roles.hpp"
+#include "start_token.hpp"
 
 namespace pvcd::libvirt {
 
@@ -17,6 +20,9 @@ class RightToAct;
 
 class Libvirt : public Plugin, public Hypervisor {
  public:
+  explicit Libvirt(std::string start_token_directory = start_tokens)
+      : start_tokens_(std::move(start_token_directory)) {}
+
   void start(Host&) override;
   void stop() noexcept override;
 
@@ -43,6 +49,7 @@ class Libvirt : public Plugin, public Hypervisor {
   void take_news();
   static int on_news(sd_event_source*, int, std::uint32_t, void* plugin);
 
+  const std::string start_tokens_;
   Host* host_ = nullptr;
   Processes processes_;
   std::shared_ptr<Connection> connection_;

@@ -49,7 +49,8 @@ bool has(const std::vector<std::string>& list, const std::string& item) {
 }
 
 // An address that may be another host's, now or later, would shut that one out.
-std::string objection_to(const ClusterView& view, const NodeRecord& node, const std::vector<std::string>& addresses) {
+std::string objection_to_addresses(const ClusterView& view, const NodeRecord& node,
+                                   const std::vector<std::string>& addresses) {
   if (addresses.empty()) return "no storage address of it is recorded";
   for (const std::string& address : addresses)
     for (const auto& [name, other] : view.nodes) {
@@ -92,7 +93,7 @@ std::string objection_to_fencer(const Round& round) {
 std::string objection_to(const Round& round, const NodeRecord& node) {
   if (!frees_anything(round.view(), node)) return "no VM of it has all its disks in Ceph";
   const Targets targets = targets_of(round.view(), node);
-  if (std::string no = objection_to(round.view(), node, targets.addresses); !no.empty()) return no;
+  if (std::string no = objection_to_addresses(round.view(), node, targets.addresses); !no.empty()) return no;
   if (std::string no = objection_to_fencer(round); !no.empty()) return no;
   if (under_way(round) >= round.settings.fences_at_once)
     return std::to_string(round.settings.fences_at_once) + " others are being shut out: it waits for its turn";
@@ -146,7 +147,7 @@ std::vector<std::string> images_without_proof(const ClusterView& view, const Nod
 }  // namespace
 
 std::string objection_to_addresses(const ClusterView& view, const NodeRecord& node) {
-  return objection_to(view, node, node.storage_addresses);
+  return objection_to_addresses(view, node, node.storage_addresses);
 }
 
 bool storage_is_due(const Round& round, const NodeRecord& node, PowerHistory& history, Health state) {
@@ -163,7 +164,7 @@ void fence_storage(Round& round, const NodeRecord& node, PowerHistory& history) 
   const std::string key = key_prefix + node.name;
   if (round.in.now < storage.not_before || round.is_under_way(key)) return;
   Targets targets = targets_of(round.view(), node);
-  if (const std::string no = objection_to(round.view(), node, targets.addresses); !no.empty())
+  if (const std::string no = objection_to_addresses(round.view(), node, targets.addresses); !no.empty())
     return fail(round, history, no);
   storage.began = true;
   const Seen<FenceRecord>& fence = round.view().fences.at(node.name);

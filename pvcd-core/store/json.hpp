@@ -2,7 +2,9 @@
 // Reading is strict about types and ranges and says where something is wrong.
 #pragma once
 
+#include <algorithm>
 #include <concepts>
+#include <cstdint>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -51,54 +53,81 @@ concept Worded = std::is_enum_v<Type> && requires {
 
 }  // namespace of
 
+// What the JSON library does is in json.cpp: put into every function made from these templates, it would take most of
+// the time that the product takes to compile.
+
 // -------------------------------------------------------------------------------------------------------------
 // writing
+
+nlohmann::json as_json(const std::string& text);
+nlohmann::json json_of_word(const char* word);
+nlohmann::json json_of_bool(bool value);
+nlohmann::json json_of_number(double value);
+nlohmann::json json_of_signed(std::int64_t value);
+nlohmann::json json_of_unsigned(std::uint64_t value);
+nlohmann::json empty_list();
+void append(nlohmann::json& list, nlohmann::json&& value);
 
 template <class Type>
 nlohmann::json as_json(const Type& value);
 
 struct Encoder {
-  nlohmann::json object = nlohmann::json::object();
+  Encoder();
+  void put(const std::string& key, nlohmann::json&& value);
 
   template <class Type>
   void required(const char* key, const Type& value) {
-    object[key] = as_json(value);
+    put(key, as_json(value));
   }
   template <class Type>
   void optional(const char* key, const Type& value) {
-    object[key] = as_json(value);
+    put(key, as_json(value));
   }
   template <class Type>
   void optional(const char* key, const std::optional<Type>& value) {
-    if (value) object[key] = as_json(*value);
+    if (value) put(key, as_json(*value));
   }
+
+  nlohmann::json object;
 };
 
 template <class Type>
 nlohmann::json as_json(const Type& value) {
-  using nlohmann::json;
-  if constexpr (std::is_arithmetic_v<Type> || std::same_as<Type, std::string>) {
-    return value;
+  if constexpr (std::same_as<Type, bool>) {
+    return json_of_bool(value);
+  } else if constexpr (std::floating_point<Type>) {
+    return json_of_number(value);
+  } else if constexpr (std::signed_integral<Type>) {
+    return json_of_signed(value);
+  } else if constexpr (std::unsigned_integral<Type>) {
+    return json_of_unsigned(value);
   } else if constexpr (of::Worded<Type>) {
     for (const auto& [member, word] : Words<Type>::list)
-      if (member == value) return word;
+      if (member == value) return json_of_word(word);
     return nullptr;  // not a member: reading will say so
   } else if constexpr (std::is_enum_v<Type>) {
-    return static_cast<std::underlying_type_t<Type>>(value);
+    return as_json(static_cast<std::underlying_type_t<Type>>(value));
   } else if constexpr (of::Optional<Type>) {
-    return value ? as_json(*value) : json(nullptr);
+    if (!value) return nullptr;
+    return as_json(*value);
   } else if constexpr (of::Object<Type>) {
-    json object = json::object();
-    for (const auto& [key, each] : value) object[key] = as_json(each);
-    return object;
+    Encoder encoder;
+    for (const auto& [key, each] : value) encoder.put(key, as_json(each));
+    return std::move(encoder.object);
   } else if constexpr (of::List<Type> || of::Map<Type>) {
-    json list = json::array();
-    for (const auto& each : value) list.push_back(as_json(each));
+    nlohmann::json list = empty_list();
+    for (const auto& each : value) append(list, as_json(each));
     return list;
   } else if constexpr (of::Pair<Type>) {
-    return json::array({as_json(value.first), as_json(value.second)});
+    nlohmann::json list = empty_list();
+    append(list, as_json(value.first));
+    append(list, as_json(value.second));
+    return list;
   } else if constexpr (of::Variant<Type>) {
-    return json::array({value.index(), std::visit([](const auto& one) { return as_json(one); }, value)});
+    nlohmann::json list = empty_list();
+    append(list, as_json(value.index()));
+    append(list, std::visit([](const auto& one) { return as_json(one); }, value));
+    return list;
   } else if constexpr (std::same_as<Type, std::monostate>) {
     return nullptr;
   } else {
@@ -126,6 +155,17 @@ inline void expect(bool matches, const char* problem) {
   if (!matches) throw Mismatch{"", problem};
 }
 
+using Members = std::map<std::string, const nlohmann::json*>;
+
+void read_json(const nlohmann::json& from, bool& value);
+void read_json(const nlohmann::json& from, double& value);
+void read_json(const nlohmann::json& from, std::string& value);
+std::int64_t read_signed(const nlohmann::json& from, std::int64_t least, std::int64_t largest);
+std::uint64_t read_unsigned(const nlohmann::json& from, std::uint64_t largest);
+const std::string& read_word(const nlohmann::json& from);
+std::vector<const nlohmann::json*> read_list(const nlohmann::json& from);  // they live as long as `from`
+Members read_object(const nlohmann::json& from);
+
 template <class Type>
 void read_json(const nlohmann::json& from, Type& value);
 
@@ -137,51 +177,52 @@ void read_json(const nlohmann::json& from, Type& value, const std::string& place
 }
 
 struct Decoder {
-  const nlohmann::json& object;
-
   template <class Type>
   void required(const char* key, Type& value) {
-    if (!object.contains(key)) throw Mismatch{key, "is missing"};
-    optional(key, value);
+    const nlohmann::json* found = find(key);
+    if (!found) throw Mismatch{key, "is missing"};
+    read_json(*found, value, key);
   }
   template <class Type>
   void optional(const char* key, Type& value) {
-    if (auto found = object.find(key); found != object.end()) read_json(*found, value, key);
+    if (const nlohmann::json* found = find(key)) read_json(*found, value, key);
   }
+
+  const nlohmann::json* find(const char* key) const;
+
+  const nlohmann::json& object;
 };
 
 namespace of {
 
 template <Integer Type>
 void read_integer(const nlohmann::json& from, Type& value) {
+  using Limits = std::numeric_limits<Type>;
   // No number of ours comes near the end of its type; one that does would begin at 0 again where it counts up.
-  constexpr auto largest = std::numeric_limits<std::int64_t>::max();
-  expect(from.is_number_integer(), "must be a whole number");
-  const bool fits = from.is_number_unsigned() ? std::cmp_less_equal(from.get<std::uint64_t>(), largest) &&
-                                                    std::in_range<Type>(from.get<std::uint64_t>())
-                                              : std::in_range<Type>(from.get<std::int64_t>());
-  expect(fits, "is out of range");
-  value = from.get<Type>();
+  constexpr std::uint64_t largest = std::min<std::uint64_t>(Limits::max(), std::numeric_limits<std::int64_t>::max());
+  if constexpr (std::signed_integral<Type>)
+    value = static_cast<Type>(read_signed(from, Limits::min(), largest));
+  else
+    value = static_cast<Type>(read_unsigned(from, largest));
 }
 
 template <Worded Type>
-void read_word(const nlohmann::json& from, Type& value) {
-  expect(from.is_string(), "must be a word");
+void read_worded(const nlohmann::json& from, Type& value) {
+  const std::string& text = read_word(from);
   for (const auto& [member, word] : Words<Type>::list) {
-    if (from.get_ref<const std::string&>() != word) continue;
+    if (text != word) continue;
     value = member;
     return;
   }
-  throw Mismatch{"", "has the unknown word '" + from.get<std::string>() + "'"};
+  throw Mismatch{"", "has the unknown word '" + text + "'"};
 }
 
 template <class Type>
-void read_list(const nlohmann::json& from, Type& values) {
-  expect(from.is_array(), "must be a list");
+void read_each(const nlohmann::json& from, Type& values) {
   std::size_t count = 0;
-  for (const auto& each : from) {
+  for (const nlohmann::json* each : read_list(from)) {
     std::remove_const_t<typename Type::value_type> value{};
-    read_json(each, value, "[" + std::to_string(count++) + "]");
+    read_json(*each, value, "[" + std::to_string(count++) + "]");
     values.insert(values.end(), std::move(value));
   }
 }
@@ -189,8 +230,14 @@ void read_list(const nlohmann::json& from, Type& values) {
 template <class Type>
 void read_pairs(const nlohmann::json& from, Type& values) {
   std::vector<std::pair<typename Type::key_type, typename Type::mapped_type>> pairs;
-  read_list(from, pairs);
+  read_each(from, pairs);
   for (auto& pair : pairs) values.insert(std::move(pair));
+}
+
+inline std::vector<const nlohmann::json*> read_two(const nlohmann::json& from, const char* problem) {
+  std::vector<const nlohmann::json*> two = read_list(from);
+  expect(two.size() == 2, problem);
+  return two;
 }
 
 template <std::size_t Index = 0, class Type>
@@ -207,19 +254,10 @@ void read_alternative(std::size_t index, const nlohmann::json& from, Type& value
 
 template <class Type>
 void read_json(const nlohmann::json& from, Type& value) {
-  if constexpr (std::same_as<Type, bool>) {
-    expect(from.is_boolean(), "must be true or false");
-    value = from.get<bool>();
-  } else if constexpr (std::same_as<Type, double>) {
-    expect(from.is_number(), "must be a number");
-    value = from.get<double>();
-  } else if constexpr (std::same_as<Type, std::string>) {
-    expect(from.is_string(), "must be a text");
-    value = from.get<std::string>();
-  } else if constexpr (of::Integer<Type>) {
+  if constexpr (of::Integer<Type>) {
     of::read_integer(from, value);
   } else if constexpr (of::Worded<Type>) {
-    of::read_word(from, value);
+    of::read_worded(from, value);
   } else if constexpr (std::is_enum_v<Type>) {
     std::underlying_type_t<Type> number{};
     of::read_integer(from, number);
@@ -228,19 +266,18 @@ void read_json(const nlohmann::json& from, Type& value) {
     if (from.is_null()) return value.reset();
     read_json(from, value.emplace());
   } else if constexpr (of::Object<Type>) {
-    expect(from.is_object(), "must be an object");
-    for (const auto& [key, each] : from.items()) read_json(each, value[key], key);
+    for (const auto& [key, each] : read_object(from)) read_json(*each, value[key], key);
   } else if constexpr (of::Map<Type>) {
     of::read_pairs(from, value);
   } else if constexpr (of::List<Type>) {
-    of::read_list(from, value);
+    of::read_each(from, value);
   } else if constexpr (of::Pair<Type>) {
-    expect(from.is_array() && from.size() == 2, "must be a pair");
-    read_json(from[0], value.first);
-    read_json(from[1], value.second);
+    const auto two = of::read_two(from, "must be a pair");
+    read_json(*two[0], value.first);
+    read_json(*two[1], value.second);
   } else if constexpr (of::Variant<Type>) {
-    expect(from.is_array() && from.size() == 2 && from[0].is_number_unsigned(), "must be a number and a value");
-    of::read_alternative(from[0].get<std::size_t>(), from[1], value);
+    const auto two = of::read_two(from, "must be a number and a value");
+    of::read_alternative(read_unsigned(*two[0], std::numeric_limits<std::int64_t>::max()), *two[1], value);
   } else if constexpr (std::same_as<Type, std::monostate>) {
     expect(from.is_null(), "must be nothing");
   } else {

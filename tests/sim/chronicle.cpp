@@ -78,6 +78,8 @@ void Chronicle::changed(const NodeName& author, const Key& key, const Entry* bef
       const auto* now = record<RunRecord>(after);
       if (now && !now->reason.empty() && now->attempt > (old ? old->attempt : 0))
         note("refuse " + vm_name(key.name) + " on " + author);
+      else if (now && now->state == VmState::Starting && !now->reason.empty() && (!old || old->reason.empty()))
+        note("delay of " + vm_name(key.name) + " on " + author);
       if (now && now->state == VmState::Failed && (!old || old->state != VmState::Failed))
         note("failure of " + vm_name(key.name) + " on " + author);
       return;

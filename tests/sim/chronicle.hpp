@@ -37,6 +37,7 @@ inline constexpr const char* act_patterns[] = {
     "create <vm> on <node>",
     "<vm> runs on <node>",
     "<vm> ends on <node>",
+    "delay of <vm> on <node>",
     "refuse <vm> on <node>",
     "failure of <vm> on <node>",
     "release <vm> by <node>",

@@ -3,9 +3,10 @@
 
     mutants.py BUILD [--seeds N] [--json FILE] [--junit FILE] [PATCH...]
 
-A patch begins with a comment that names the real bug, and "story: NAME" when only that story can find it. What the build compiled is not touched: only the files that a patch
-changes (with a header, all) are compiled again and linked with the rest. Without PATCH: all of tests/sim/mutants. Prints by which seed
-each was found, or that a small world or a story found it; exit status 1 if nothing did.
+A patch begins with a comment that names the real bug, and "story: NAME" when only that story can find it. What the build
+compiled is not touched: only the files that a patch changes (with a header, all) are compiled again and linked with the rest.
+Without PATCH: all of tests/sim/mutants. Prints by which seed each was found, or that a small world or a story found it; exit
+status 1 if nothing did.
 """
 import argparse
 import json

@@ -283,6 +283,12 @@ struct Crowd : Agent {
     world.view.runs[uuid(number)] = {write->record, write->replaces ? *write->replaces + 1 : 40};
     tell(number, Written{true, ""});
   }
+  void refuse(int number) {
+    HookVerdict refusal;
+    refusal.verdict = Verdict::Refuse;
+    tell(number, refusal);
+    round();
+  }
 };
 
 }  // namespace
@@ -310,10 +316,7 @@ TEST_CASE("a host starts so many VMs at the same time, the most important first,
   CHECK(it.idle());  // told once
 
   SECTION("a place gets free by a refusal: the next one looks again, then begins") {
-    HookVerdict refusal;
-    refusal.verdict = Verdict::Refuse;
-    it.tell(4, refusal);
-    it.round();
+    it.refuse(4);
     REQUIRE(it.plan_of<Probe>(2));
     CHECK_FALSE(it.plan_of<Probe>(3));
     it.nothing_runs(2);
@@ -323,10 +326,7 @@ TEST_CASE("a host starts so many VMs at the same time, the most important first,
   }
   SECTION("a more important one comes: it is the next") {
     it.world.vm(Crowd::uuid(3)).priority = 5;
-    HookVerdict refusal;
-    refusal.verdict = Verdict::Refuse;
-    it.tell(4, refusal);
-    it.round();
+    it.refuse(4);
     CHECK(it.plan_of<Probe>(3));
     CHECK_FALSE(it.plan_of<Probe>(2));
   }

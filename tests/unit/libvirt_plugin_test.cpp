@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "fake_host.hpp"
 #include "plugins/libvirt/bounded_call.hpp"
 #include "plugins/libvirt/domain_calls.hpp"
 #include "plugins/libvirt/domain_xml.hpp"
@@ -423,7 +424,8 @@ TEST_CASE("libvirt: facts follow libvirt while a process lives, and the process 
 TEST_CASE("libvirt: without libvirt, living and gone are still told apart, and destroy kills exactly the victim") {
   TestHost host;
   host.values.uri = "qemu+unix:///system?socket=/nonexistent/pvcd-test-socket";
-  Libvirt plugin;
+  const test::Folder folder;
+  Libvirt plugin(folder.path.string());
   const VmUuid vm = random_uuid();
   LookAlike qemu(vm);
   plugin.start(host);
@@ -457,9 +459,31 @@ TEST_CASE("libvirt: without libvirt, living and gone are still told apart, and d
   plugin.stop();
 }
 
+TEST_CASE("libvirt: a create that came too late has not been refused by libvirt: no other host is tried for it") {
+  virSetErrorFunc(nullptr, [](void*, virErrorPtr) {});
+  TestHost host;
+  const test::Folder folder;
+  Libvirt plugin(folder.path.string());
+  plugin.start(host);
+  const std::string nonsense = "<domain type='test'><name>vm1</name></domain>";
+  REQUIRE(host.turn_until([&] {
+    return plugin.create({for_a_minute(), random_uuid(), nonsense, 1}).note.find("no connection") == std::string::npos;
+  }));
+
+  const CreateAnswer refused = plugin.create({for_a_minute(), random_uuid(), nonsense, 1});
+  CHECK(refused.outcome == Outcome::Refused);
+  CHECK_THAT(refused.note, Contains("libvirt did not create the domain: "));
+  const CreateAnswer late = plugin.create({{boottime_now(), 1}, random_uuid(), nonsense, 1});
+  CHECK(late.outcome == Outcome::Unknown);
+  CHECK_THAT(late.note, Contains("the right to act has ended"));
+  CHECK(std::filesystem::is_empty(folder.path));  // no leave to start is left behind
+  plugin.stop();
+}
+
 TEST_CASE("libvirt: destroying one of two QEMUs with one UUID spares the other") {
   TestHost host;
-  Libvirt plugin;
+  const test::Folder folder;
+  Libvirt plugin(folder.path.string());
   const VmUuid vm = random_uuid();
   LookAlike victim(vm), other(vm);
   plugin.start(host);
