@@ -23,6 +23,7 @@ def lab_stage(switched: bool = False) -> Path:
     unit = next(stage.glob("**/systemd/system/pvcd.target")).with_name("pvcd-fake.service")
     subprocess.run(["units/make-unit", "units/plugin.service.in", "/dev/null", unit, ROLE_HOOK, "/usr/libexec/pvcd"], check=True)
     (stage / SCRIPT.lstrip("/")).mkdir(parents=True)
+    subprocess.run(["chown", "-R", f"--reference={BUILD}", stage], check=True)     # root makes it in the folder of whoever builds
     return stage
 
 
