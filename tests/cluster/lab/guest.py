@@ -16,6 +16,7 @@ from .process import LabError, wait_for
 from .spec import POOL, Spec
 from .supervisor import GUEST_FILES
 
+_KERNEL = Path("build/guest-kernel")          # unpacked by ./dev
 _SECTOR = 512
 _SECTORS = 2048
 
@@ -102,10 +103,10 @@ class Guests:
 
     def build(self) -> None:
         """Put kernel and archive where every host has them as /srv/lab."""
-        kernel = _cloud_kernel()
+        kernel = _kernel_version()
         directory = self._spec.dir / "guest"
         directory.mkdir()
-        (directory / "vmlinuz").write_bytes(Path(f"/boot/vmlinuz-{kernel}").read_bytes())
+        (directory / "vmlinuz").write_bytes((_KERNEL / f"boot/vmlinuz-{kernel}").read_bytes())
         (directory / "initrd").write_bytes(_archive(_guest_tree(kernel)))
 
     def xml(self, name: str, uuid: str, image: str | None = None, mem_mib: int = 96) -> str:
@@ -184,11 +185,11 @@ def _console(name: str) -> str:
     return f"/var/log/libvirt/qemu/{name}.console"
 
 
-def _cloud_kernel() -> str:
-    kernels = [path.name for path in Path("/lib/modules").glob("*cloud*") if Path(f"/boot/vmlinuz-{path.name}").exists()]
-    if not kernels:
-        raise LabError("no kernel for the guests: install linux-image-cloud-amd64")
-    return max(kernels, key=lambda kernel: [int(number) for number in re.findall(r"\d+", kernel)])
+def _kernel_version() -> str:
+    kernels = [path.name.removeprefix("vmlinuz-") for path in (_KERNEL / "boot").glob("vmlinuz-*")]
+    if len(kernels) != 1:
+        raise LabError(f"{_KERNEL} holds no kernel for the guests, or several: remove it, then ./dev build")
+    return kernels[0]
 
 
 def _guest_tree(kernel: str) -> list[tuple[str, int, bytes]]:
@@ -199,7 +200,7 @@ def _guest_tree(kernel: str) -> list[tuple[str, int, bytes]]:
              ("bin/busybox", 0o100755, Path("/bin/busybox").read_bytes())]
     tree += [(f"bin/{applet}", 0o120777, b"busybox") for applet in _APPLETS]
     for number, module in enumerate(_MODULES, 10):
-        path = Path(f"/lib/modules/{kernel}/kernel/{module}.ko")
+        path = _KERNEL / f"lib/modules/{kernel}/kernel/{module}.ko"
         if path.exists():               # else it is built into this kernel
             tree.append((f"modules/{number}-{path.name}", 0o100644, path.read_bytes()))
     return tree
