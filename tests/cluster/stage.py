@@ -16,7 +16,7 @@ def lab_stage(switched: bool = False) -> Path:
     stage = BUILD / ("lab-stage-switched" if switched else "lab-stage")
     shutil.rmtree(stage, ignore_errors=True)
     shutil.copytree(BUILD / "stage", stage, symlinks=True)
-    plugins = next(stage.glob("usr/lib/*/pvcd/plugins"))
+    plugins = next(stage.glob("usr/lib*/**/pvcd/plugins"))     # lib64 where dpkg-dev is not installed
     shutil.copy(BUILD / "plugins" / "fake.so", plugins)
     if switched:
         shutil.copy(BUILD / "pvcd-core/core/pvcd-core-switched", stage / "usr/libexec/pvcd/pvcd-core")
