@@ -85,12 +85,7 @@ class Bench(Trials):
     def power_cut(self, suffix: str = "", primary: bool = False, leader: bool = False) -> None:
         self.prepare()
         victim = self.owner()
-        if primary:
-            self.make_primary(victim)
-        if leader:
-            self.make_zookeeper_leader(victim)
-        elif self.cluster.zookeeper.leader() == victim:
-            self.make_zookeeper_leader(self.another(victim))
+        self.give_roles(victim, primary, leader)
         count = self.cluster.guests.disk_state(IMAGE)
         begin = time.time()
         self.cluster.host(victim).power_cut()
@@ -115,8 +110,7 @@ class Bench(Trials):
         """Nobody can say that the host is off: it is shut out of its disks."""
         self.prepare()
         victim = self.owner()
-        if self.cluster.zookeeper.leader() == victim:
-            self.make_zookeeper_leader(self.another(victim))
+        self.give_roles(victim, primary=False, leader=False)
         begin = time.time()
         self.cluster.bmc(victim).dead()
         self.cluster.host(victim).power_cut()

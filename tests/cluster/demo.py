@@ -2,6 +2,7 @@
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -27,11 +28,10 @@ def begin(name: str) -> None:
     print(f"\n== {name}", flush=True)
 
 
-def show(steps) -> None:
-    for step in steps:
-        print(f"\n{'ok    ' if step.ok else 'FAILED'} {step.name} ({step.seconds:.1f} s)")
-        for line in step.evidence:
-            print(f"       {line}")
+def end(step) -> None:
+    print(f"   {'ok' if step.ok else 'FAILED'} after {step.seconds:.1f} s; what was decided, and why:")
+    for line in step.evidence:
+        print(f"       {line}", flush=True)
 
 
 def how_to_look_around(guest_on: str) -> None:
@@ -49,33 +49,41 @@ The cluster is still up. Look around (n1, n2, n3):
   {name}./dev down        takes it away""")
 
 
+def take_away(cluster) -> str:
+    """What could not be taken away, so that the story is told all the same."""
+    try:
+        cluster.down()
+    except LabError as problem:
+        print(f"not everything could be taken away: {problem}", file=sys.stderr)
+        return str(problem)
+    return ""
+
+
 def main() -> int:
     options = arguments()
     began = time.monotonic()
     sabotage = SABOTAGES.get(options.sabotage)
     expected = sabotage.steps if sabotage else STEPS
     cluster = lab(sabotage)
-    steps, booted = [], False
+    steps, booted, left = [], False, ""
+    for number in (signal.SIGTERM, signal.SIGHUP):          # a closed terminal must not leave three hosts running
+        signal.signal(number, lambda number, frame: sys.exit(128 + number))
     try:
         cluster.up(report=lambda text: print(text, flush=True))
         booted = True
-        if sabotage:
-            steps = play_sabotage(sabotage, cluster, tell, begin)
-        else:
-            steps = play(Story(cluster, tell), begin=begin)
-        show(steps)
+        steps = play_sabotage(sabotage, cluster, tell, begin, end) if sabotage else play(Story(cluster, tell), begin=begin, end=end)
+        if options.keep:
+            how_to_look_around(next((host.name for host in cluster.hosts if any(qemu.name == "web1" for qemu in host.qemu_pids())), "n1"))
     except LabError as problem:
         print(f"the lab failed: {problem}", file=sys.stderr)
     finally:
-        if not options.keep:
-            cluster.down()
-    ok = len(steps) == len(expected) and all(step.ok for step in steps)
+        if not (options.keep and booted):
+            left = take_away(cluster)
+    ok = len(steps) == len(expected) and all(step.ok for step in steps) and not left
     seconds = round(time.monotonic() - began, 1)
     if options.json:
         result = {"ok": ok, "seconds": seconds, "steps": [vars(step) for step in steps]}
         Path(options.json).write_text(json.dumps(result, indent=2) + "\n")
-    if options.keep and booted:
-        how_to_look_around(next((host.name for host in cluster.hosts if host.qemu_pids()), "n1"))
     print(f"\n{'The story came true' if ok else 'The story FAILED'} in {seconds} s.")
     return 0 if ok else 1
 

@@ -39,8 +39,8 @@ class Sabotage:
 
 
 SABOTAGES = {
-    # A second guard holds: a QEMU is created paused, and ends because a stranger watches its disk. It is no refusal that names the owner.
-    "pre-start-hook-off": Sabotage("4 doctored records", "the reason does not name", "mutants/refusal-proceeds.patch", ("pre-start-hook-off",)),
+    # librbd is a second guard: it breaks the dead client's lock itself, but late and for an hour only.
+    "pre-start-hook-off": Sabotage("2 QEMU killed on n1", "pvcd has not flushed the locks", "mutants/refusal-proceeds.patch", ("pre-start-hook-off",)),
     "bmc-stays-on": Sabotage("3 power cut of n1", "has carried out no off", "stories/d4-bmc-lies", story=BmcStaysOn),
     "evidence-check-off": Sabotage(LIE[0], "another QEMU writes", "mutants/accepted-counts-as-off.patch", ("accepted-counts-as-off",), steps=[PREPARE, LIE]),
     "epoch-check-off": Sabotage(LATE[0], "was taken at epoch", "mutants/epoch-check-removed.patch", ("epoch-check-off",), steps=[PREPARE, LATE], config=PATIENT),
@@ -54,8 +54,8 @@ def lab(sabotage: Sabotage | None = None) -> Cluster:
     return Cluster(stage=str(lab_stage(switched)), pvcd=True, pvcd_units=UNITS, config=CONFIG | {"pvcd": pvcd})
 
 
-def play_sabotage(sabotage: Sabotage, cluster: Cluster, tell, begin=lambda name: None) -> list[Step]:
+def play_sabotage(sabotage: Sabotage, cluster: Cluster, tell, begin=lambda name: None, end=lambda step: None) -> list[Step]:
     story = sabotage.story(cluster, tell)
     story.sabotage = sabotage.switches
     story.switch(*sabotage.switches)
-    return play(story, sabotage.steps, begin)
+    return play(story, sabotage.steps, begin, end)

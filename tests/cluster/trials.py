@@ -1,7 +1,6 @@
 """What the story leaves out because it takes longer or lies to the cluster: BMCs that lie, hosts that freeze and thaw, a
 primary that dies at the worst moment, a wrong configuration, writes that come late. Each trial begins with web1 running.
 """
-import json
 import signal
 import time
 
@@ -220,7 +219,7 @@ class Trials(Story):
         require(self.generation() > generation, "web1 moved within a generation")
         require(self.where() == [self.owner()], f"web1 has a QEMU on {self.where()}, its owner is {self.owner()}")
         require(self.cluster.host(broken).is_on() and len(self.offs(broken)) == offs, f"{broken} was switched off for it")
-        self.require_blocklisted(stale)
+        self.require_flushed(stale)
         given_back = [one for one in self.store("decisions").values()
                       if one["what"] == "give web1 back" and one["node"] == broken]
         require(given_back, f"no decision says that {broken} has given web1 back")
@@ -243,11 +242,6 @@ class Trials(Story):
     def repair_emulator(self) -> None:
         self.cluster.host(self._without_emulator).run("umount", EMULATOR, check=False)
         self._without_emulator = ""
-
-    def evidence_kind(self, boot: str) -> str:
-        entries = self.cluster.zookeeper.dump_store(f"{STORE}/evidence")
-        entry = entries.get(f"{STORE}/evidence/{boot}")
-        return json.loads(entry["data"])["kind"] if entry else ""
 
     def is_shut_out(self, name: str) -> bool:
         return f"{self.cluster.spec.address(name)}:0/0" in [entry["address"] for entry in self.cluster.ceph.blocklist()]
@@ -327,16 +321,8 @@ class Trials(Story):
     def offs(self, name: str) -> list:
         return [act for act in self.cluster.bmc(name).acts() if act.command == "off"]
 
-    def store(self, directory: str) -> dict[str, dict]:
-        return {path.rsplit("/", 1)[1]: json.loads(entry["data"])
-                for path, entry in self.cluster.zookeeper.dump_store(f"{STORE}/{directory}").items()
-                if path != f"{STORE}/{directory}"}
-
     def fences(self) -> dict[str, dict]:
         return self.store("fences")
-
-    def leader(self) -> dict:
-        return json.loads(self.cluster.zookeeper.dump_store(f"{STORE}/leader")[f"{STORE}/leader"]["data"])
 
     def is_deciding(self, name: str) -> bool:
         """Its core stands still in the late write."""

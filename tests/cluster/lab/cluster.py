@@ -7,6 +7,7 @@ Everything is below one control group, one prefix of network namespaces, and one
 no record of what was started: it removes all of it, also after the driver was killed at any moment.
 """
 import os
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +26,9 @@ from .watchdog import Watchdog
 from .zookeeper import ZooKeeper
 
 _PROPAGATE = Path("/run/systemd/nspawn/propagate")
+
+
+_claimed: dict[str, socket.socket] = {}         # the labs of this process, by prefix
 
 
 class Cluster:
@@ -69,6 +73,7 @@ class Cluster:
         """Start everything and wait until it works; what a killed run left is removed first."""
         if os.geteuid() != 0:
             raise LabError("the lab needs root")
+        self._claim()
         self.down()
         begin = time.monotonic()
 
@@ -80,6 +85,17 @@ class Cluster:
             self.down()
             raise
         return self
+
+    def _claim(self) -> None:
+        """What another process is using is not swept away as the trace of a killed run. The name goes with the process, whatever ends it."""
+        if self.spec.prefix in _claimed:
+            return
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0{self.spec.prefix}-lab")
+        except OSError as taken:
+            raise LabError("another run uses this lab; PVCD_LAB=name gives a second one") from taken
+        _claimed[self.spec.prefix] = claim
 
     def _start(self, say) -> None:
         self._make_state()

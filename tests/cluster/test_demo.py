@@ -1,0 +1,39 @@
+"""./dev demo as a process: what it says, how it ends, what it leaves."""
+import json
+import signal
+import subprocess
+
+import pytest
+
+from .lab.process import LabError
+from .sabotage import lab
+
+
+@pytest.mark.parametrize("ended_by", ["itself", signal.SIGTERM, signal.SIGKILL])
+def test_a_demo_says_what_failed_and_leaves_nothing(tmp_path, monkeypatch, ended_by):
+    """As a user calls it. The sabotage is one of the world, so that it ends in the third step; ended earlier, hosts and guests run."""
+    monkeypatch.setenv("PVCD_LAB", "demo")
+    result = tmp_path / "demo.json"
+    demo = subprocess.Popen(["./dev", "demo", "--sabotage", "bmc-stays-on", "--json", result], stdout=subprocess.PIPE, text=True)
+    said = ""
+    for line in demo.stdout:
+        said += line
+        if ended_by != "itself" and "power cut of n1" in line and "==" not in line:
+            with pytest.raises(LabError, match="another run uses this lab"):
+                lab().up()
+            demo.send_signal(ended_by)
+    if ended_by == "itself":
+        assert demo.wait() == 1, said
+        told = json.loads(result.read_text())
+        assert told["ok"] is False and told["seconds"] > 0
+        assert [step["ok"] for step in told["steps"]] == [True, True, False]
+        assert set(told["steps"][0]) == {"name", "ok", "seconds", "evidence"}
+        assert any("record web1 running" in line for line in told["steps"][0]["evidence"]), told["steps"][0]
+        assert "The story FAILED" in said
+    else:
+        assert demo.wait() != 0, said
+    cluster = lab()
+    if ended_by == signal.SIGKILL:                  # nobody was left to clean up: the next run or ./dev down does
+        assert cluster.leftovers()
+        subprocess.run(["./dev", "down"], check=True)
+    assert not cluster.leftovers(), said
