@@ -70,7 +70,6 @@ const T& Table::get(std::string_view key) const {
 
 std::string Table::text(std::string_view key) const { return get<std::string>(key); }
 std::int64_t Table::number(std::string_view key) const { return get<std::int64_t>(key); }
-bool Table::flag(std::string_view key) const { return get<bool>(key); }
 std::vector<std::string> Table::list(std::string_view key) const { return get<std::vector<std::string>>(key); }
 
 std::vector<std::string> Table::tables(std::string_view kind) const {
@@ -162,9 +161,6 @@ class TableReader {
         return text(node, key, full);
       case KeyType::Number:
         return number(node, key, full);
-      case KeyType::Flag:
-        if (!node.is_boolean()) fail(node, full, "must be true or false");
-        return node.as_boolean()->get();
       case KeyType::List:
         return list(node, key, full);
     }

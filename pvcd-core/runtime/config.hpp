@@ -21,13 +21,13 @@
 
 namespace pvcd::runtime {
 
-enum class KeyType { Text, Number, Flag, List };
+enum class KeyType { Text, Number, List };
 enum class Need { Default, Required, Optional };  // Optional: empty when not given
 
 // What a text or list must look like beyond its type.
 enum class Form { Any, NodeName, PluginName, Uuid, Address, SecretFile };
 
-using Value = std::variant<std::string, std::int64_t, bool, std::vector<std::string>>;
+using Value = std::variant<std::string, std::int64_t, std::vector<std::string>>;
 
 struct Key {
   std::string_view file;   // "pvcd", a plugin's name, or any_plugin
@@ -57,7 +57,6 @@ class Table : public Settings {
  public:
   std::string text(std::string_view key) const override;
   std::int64_t number(std::string_view key) const override;
-  bool flag(std::string_view key) const override;
   std::vector<std::string> list(std::string_view key) const override;
   std::vector<std::string> tables(std::string_view kind) const override;
   const Settings& table(std::string_view kind, std::string_view name) const override;

@@ -139,8 +139,6 @@ std::string_view name_of(KeyType type) {
       return "text";
     case KeyType::Number:
       return "number";
-    case KeyType::Flag:
-      return "flag";
     case KeyType::List:
       return "list";
   }
@@ -150,7 +148,6 @@ std::string_view name_of(KeyType type) {
 std::string printed(const Value& value) {
   if (const auto* text_value = std::get_if<std::string>(&value)) return *text_value;
   if (const auto* number_value = std::get_if<std::int64_t>(&value)) return std::to_string(*number_value);
-  if (const auto* flag_value = std::get_if<bool>(&value)) return *flag_value ? "true" : "false";
   std::string joined;
   for (const std::string& item : std::get<List>(value)) joined += (joined.empty() ? "" : ",") + item;
   return joined;
