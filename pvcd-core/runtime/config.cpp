@@ -16,6 +16,7 @@
 
 #include "runtime/names.hpp"
 #include "sdk/self_fence.hpp"
+#include "sdk/store_access.hpp"
 
 namespace pvcd::runtime {
 
@@ -47,6 +48,8 @@ std::string form_error(Form form, const std::string& text) {
       return names::is_uuid(text) ? "" : "\"" + text + "\" is no UUID: write 8-4-4-4-12 hexadecimal digits";
     case Form::Address:
       return is_address(text) ? "" : "\"" + text + "\" is no IP address: write 192.0.2.11 or 2001:db8::11, no name";
+    case Form::Server:
+      return host_and_port(text) ? "" : "\"" + text + "\" is no server: write n1:2181 or [2001:db8::11]:2181";
     case Form::SecretFile:
       return text.starts_with("/") ? "" : "\"" + text + "\" is no absolute path";
   }

@@ -25,7 +25,7 @@ enum class KeyType { Text, Number, List };
 enum class Need { Default, Required, Optional };  // Optional: empty when not given
 
 // What a text or list must look like beyond its type.
-enum class Form { Any, NodeName, PluginName, Uuid, Address, SecretFile };
+enum class Form { Any, NodeName, PluginName, Uuid, Address, Server, SecretFile };
 
 using Value = std::variant<std::string, std::int64_t, std::vector<std::string>>;
 

@@ -54,7 +54,8 @@ const Key keys[] = {
     text("pvcd", "node", "system_uuid", Need::Optional, "", "DMI system UUID, where the firmware does not show it.",
          Form::Uuid),
 
-    list("pvcd", "store", "servers", Need::Required, {}, "ZooKeeper servers, host:port."),
+    form(list("pvcd", "store", "servers", Need::Required, {}, "ZooKeeper servers, host:port; IPv6 as [address]:port."),
+         Form::Server),
     number("pvcd", "store", "session_timeout_ms", 6000, 2000, 10 * minute_ms, ms,
            "T: a node whose session is silent for so long has lost it."),
     number("pvcd", "store", "server_tick_ms", 400, 50, minute_ms, ms, "tickTime of the ZooKeeper servers."),

@@ -211,6 +211,16 @@ TEST_CASE("an address is an address: what Ceph lists is compared with it") {
   for (const char* good : {"10.0.1.7", "fd00::1"}) CHECK(with(good) == "valid");
 }
 
+TEST_CASE("a server of the store has a port") {
+  const Etc etc;
+  const auto with = [&](const std::string& servers) {
+    return etc.shared_error(replaced(etc.shared(), "[\"10.0.0.1:2181\"]", servers));
+  };
+  CHECK_THAT(with("[\n\"n1:2181\",\n\"n2\"]"),
+             Catch::Contains("pvcd.toml:11: \"store.servers\" \"n2\" is no server: write n1:2181"));
+  CHECK(with("[\"n1:2181\", \"[2001:db8::11]:2181\"]") == "valid");
+}
+
 TEST_CASE("tables of one kind are read each by itself") {
   const Etc etc;
   etc.write("bmc.secret", "hush\n", 0600);
