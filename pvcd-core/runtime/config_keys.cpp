@@ -63,7 +63,7 @@ const Key keys[] = {
     number("pvcd", "store", "server_election_ms", 1000, 100, minute_ms, ms,
            "How long the ZooKeeper servers need to elect a leader."),
     text("pvcd", "store", "credentials_file", Need::Required, "", "File with user:password of the store, mode 0600.",
-         Form::SecretFile),
+         Form::CredentialsFile),
 
     number("pvcd", "timings", "decision_limit_ms", 10000, 3000, 10 * minute_ms, ms,
            "A primary whose last decision is older relinquishes."),
