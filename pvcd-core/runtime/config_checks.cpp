@@ -115,24 +115,32 @@ void check_self_fence(const Table& shared) {
            "must be a multiple of 2000 ms: the device is set to half of it, in whole seconds");
 }
 
-// Of plugins whose requests make calls of timeout_ms: how many in a row may run into it. A request that is taken for a
-// stall costs the process, with all that is under way in it.
+// Of plugins whose requests make calls of timeout_ms: how many in a row may run into it, and to what it is rounded up.
 struct CallLimit {
   std::string_view plugin;
   std::int64_t in_a_row;
+  std::int64_t unit_ms;
 };
 // ceph-osd: to connect, and the commands to the manager.
-constexpr CallLimit call_limits[] = {{"ceph-osd", 6}, {"ipmi", 2}, {"rbd-locks", 1}};
+constexpr CallLimit call_limits[] = {{"ceph-osd", 6, 1000}, {"ipmi", 2, 1}, {"rbd-locks", 1, 1000}};
 
+// A request that is taken for a stall costs the process, with all that is under way in it. A hook that is given up
+// before its first call has failed cannot say what is in the way, and is asked again while it still waits.
 void check_call_limits(const std::string& plugin, const Table& own, const Table& shared) {
   const auto limit = std::ranges::find(call_limits, plugin, &CallLimit::plugin);
   if (limit == std::end(call_limits)) return;
   const Setting call{own, "timeout_ms"};
+  const std::int64_t call_ms = (call.number() + limit->unit_ms - 1) / limit->unit_ms * limit->unit_ms;
   const Setting own_stall{own, "stall_limit_ms"};
   const Setting stall = own_stall.number() > 0 ? own_stall : Setting{shared, "timings.plugin_stall_limit_ms"};
-  if (limit->in_a_row * call.number() >= stall.number())
-    refuse_together({call, stall}, std::to_string(limit->in_a_row) + " calls of " + ms(call.number()) +
+  if (limit->in_a_row * call_ms >= stall.number())
+    refuse_together({call, stall}, std::to_string(limit->in_a_row) + " calls of " + ms(call_ms) +
                                        " would be taken for a stall, whose limit is " + ms(stall.number()));
+  const auto hooks = shared.list("hooks.vm_pre_start");
+  const Setting deadline{shared, "timings.hook_deadline_ms"};
+  if (std::ranges::find(hooks, plugin) != hooks.end() && call_ms >= deadline.number())
+    refuse_together({call, deadline},
+                    "one call of " + ms(call_ms) + " must end before the hook's deadline, " + ms(deadline.number()));
 }
 
 // Nobody but the owner may read it, and the owner is who runs this (root) or root.

@@ -211,6 +211,11 @@ TEST_CASE("values that do not fit together are named with file, line and key, al
       {timings("plugin_stall_limit_ms = 10000\n"), "ipmi", "",
        "pvcd.toml:12: \"timings.plugin_stall_limit_ms\" does not fit: 2 calls of 5000 ms",
        "\"timeout_ms\" is 5000 (the default of ipmi.toml)"},
+      {etc.shared(), "rbd-locks", "timeout_ms = 9001\n", "rbd-locks.toml:1: \"timeout_ms\" does not fit: ",
+       "\"timings.hook_deadline_ms\" is 10000 (the default of pvcd.toml)"},
+      {timings("\nhook_deadline_ms = 5000\n"), "rbd-locks", "",
+       "pvcd.toml:13: \"timings.hook_deadline_ms\" does not fit: ",
+       "\"timeout_ms\" is 5000 (the default of rbd-locks.toml)"},
   };
   for (const Row& row : rows) {
     etc.write("pvcd.toml", row.shared);
@@ -253,13 +258,30 @@ TEST_CASE("no call may last so long that its plugin is taken for stalled") {
                                                                   Catch::Contains("\"timeout_ms\" does not fit") &&
                                                                   Catch::Contains("15000 ms"));
   CHECK(etc.plugin_error("ipmi", "timeout_ms = 7500\nstall_limit_ms = 20000\n") == "valid");
-  CHECK(etc.plugin_error("ceph-osd", "timeout_ms = 2499\n") == "valid");
-  CHECK_THAT(etc.plugin_error("ceph-osd", "timeout_ms = 2500\n"), Catch::Contains("6 calls of 2500 ms"));
+  // Ceph counts in whole seconds.
+  CHECK(etc.plugin_error("ceph-osd", "timeout_ms = 2000\n") == "valid");
+  CHECK_THAT(etc.plugin_error("ceph-osd", "timeout_ms = 2001\n"), Catch::Contains("6 calls of 3000 ms"));
+  CHECK(etc.plugin_error("ceph-osd", "timeout_ms = 2001\nstall_limit_ms = 18001\n") == "valid");
+  etc.write("pvcd.toml", etc.shared("", "", "[hooks]\nvm_pre_start = []\n"));
   CHECK(etc.plugin_error("rbd-locks", "timeout_ms = 14000\n") == "valid");
-  CHECK_THAT(etc.plugin_error("rbd-locks", "timeout_ms = 15000\n"), Catch::Contains("does not fit"));
+  CHECK_THAT(etc.plugin_error("rbd-locks", "timeout_ms = 14001\n"), Catch::Contains("1 calls of 15000 ms"));
   etc.write("pvcd.toml", etc.shared("", "", "[timings]\nplugin_stall_limit_ms = 10000\n"));
   CHECK_THAT(etc.plugin_error("ipmi", ""), Catch::Contains("ipmi.toml"));
   CHECK_THROWS_WITH(runtime::check_config(etc.path), Catch::Contains("ipmi.toml"));
+}
+
+TEST_CASE("a hook has the time for one call") {
+  const Etc etc;
+  CHECK(etc.plugin_error("rbd-locks", "timeout_ms = 9000\n") == "valid");
+  CHECK_THAT(etc.plugin_error("rbd-locks", "timeout_ms = 9001\n"), Catch::Contains("one call of 10000 ms"));
+  etc.write("pvcd.toml", etc.shared("", "", "[timings]\nhook_deadline_ms = 5001\n"));
+  CHECK(etc.plugin_error("rbd-locks", "") == "valid");
+  etc.write("pvcd.toml", etc.shared("", "", "[timings]\nhook_deadline_ms = 5000\n"));
+  CHECK_THAT(etc.plugin_error("rbd-locks", ""), Catch::Contains("one call of 5000 ms"));
+  CHECK(etc.plugin_error("rbd-locks", "timeout_ms = 4000\n") == "valid");
+  etc.write("pvcd.toml",
+            etc.shared("", "", "[timings]\nhook_deadline_ms = 5000\n[hooks]\nvm_pre_start = [\"fake\"]\n"));
+  CHECK(etc.plugin_error("rbd-locks", "") == "valid");
 }
 
 TEST_CASE("an address is an address: what Ceph lists is compared with it") {
