@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <iostream>
+#include <set>
 #include <utility>
 
 #include "runtime/config_checks.hpp"
@@ -256,17 +257,37 @@ std::unique_ptr<Table> load_plugin(const fs::path& config_directory, const std::
   return table;
 }
 
+namespace {
+
+// Of each key of pvcd.toml that names plugins.
+std::set<std::string> named_plugins(const Table& shared) {
+  std::set<std::string> plugins;
+  for (const Key& key : config_keys()) {
+    if (key.file != "pvcd" || key.form != Form::PluginName) continue;
+    const std::string full = std::string(key.table) + "." + std::string(key.name);
+    if (key.type == KeyType::List)
+      for (const std::string& plugin : shared.list(full)) plugins.insert(plugin);
+    else if (const std::string plugin = shared.text(full); !plugin.empty())
+      plugins.insert(plugin);
+  }
+  return plugins;
+}
+
+}  // namespace
+
 void check_config(const fs::path& config_directory) {
   const auto shared = load_shared(config_directory);
+  std::set<std::string> plugins = named_plugins(*shared);
   const fs::path directory = config_directory / "plugins.d";
-  if (!fs::exists(directory)) return;
-  for (const auto& entry : fs::directory_iterator(directory)) {
-    if (entry.path().extension() != ".toml") continue;
-    const std::string plugin = entry.path().stem();
-    if (!is_known_plugin(plugin))
-      throw Error(entry.path().string() + ": there is no plugin \"" + plugin + "\": rename or remove the file");
-    load_plugin(config_directory, plugin, *shared);
-  }
+  if (fs::exists(directory))
+    for (const auto& entry : fs::directory_iterator(directory)) {
+      if (entry.path().extension() != ".toml") continue;
+      const std::string plugin = entry.path().stem();
+      if (!is_known_plugin(plugin))
+        throw Error(entry.path().string() + ": there is no plugin \"" + plugin + "\": rename or remove the file");
+      plugins.insert(plugin);
+    }
+  for (const std::string& plugin : plugins) load_plugin(config_directory, plugin, *shared);
 }
 
 std::optional<int> run_config_option(int argc, const char* const* argv) {

@@ -83,7 +83,7 @@ std::unique_ptr<Table> load_shared(const std::filesystem::path& config_directory
 std::unique_ptr<Table> load_plugin(const std::filesystem::path& config_directory, const std::string& plugin,
                                    const Table& shared);
 
-// All files, as --check-config does. Throws the first Error.
+// All files, and the defaults of plugins that are named and have none, as --check-config does. Throws the first Error.
 void check_config(const std::filesystem::path& config_directory);
 
 // --check-config and --print-config-keys of both binaries: does it and gives the exit code; nothing when not asked for.

@@ -354,6 +354,21 @@ TEST_CASE("--check-config looks at every file") {
   CHECK_THROWS_WITH(runtime::check_config(etc.path), Catch::Contains("there is no plugin \"libvrit\""));
 }
 
+TEST_CASE("--check-config looks at the defaults of the plugins that are named, too") {
+  const Etc etc;
+  etc.write("pvcd.toml", etc.shared("", "", "[timings]\nhook_deadline_ms = 5000\n"));
+  CHECK_THROWS_WITH(runtime::check_config(etc.path), Catch::Contains("pvcd.toml:12: \"timings.hook_deadline_ms\""));
+  etc.write("pvcd.toml", etc.shared("", "", "[timings]\nhook_deadline_ms = 5001\n"));
+  CHECK_NOTHROW(runtime::check_config(etc.path));
+  const std::string short_stall = "[timings]\nhook_deadline_ms = 5001\nplugin_stall_limit_ms = 9000\n";
+  etc.write("pvcd.toml", etc.shared("", "", short_stall));
+  CHECK_THROWS_WITH(runtime::check_config(etc.path),
+                    Catch::Contains("pvcd.toml:13: \"timings.plugin_stall_limit_ms\""));
+  etc.write("pvcd.toml",
+            etc.shared("", "", short_stall + "[fencing]\nfencer = \"fake\"\n[storage]\nplugin = \"fake\"\n"));
+  CHECK_NOTHROW(runtime::check_config(etc.path));
+}
+
 TEST_CASE("the table of keys is sound") {
   std::set<std::string> seen;
   for (const runtime::Key& key : runtime::config_keys()) {
