@@ -1,21 +1,17 @@
 #include "runtime/config.hpp"
 
 #include <arpa/inet.h>
-#include <sys/stat.h>
 #include <toml++/toml.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
-#include <cerrno>
 #include <cstdlib>
-#include <cstring>
-#include <fstream>
 #include <iostream>
+#include <set>
 #include <utility>
 
+#include "runtime/config_checks.hpp"
 #include "runtime/names.hpp"
-#include "sdk/self_fence.hpp"
+#include "sdk/store_access.hpp"
 
 namespace pvcd::runtime {
 
@@ -47,7 +43,10 @@ std::string form_error(Form form, const std::string& text) {
       return names::is_uuid(text) ? "" : "\"" + text + "\" is no UUID: write 8-4-4-4-12 hexadecimal digits";
     case Form::Address:
       return is_address(text) ? "" : "\"" + text + "\" is no IP address: write 192.0.2.11 or 2001:db8::11, no name";
+    case Form::Server:
+      return host_and_port(text) ? "" : "\"" + text + "\" is no server: write n1:2181 or [2001:db8::11]:2181";
     case Form::SecretFile:
+    case Form::CredentialsFile:
       return text.starts_with("/") ? "" : "\"" + text + "\" is no absolute path";
   }
   return "";
@@ -70,7 +69,6 @@ const T& Table::get(std::string_view key) const {
 
 std::string Table::text(std::string_view key) const { return get<std::string>(key); }
 std::int64_t Table::number(std::string_view key) const { return get<std::int64_t>(key); }
-bool Table::flag(std::string_view key) const { return get<bool>(key); }
 std::vector<std::string> Table::list(std::string_view key) const { return get<std::vector<std::string>>(key); }
 
 std::vector<std::string> Table::tables(std::string_view kind) const {
@@ -80,10 +78,15 @@ std::vector<std::string> Table::tables(std::string_view kind) const {
   return names;
 }
 
-const Settings& Table::table(std::string_view kind, std::string_view name) const {
+const Table& Table::table(std::string_view kind, std::string_view name) const {
   if (const auto found = tables_.find(kind); found != tables_.end())
     if (const auto entry = found->second.find(name); entry != found->second.end()) return entry->second;
   throw Error("there is no table [" + std::string(kind) + "." + std::string(name) + "]");
+}
+
+std::optional<std::uint32_t> Table::line(std::string_view key) const {
+  const auto found = lines_.find(key);
+  return found == lines_.end() ? std::nullopt : std::optional(found->second);
 }
 
 // -----------------------------------------------------------------------------------------------------------------
@@ -101,6 +104,7 @@ class TableReader {
     toml::table root;
     if (fs::exists(path_)) root = parse();
     Table result;
+    result.file_ = path_;
     read_keys(root, "", "", result);
     for (const auto& [name, node] : root)
       if (!is_key("", name.str())) read_table(name.str(), node, result);
@@ -135,6 +139,8 @@ class TableReader {
       const std::string full = std::string(name) + "." + std::string(entry.str());
       if (!below.is_table()) fail(below, full, "must be a table: [" + full + "]");
       Table& target = result.tables_[std::string(name)][std::string(entry.str())];
+      target.file_ = path_;
+      target.prefix_ = full + ".";
       read_keys(*below.as_table(), many, "", target, full);
       refuse_unknown(*below.as_table(), many, full);
     }
@@ -153,7 +159,9 @@ class TableReader {
     const toml::node* node = table.get(key.name);
     if (node == nullptr && key.need == Need::Required)
       fail(table, full, "is missing and has no default: " + std::string(key.doc));
-    result.values_[prefix + std::string(key.name)] = node == nullptr ? key.fallback : value(*node, key, full);
+    const std::string kept = prefix + std::string(key.name);
+    result.values_[kept] = node == nullptr ? key.fallback : value(*node, key, full);
+    if (node != nullptr) result.lines_[kept] = node->source().begin.line;
   }
 
   Value value(const toml::node& node, const Key& key, const std::string& full) const {
@@ -162,9 +170,6 @@ class TableReader {
         return text(node, key, full);
       case KeyType::Number:
         return number(node, key, full);
-      case KeyType::Flag:
-        if (!node.is_boolean()) fail(node, full, "must be true or false");
-        return node.as_boolean()->get();
       case KeyType::List:
         return list(node, key, full);
     }
@@ -229,122 +234,8 @@ class TableReader {
   std::vector<const Key*> keys_;
 };
 
-// ------------------------------------------------------------------------------------------------------------- whole
-// files
-
-namespace {
-
-// A proof must outlive the worst healthy interruption: the store's leader dies just before a proof would be renewed
-// (T/6), the servers notice and elect, and the write is sent again after one heartbeat (T/24). Else nodes lose their
-// right to act whenever a store server restarts.
-void check_session_timings(const fs::path& path, const Table& shared) {
-  const SessionTimings timings = session_timings(shared);
-  const auto of = [&](const char* key) { return static_cast<std::uint64_t>(shared.number(key)); };
-  const Microseconds heartbeat = timings.timeout / 24;
-  const Microseconds outage = milliseconds(of("store.server_sync_limit") * of("store.server_tick_ms")) +
-                              milliseconds(of("store.server_election_ms")) + timings.proof_interval + heartbeat;
-  if (outage < timings.proof_limit) return;
-  const auto ms = [](Microseconds time) { return std::to_string(time / 1000) + " ms"; };
-  throw Error(path.string() + ": the timings of [store] do not fit together: server_sync_limit * server_tick_ms + " +
-              "server_election_ms + a sixth and a twenty-fourth of session_timeout_ms are " + ms(outage) +
-              ", which must be less than two thirds of session_timeout_ms, " + ms(timings.proof_limit) +
-              ": make session_timeout_ms longer, or the servers' tickTime or syncLimit smaller");
-}
-
-// A heartbeat comes every sixth of the session, and has to be seen: whoever is suspect in between always is.
-void check_suspicion(const fs::path& path, const Table& shared) {
-  const std::int64_t least_ms = shared.number("store.session_timeout_ms") / 4;
-  if (shared.number("timings.suspect_after_ms") >= least_ms) return;
-  throw Error(path.string() + ": \"timings.suspect_after_ms\" must be at least a quarter of " +
-              "\"store.session_timeout_ms\", " + std::to_string(least_ms) +
-              " ms: a heartbeat comes every sixth, and every node would be suspect between two of them");
-}
-
-// Of plugins whose requests make bounded calls: the limit of one, and how many in a row may run into it. A request that
-// is taken for a stall costs the process, with all that is under way in it.
-struct CallLimit {
-  std::string_view plugin;
-  std::string_view key;
-  std::int64_t in_a_row;
-};
-// ceph-osd: to connect, and the commands to the manager.
-constexpr CallLimit call_limits[] = {
-    {"ceph-osd", "timeout_ms", 6}, {"ipmi", "timeout_ms", 2}, {"rbd-locks", "timeout_ms", 1}};
-
-void check_call_limits(const fs::path& path, const std::string& plugin, const Table& own, const Settings& shared) {
-  const std::int64_t own_stall_ms = own.number("stall_limit_ms");
-  const std::int64_t stall_ms = own_stall_ms > 0 ? own_stall_ms : shared.number("timings.plugin_stall_limit_ms");
-  for (const CallLimit& limit : call_limits)
-    if (limit.plugin == plugin && limit.in_a_row * own.number(limit.key) >= stall_ms)
-      throw Error(path.string() + ": \"" + std::string(limit.key) +
-                  "\" is too long: " + std::to_string(limit.in_a_row) + " calls of " +
-                  std::to_string(own.number(limit.key)) + " ms would be taken for a stall, whose limit is " +
-                  std::to_string(stall_ms) + " ms (stall_limit_ms, or [timings] plugin_stall_limit_ms)");
-}
-
-void check_order(const fs::path& path, const Table& shared, const char* less, const char* more) {
-  if (shared.number(less) > shared.number(more))
-    throw Error(path.string() + ": \"" + less + "\" must not be more than \"" + more + "\"");
-}
-
-void check_coordinators(const fs::path& path, const Table& shared) {
-  auto names = shared.list("cluster.coordinators");
-  std::ranges::sort(names);
-  if (std::ranges::adjacent_find(names) != names.end())
-    throw Error(path.string() + ": \"cluster.coordinators\" names \"" + *std::ranges::adjacent_find(names) +
-                "\" twice");
-  if (names.size() != 1 && names.size() != 3 && names.size() != 5)
-    throw Error(path.string() + ": \"cluster.coordinators\" has " + std::to_string(names.size()) +
-                " nodes, must have 1, 3 or 5");
-}
-
-void check_storage_addresses(const fs::path& path, const Table& shared) {
-  const auto floating = shared.list("node.floating_addresses");
-  for (const std::string& address : shared.list("node.storage_addresses"))
-    if (std::ranges::find(floating, address) != floating.end())
-      throw Error(path.string() + ": \"node.storage_addresses\" has the floating address " + address +
-                  ": blocking it would hit whatever node has it then; give the node's own address");
-}
-
-// The kernel takes whole seconds, and the device gets half of it (watchdog/helper.cpp).
-void check_self_fence(const fs::path& path, const Table& shared) {
-  const std::string mode = shared.text("self_fence.mode");
-  if (mode != "off" && mode != self_fence_by_watchdog)
-    throw Error(path.string() + ": \"self_fence.mode\" is \"" + mode + "\", must be \"off\" or \"watchdog\"");
-  if (!shared.text("self_fence.device").starts_with("/"))
-    throw Error(path.string() + ": \"self_fence.device\" must be an absolute path");
-  if (shared.number("self_fence.timeout_ms") % 2000 != 0)
-    throw Error(path.string() +
-                ": \"self_fence.timeout_ms\" must be a multiple of 2000 ms: the device is set to half of " +
-                "it, in whole seconds");
-}
-
-fs::path plugin_file(const fs::path& config_directory, const std::string& plugin) {
-  return config_directory / "plugins.d" / (plugin + ".toml");
-}
-
-// Nobody but the owner may read it, and the owner is who runs this (root) or root.
-void check_secret(const std::string& path) {
-  struct stat status {};
-  if (stat(path.c_str(), &status) != 0)
-    throw Error(path + ": cannot be read: " + std::strerror(errno) + "; make it with mode 0600, owned by root");
-  if (status.st_uid != 0 && status.st_uid != geteuid()) throw Error(path + ": must belong to root: chown root " + path);
-  if ((status.st_mode & 0177) != 0) throw Error(path + ": others may read it: chmod 0600 " + path);
-}
-
-void check_secrets(const std::string& file, const Settings& settings) {
-  for (const Key& key : config_keys()) {
-    if (key.file != file || key.form != Form::SecretFile) continue;
-    if (!key.table.ends_with(".*")) {
-      check_secret(settings.text(std::string(key.table) + (key.table.empty() ? "" : ".") + std::string(key.name)));
-      continue;
-    }
-    const std::string_view kind = key.table.substr(0, key.table.size() - 2);
-    for (const std::string& name : settings.tables(kind)) check_secret(settings.table(kind, name).text(key.name));
-  }
-}
-
-}  // namespace
+// -----------------------------------------------------------------------------------------------------------------
+// whole files
 
 SessionTimings session_timings(const Settings& shared) {
   const Microseconds timeout = milliseconds(static_cast<std::uint64_t>(shared.number("store.session_timeout_ms")));
@@ -355,37 +246,48 @@ std::unique_ptr<Table> load_shared(const fs::path& config_directory) {
   const fs::path path = config_directory / "pvcd.toml";
   if (!fs::exists(path)) throw Error(path.string() + ": is missing; pvcd.toml(5) has an example");
   auto table = std::make_unique<Table>(TableReader(path, "pvcd").read());
-  check_session_timings(path, *table);
-  check_suspicion(path, *table);
-  check_order(path, *table, "timings.retry_min_ms", "timings.retry_max_ms");
-  check_order(path, *table, "timings.hook_deadline_ms", "timings.plugin_stall_limit_ms");
-  check_coordinators(path, *table);
-  check_storage_addresses(path, *table);
-  check_self_fence(path, *table);
-  check_secrets("pvcd", *table);
+  check_shared(*table);
   return table;
 }
 
-std::unique_ptr<Table> load_plugin(const fs::path& config_directory, const std::string& plugin,
-                                   const Settings& shared) {
-  const fs::path path = plugin_file(config_directory, plugin);
+std::unique_ptr<Table> load_plugin(const fs::path& config_directory, const std::string& plugin, const Table& shared) {
+  const fs::path path = config_directory / "plugins.d" / (plugin + ".toml");
   auto table = std::make_unique<Table>(TableReader(path, plugin).read());
-  check_call_limits(path, plugin, *table, shared);
-  check_secrets(plugin, *table);
+  check_plugin(plugin, *table, shared);
   return table;
 }
+
+namespace {
+
+// Of each key of pvcd.toml that names plugins.
+std::set<std::string> named_plugins(const Table& shared) {
+  std::set<std::string> plugins;
+  for (const Key& key : config_keys()) {
+    if (key.file != "pvcd" || key.form != Form::PluginName) continue;
+    const std::string full = std::string(key.table) + "." + std::string(key.name);
+    if (key.type == KeyType::List)
+      for (const std::string& plugin : shared.list(full)) plugins.insert(plugin);
+    else if (const std::string plugin = shared.text(full); !plugin.empty())
+      plugins.insert(plugin);
+  }
+  return plugins;
+}
+
+}  // namespace
 
 void check_config(const fs::path& config_directory) {
   const auto shared = load_shared(config_directory);
+  std::set<std::string> plugins = named_plugins(*shared);
   const fs::path directory = config_directory / "plugins.d";
-  if (!fs::exists(directory)) return;
-  for (const auto& entry : fs::directory_iterator(directory)) {
-    if (entry.path().extension() != ".toml") continue;
-    const std::string plugin = entry.path().stem();
-    if (!is_known_plugin(plugin))
-      throw Error(entry.path().string() + ": there is no plugin \"" + plugin + "\": rename or remove the file");
-    load_plugin(config_directory, plugin, *shared);
-  }
+  if (fs::exists(directory))
+    for (const auto& entry : fs::directory_iterator(directory)) {
+      if (entry.path().extension() != ".toml") continue;
+      const std::string plugin = entry.path().stem();
+      if (!is_known_plugin(plugin))
+        throw Error(entry.path().string() + ": there is no plugin \"" + plugin + "\": rename or remove the file");
+      plugins.insert(plugin);
+    }
+  for (const std::string& plugin : plugins) load_plugin(config_directory, plugin, *shared);
 }
 
 std::optional<int> run_config_option(int argc, const char* const* argv) {
@@ -402,15 +304,6 @@ std::optional<int> run_config_option(int argc, const char* const* argv) {
     return EXIT_FAILURE;
   }
   return EXIT_SUCCESS;
-}
-
-std::string read_secret(const std::string& path) {
-  check_secret(path);
-  std::ifstream file(path);
-  std::string line;
-  if (!std::getline(file, line) || line.empty())
-    throw Error(path + ": is empty; it must hold the secret in its first line");
-  return line;
 }
 
 }  // namespace pvcd::runtime

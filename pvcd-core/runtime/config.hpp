@@ -21,13 +21,13 @@
 
 namespace pvcd::runtime {
 
-enum class KeyType { Text, Number, Flag, List };
+enum class KeyType { Text, Number, List };
 enum class Need { Default, Required, Optional };  // Optional: empty when not given
 
 // What a text or list must look like beyond its type.
-enum class Form { Any, NodeName, PluginName, Uuid, Address, SecretFile };
+enum class Form { Any, NodeName, PluginName, Uuid, Address, Server, SecretFile, CredentialsFile };
 
-using Value = std::variant<std::string, std::int64_t, bool, std::vector<std::string>>;
+using Value = std::variant<std::string, std::int64_t, std::vector<std::string>>;
 
 struct Key {
   std::string_view file;   // "pvcd", a plugin's name, or any_plugin
@@ -57,34 +57,37 @@ class Table : public Settings {
  public:
   std::string text(std::string_view key) const override;
   std::int64_t number(std::string_view key) const override;
-  bool flag(std::string_view key) const override;
   std::vector<std::string> list(std::string_view key) const override;
   std::vector<std::string> tables(std::string_view kind) const override;
-  const Settings& table(std::string_view kind, std::string_view name) const override;
+  const Table& table(std::string_view kind, std::string_view name) const override;
+
+  // For messages: the file, the key as it is written there, and its line; none: the default holds.
+  const std::filesystem::path& file() const { return file_; }
+  std::string full(std::string_view key) const { return prefix_ + std::string(key); }
+  std::optional<std::uint32_t> line(std::string_view key) const;
 
  private:
   friend class TableReader;
   template <class T>
   const T& get(std::string_view key) const;
 
+  std::filesystem::path file_;
+  std::string prefix_;  // of one of a kind: "bmc.n1."
   std::map<std::string, Value, std::less<>> values_;
+  std::map<std::string, std::uint32_t, std::less<>> lines_;
   std::map<std::string, std::map<std::string, Table, std::less<>>, std::less<>> tables_;
 };
 
 // Throws Error. A plugin without a file gets its defaults.
 std::unique_ptr<Table> load_shared(const std::filesystem::path& config_directory);
 std::unique_ptr<Table> load_plugin(const std::filesystem::path& config_directory, const std::string& plugin,
-                                   const Settings& shared);
+                                   const Table& shared);
 
-// All files, as --check-config does. Throws the first Error.
+// All files, and the defaults of plugins that are named and have none, as --check-config does. Throws the first Error.
 void check_config(const std::filesystem::path& config_directory);
 
 // --check-config and --print-config-keys of both binaries: does it and gives the exit code; nothing when not asked for.
 std::optional<int> run_config_option(int argc, const char* const* argv);
-
-// First line of a file of Form::SecretFile. Throws Error unless it belongs to root (or to whoever runs this) and to
-// nobody else.
-std::string read_secret(const std::string& path);
 
 // The session timings that follow from [store] (design: T, D = 2/3 T, a proof is written every T/6).
 struct SessionTimings {

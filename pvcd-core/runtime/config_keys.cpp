@@ -54,7 +54,8 @@ const Key keys[] = {
     text("pvcd", "node", "system_uuid", Need::Optional, "", "DMI system UUID, where the firmware does not show it.",
          Form::Uuid),
 
-    list("pvcd", "store", "servers", Need::Required, {}, "ZooKeeper servers, host:port."),
+    form(list("pvcd", "store", "servers", Need::Required, {}, "ZooKeeper servers, host:port; IPv6 as [address]:port."),
+         Form::Server),
     number("pvcd", "store", "session_timeout_ms", 6000, 2000, 10 * minute_ms, ms,
            "T: a node whose session is silent for so long has lost it."),
     number("pvcd", "store", "server_tick_ms", 400, 50, minute_ms, ms, "tickTime of the ZooKeeper servers."),
@@ -62,7 +63,7 @@ const Key keys[] = {
     number("pvcd", "store", "server_election_ms", 1000, 100, minute_ms, ms,
            "How long the ZooKeeper servers need to elect a leader."),
     text("pvcd", "store", "credentials_file", Need::Required, "", "File with user:password of the store, mode 0600.",
-         Form::SecretFile),
+         Form::CredentialsFile),
 
     number("pvcd", "timings", "decision_limit_ms", 10000, 3000, 10 * minute_ms, ms,
            "A primary whose last decision is older relinquishes."),
@@ -139,8 +140,6 @@ std::string_view name_of(KeyType type) {
       return "text";
     case KeyType::Number:
       return "number";
-    case KeyType::Flag:
-      return "flag";
     case KeyType::List:
       return "list";
   }
@@ -150,7 +149,6 @@ std::string_view name_of(KeyType type) {
 std::string printed(const Value& value) {
   if (const auto* text_value = std::get_if<std::string>(&value)) return *text_value;
   if (const auto* number_value = std::get_if<std::int64_t>(&value)) return std::to_string(*number_value);
-  if (const auto* flag_value = std::get_if<bool>(&value)) return *flag_value ? "true" : "false";
   std::string joined;
   for (const std::string& item : std::get<List>(value)) joined += (joined.empty() ? "" : ",") + item;
   return joined;

@@ -33,7 +33,6 @@ class Settings {
   virtual ~Settings() = default;
   virtual std::string text(std::string_view key) const = 0;
   virtual std::int64_t number(std::string_view key) const = 0;
-  virtual bool flag(std::string_view key) const = 0;
   virtual std::vector<std::string> list(std::string_view key) const = 0;
   // Sub-tables of one kind, e.g. tables("bmc") for [bmc.n1], [bmc.n2]: name -> its settings.
   virtual std::vector<std::string> tables(std::string_view kind) const = 0;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "sdk/plugin.hpp"
+#include "sdk/store_access.hpp"
 #include "store/deferred.hpp"
 #include "store/paths.hpp"
 #include "store/request.hpp"
@@ -133,8 +134,7 @@ Zookeeper::Zookeeper(sd_event* loop, const ZookeeperOptions& options)
       library_loop_(loop, [this] { after_turn(); }) {
   if (options_.root == "/" || !valid_path(options_.root))
     throw Error("store root '" + options_.root + "' is not a path");
-  if (options_.credentials.find(':') == std::string::npos)
-    throw Error("the store's credentials must be written user:password");
+  if (!is_user_and_password(options_.credentials)) throw Error("the store's credentials must be written user:password");
   std::optional<SavedSession> saved;
   if (!options_.session_file.empty()) {
     session_file_ = std::make_unique<SessionFile>(options_.session_file);

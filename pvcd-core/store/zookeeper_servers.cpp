@@ -10,23 +10,10 @@
 #include <set>
 
 #include "sdk/plugin.hpp"
+#include "sdk/store_access.hpp"
 
 namespace pvcd::store {
 namespace {
-
-struct HostAndPort {
-  std::string host;
-  std::string port;
-};
-
-HostAndPort split(const std::string& server) {
-  auto colon = server.rfind(':');
-  if (colon == std::string::npos || colon == 0 || colon + 1 == server.size())
-    throw Error("ZooKeeper server '" + server + "' must be written host:port");
-  HostAndPort parts{server.substr(0, colon), server.substr(colon + 1)};
-  if (parts.host.front() == '[' && parts.host.back() == ']') parts.host = parts.host.substr(1, parts.host.size() - 2);
-  return parts;
-}
 
 std::set<std::string> own_addresses() {
   ifaddrs* found = nullptr;
@@ -42,16 +29,17 @@ std::set<std::string> own_addresses() {
 }
 
 std::vector<HostAndPort> addresses(const std::string& server) {
-  auto [host, port] = split(server);
+  const auto parts = host_and_port(server);
+  if (!parts) throw Error("ZooKeeper server '" + server + "' must be written host:port");
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
-  if (getaddrinfo(host.c_str(), port.c_str(), &hints, &found) != 0) return {};
+  if (getaddrinfo(parts->host.c_str(), parts->port.c_str(), &hints, &found) != 0) return {};
   std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, freeaddrinfo);
   std::vector<HostAndPort> result;
   for (auto* each = found; each; each = each->ai_next)
     if (auto address = numeric_address(each->ai_addr, each->ai_addrlen); !address.empty())
-      result.push_back({std::move(address), port});
+      result.push_back({std::move(address), parts->port});
   return result;
 }
 

@@ -23,7 +23,6 @@ class DriverSettings final : public Settings {
       : conf_(arguments[1]), client_(arguments[2]), timeout_ms_(std::stoll(arguments[3])) {}
   std::string text(std::string_view key) const override { return key == "ceph_conf" ? conf_ : client_; }
   std::int64_t number(std::string_view) const override { return timeout_ms_; }
-  bool flag(std::string_view) const override { throw Error("no flags"); }
   std::vector<std::string> list(std::string_view) const override { throw Error("no lists"); }
   std::vector<std::string> tables(std::string_view) const override { return {}; }
   const Settings& table(std::string_view, std::string_view) const override { throw Error("no tables"); }

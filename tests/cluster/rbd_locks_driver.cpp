@@ -27,7 +27,6 @@ class DriverSettings final : public Settings {
         numbers_{{"timeout_ms", std::stoll(arguments[2])}, {"watch_timeout_ms", std::stoll(arguments[3])}} {}
   std::string text(std::string_view key) const override { return key == "ceph_conf" ? conf_ : "admin"; }
   std::int64_t number(std::string_view key) const override { return numbers_.at(std::string(key)); }
-  bool flag(std::string_view) const override { throw Error("no flags"); }
   std::vector<std::string> list(std::string_view key) const override {
     return key == "node.storage_addresses" ? own_addresses : std::vector<std::string>();
   }

@@ -77,10 +77,14 @@ def test_a_wrong_setting_is_named(node, program, name):
 @pytest.mark.parametrize("program", [CORE, HOST], ids=["core", "host"])
 def test_timings_that_do_not_fit_together_are_named(node, program):
     text = (node.folder / "etc/pvcd.toml").read_text()
-    node.write("etc/pvcd.toml", text.replace("server_sync_limit = 4", "server_sync_limit = 40"))
+    changed = text.replace("server_sync_limit = 4", "server_sync_limit = 40")
+    node.write("etc/pvcd.toml", changed)
+    place = f'pvcd.toml:{line_of(changed, "session_timeout_ms")}: "store.session_timeout_ms" does not fit'
+    other = f'"store.server_sync_limit" is 40 (pvcd.toml:{line_of(changed, "server_sync_limit")})'
     checked = check(node, program)
-    assert checked.returncode == 1 and "pvcd.toml" in checked.stderr and "server_sync_limit" in checked.stderr
-    assert start(node, program)[0] == 1
+    assert checked.returncode == 1 and place in checked.stderr and other in checked.stderr
+    status, output = start(node, program)
+    assert status == 1 and place in output and other in output
 
 
 @pytest.mark.parametrize("program", [CORE, HOST], ids=["core", "host"])
@@ -96,7 +100,8 @@ def test_a_missing_required_key_is_named(node, program):
 def test_a_secret_that_others_can_read_is_refused(node, program):
     node.write("etc/store.secret", "pvcd:secret\n", 0o644)
     checked = check(node, program)
-    assert checked.returncode == 1 and "store.secret" in checked.stderr and "pvcd:secret" not in checked.stderr
+    place = f'pvcd.toml:{line_of((node.folder / "etc/pvcd.toml").read_text(), "credentials_file")}: "store.credentials_file" names'
+    assert checked.returncode == 1 and place in checked.stderr and "store.secret" in checked.stderr and "pvcd:secret" not in checked.stderr
     assert start(node, program)[0] == 1
 
 

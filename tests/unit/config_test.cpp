@@ -135,7 +135,7 @@ TEST_CASE("session timings must fit together") {
   // 6000: 400 * 4 + 1000 + 1000 + 250 = 3850 < 4000
   CHECK(etc.shared_error(etc.shared()) == "valid");
   CHECK(etc.shared_error(etc.shared("", "server_election_ms = 1149\n")) == "valid");
-  CHECK_THAT(etc.shared_error(etc.shared("", "server_election_ms = 1150\n")), Catch::Contains("do not fit together"));
+  CHECK_THAT(etc.shared_error(etc.shared("", "server_election_ms = 1150\n")), Catch::Contains("does not fit"));
   // 3000: 200 * 5 + 300 + 500 + 125 = 1925 < 2000
   const std::string lab = "session_timeout_ms = 3000\nserver_tick_ms = 200\nserver_sync_limit = 5\n";
   CHECK(etc.shared_error(etc.shared("", lab + "server_election_ms = 300\n")) == "valid");
@@ -157,6 +157,72 @@ TEST_CASE("values that contradict each other are refused") {
   CHECK_THAT(etc.shared_error(etc.shared("floating_addresses = [\"10.0.1.1\"]\n")),
              Catch::Contains("floating address 10.0.1.1"));
   CHECK(etc.shared_error(etc.shared("floating_addresses = [\"10.0.1.9\"]\n")) == "valid");
+}
+
+TEST_CASE("values that do not fit together are named with file, line and key, also where one of them is a default") {
+  const Etc etc;
+  etc.write("open.secret", "pvcd:secret\n", 0644);
+  etc.write("odd.secret", "secret\n", 0600);
+  const std::string bmc = "[bmc.n1]\naddress = \"a\"\nusername = \"b\"\npassword_file = \"" + etc.path.string();
+  const auto store = [&](const std::string& lines) { return etc.shared("", lines); };
+  const auto timings = [&](const std::string& lines) { return etc.shared("", "", "[timings]\n" + lines); };
+  const auto self_fence = [&](const std::string& lines) { return etc.shared("", "", "[self_fence]\n" + lines); };
+  const auto secret = [&](const std::string& file) { return replaced(etc.shared(), "store.secret", file); };
+  struct Row {
+    std::string shared;
+    std::string plugin;  // empty: pvcd.toml alone is wrong
+    std::string own;
+    std::string place;
+    std::string other;
+  };
+  const Row rows[] = {
+      {store("server_sync_limit = 40\n"), "", "", "pvcd.toml:11: \"store.server_sync_limit\" does not fit: ",
+       "\"store.session_timeout_ms\" is 6000 (the default of pvcd.toml)"},
+      {store("server_tick_ms = 400\nsession_timeout_ms = 2000\n"), "", "",
+       "pvcd.toml:12: \"store.session_timeout_ms\" does not fit: ", "\"store.server_tick_ms\" is 400 (pvcd.toml:11)"},
+      {store("session_timeout_ms = 60000\n"), "", "", "pvcd.toml:11: \"store.session_timeout_ms\" does not fit: ",
+       "\"timings.suspect_after_ms\" is 2500 (the default of pvcd.toml)"},
+      {timings("suspect_after_ms = 1499\n"), "", "", "pvcd.toml:12: \"timings.suspect_after_ms\" does not fit: ",
+       "\"store.session_timeout_ms\" is 6000 (the default of pvcd.toml)"},
+      {timings("retry_min_ms = 60001\n"), "", "", "pvcd.toml:12: \"timings.retry_min_ms\" does not fit: ",
+       "\"timings.retry_max_ms\" is 60000 (the default of pvcd.toml)"},
+      {timings("retry_max_ms = 999\n"), "", "", "pvcd.toml:12: \"timings.retry_max_ms\" does not fit: ",
+       "\"timings.retry_min_ms\" is 1000 (the default of pvcd.toml)"},
+      {timings("plugin_stall_limit_ms = 9999\n"), "", "",
+       "pvcd.toml:12: \"timings.plugin_stall_limit_ms\" does not fit: ",
+       "\"timings.hook_deadline_ms\" is 10000 (the default of pvcd.toml)"},
+      {replaced(etc.shared(), "\"n2\", ", ""), "", "", "pvcd.toml:3: \"cluster.coordinators\" has 2 nodes", ""},
+      {replaced(etc.shared(), "\"n2\"", "\"n1\""), "", "", "pvcd.toml:3: \"cluster.coordinators\" names \"n1\"", ""},
+      {etc.shared("floating_addresses = [\"10.0.1.1\"]\n"), "", "",
+       "pvcd.toml:7: \"node.storage_addresses\" has the floating address 10.0.1.1", "(pvcd.toml:8)"},
+      {self_fence("mode = \"on\"\n"), "", "", "pvcd.toml:12: \"self_fence.mode\" is \"on\"", ""},
+      {self_fence("\ndevice = \"watchdog0\"\n"), "", "", "pvcd.toml:13: \"self_fence.device\" must be", ""},
+      {self_fence("timeout_ms = 5000\n"), "", "", "pvcd.toml:12: \"self_fence.timeout_ms\" must be", ""},
+      {secret("no.secret"), "", "", "pvcd.toml:10: \"store.credentials_file\" names ",
+       "no.secret, which cannot be read"},
+      {secret("open.secret"), "", "", "pvcd.toml:10: \"store.credentials_file\" names ", "chmod 0600"},
+      {secret("odd.secret"), "", "", "pvcd.toml:10: \"store.credentials_file\" names ", "user:password"},
+      {etc.shared(), "ipmi", bmc + "/open.secret\"\n", "ipmi.toml:4: \"bmc.n1.password_file\" names ", "chmod 0600"},
+      {etc.shared(), "ipmi", "\ntimeout_ms = 7500\n", "ipmi.toml:2: \"timeout_ms\" does not fit: 2 calls of 7500 ms",
+       "\"timings.plugin_stall_limit_ms\" is 15000 (the default of pvcd.toml)"},
+      {etc.shared(), "ipmi", "stall_limit_ms = 9000\n",
+       "ipmi.toml:1: \"stall_limit_ms\" does not fit: 2 calls of 5000 ms",
+       "\"timeout_ms\" is 5000 (the default of ipmi.toml)"},
+      {timings("plugin_stall_limit_ms = 10000\n"), "ipmi", "",
+       "pvcd.toml:12: \"timings.plugin_stall_limit_ms\" does not fit: 2 calls of 5000 ms",
+       "\"timeout_ms\" is 5000 (the default of ipmi.toml)"},
+      {etc.shared(), "rbd-locks", "timeout_ms = 9001\n", "rbd-locks.toml:1: \"timeout_ms\" does not fit: ",
+       "\"timings.hook_deadline_ms\" is 10000 (the default of pvcd.toml)"},
+      {timings("\nhook_deadline_ms = 5000\n"), "rbd-locks", "",
+       "pvcd.toml:13: \"timings.hook_deadline_ms\" does not fit: ",
+       "\"timeout_ms\" is 5000 (the default of rbd-locks.toml)"},
+  };
+  for (const Row& row : rows) {
+    etc.write("pvcd.toml", row.shared);
+    const std::string error = row.plugin.empty() ? etc.shared_error(row.shared) : etc.plugin_error(row.plugin, row.own);
+    const std::string folder = etc.path / (row.place.starts_with("pvcd") ? "" : "plugins.d/");
+    CHECK_THAT(error, Catch::StartsWith(folder + row.place) && Catch::Contains(row.other));
+  }
 }
 
 TEST_CASE("a host fences itself by a watchdog or not at all, and the device counts whole seconds") {
@@ -189,16 +255,33 @@ TEST_CASE("no call may last so long that its plugin is taken for stalled") {
   const Etc etc;
   CHECK(etc.plugin_error("ipmi", "timeout_ms = 7499\n") == "valid");
   CHECK_THAT(etc.plugin_error("ipmi", "timeout_ms = 7500\n"), Catch::Contains("ipmi.toml") &&
-                                                                  Catch::Contains("\"timeout_ms\" is too long") &&
+                                                                  Catch::Contains("\"timeout_ms\" does not fit") &&
                                                                   Catch::Contains("15000 ms"));
   CHECK(etc.plugin_error("ipmi", "timeout_ms = 7500\nstall_limit_ms = 20000\n") == "valid");
-  CHECK(etc.plugin_error("ceph-osd", "timeout_ms = 2499\n") == "valid");
-  CHECK_THAT(etc.plugin_error("ceph-osd", "timeout_ms = 2500\n"), Catch::Contains("6 calls of 2500 ms"));
+  // Ceph counts in whole seconds.
+  CHECK(etc.plugin_error("ceph-osd", "timeout_ms = 2000\n") == "valid");
+  CHECK_THAT(etc.plugin_error("ceph-osd", "timeout_ms = 2001\n"), Catch::Contains("6 calls of 3000 ms"));
+  CHECK(etc.plugin_error("ceph-osd", "timeout_ms = 2001\nstall_limit_ms = 18001\n") == "valid");
+  etc.write("pvcd.toml", etc.shared("", "", "[hooks]\nvm_pre_start = []\n"));
   CHECK(etc.plugin_error("rbd-locks", "timeout_ms = 14000\n") == "valid");
-  CHECK_THAT(etc.plugin_error("rbd-locks", "timeout_ms = 15000\n"), Catch::Contains("is too long"));
+  CHECK_THAT(etc.plugin_error("rbd-locks", "timeout_ms = 14001\n"), Catch::Contains("1 calls of 15000 ms"));
   etc.write("pvcd.toml", etc.shared("", "", "[timings]\nplugin_stall_limit_ms = 10000\n"));
   CHECK_THAT(etc.plugin_error("ipmi", ""), Catch::Contains("ipmi.toml"));
   CHECK_THROWS_WITH(runtime::check_config(etc.path), Catch::Contains("ipmi.toml"));
+}
+
+TEST_CASE("a hook has the time for one call") {
+  const Etc etc;
+  CHECK(etc.plugin_error("rbd-locks", "timeout_ms = 9000\n") == "valid");
+  CHECK_THAT(etc.plugin_error("rbd-locks", "timeout_ms = 9001\n"), Catch::Contains("one call of 10000 ms"));
+  etc.write("pvcd.toml", etc.shared("", "", "[timings]\nhook_deadline_ms = 5001\n"));
+  CHECK(etc.plugin_error("rbd-locks", "") == "valid");
+  etc.write("pvcd.toml", etc.shared("", "", "[timings]\nhook_deadline_ms = 5000\n"));
+  CHECK_THAT(etc.plugin_error("rbd-locks", ""), Catch::Contains("one call of 5000 ms"));
+  CHECK(etc.plugin_error("rbd-locks", "timeout_ms = 4000\n") == "valid");
+  etc.write("pvcd.toml",
+            etc.shared("", "", "[timings]\nhook_deadline_ms = 5000\n[hooks]\nvm_pre_start = [\"fake\"]\n"));
+  CHECK(etc.plugin_error("rbd-locks", "") == "valid");
 }
 
 TEST_CASE("an address is an address: what Ceph lists is compared with it") {
@@ -209,6 +292,16 @@ TEST_CASE("an address is an address: what Ceph lists is compared with it") {
   for (const char* wrong : {"n1-storage", "10.0.1.1/24", "10.0.1", "[fd00::1]", "", "10.0.1.1:0"})
     CHECK_THAT(with(wrong), Catch::Contains("node.storage_addresses") && Catch::Contains("is no IP address"));
   for (const char* good : {"10.0.1.7", "fd00::1"}) CHECK(with(good) == "valid");
+}
+
+TEST_CASE("a server of the store has a port") {
+  const Etc etc;
+  const auto with = [&](const std::string& servers) {
+    return etc.shared_error(replaced(etc.shared(), "[\"10.0.0.1:2181\"]", servers));
+  };
+  CHECK_THAT(with("[\n\"n1:2181\",\n\"n2\"]"),
+             Catch::Contains("pvcd.toml:11: \"store.servers\" \"n2\" is no server: write n1:2181"));
+  CHECK(with("[\"n1:2181\", \"[2001:db8::11]:2181\"]") == "valid");
 }
 
 TEST_CASE("tables of one kind are read each by itself") {
@@ -236,7 +329,6 @@ TEST_CASE("tables of one kind are read each by itself") {
 TEST_CASE("a secret that others may read is refused; its twin is not") {
   const Etc etc;
   const std::string secret = (etc.path / "store.secret").string();
-  CHECK(runtime::read_secret(secret) == "pvcd:secret");
   for (const mode_t mode : {0640U, 0604U, 0666U, 0700U}) {
     chmod(secret.c_str(), mode);
     CHECK_THAT(etc.shared_error(etc.shared()), Catch::Contains("chmod 0600"));
@@ -244,9 +336,11 @@ TEST_CASE("a secret that others may read is refused; its twin is not") {
   chmod(secret.c_str(), 0400);
   CHECK(etc.shared_error(etc.shared()) == "valid");
   fs::remove(secret);
-  CHECK_THAT(etc.shared_error(etc.shared()), Catch::Contains(secret + ": cannot be read"));
-  etc.write("store.secret", "", 0600);
-  CHECK_THROWS_WITH(runtime::read_secret(secret), Catch::Contains("is empty"));
+  CHECK_THAT(etc.shared_error(etc.shared()), Catch::Contains(secret + ", which cannot be read"));
+  for (const char* wrong : {"", "\n", "secret\n", "\npvcd:secret\n"}) {
+    etc.write("store.secret", wrong, 0600);
+    CHECK_THAT(etc.shared_error(etc.shared()), Catch::Contains("user:password") && !Catch::Contains("pvcd:secret"));
+  }
 }
 
 TEST_CASE("--check-config looks at every file") {
@@ -258,6 +352,21 @@ TEST_CASE("--check-config looks at every file") {
   fs::remove(etc.path / "plugins.d/libvirt.toml");
   etc.write("plugins.d/libvrit.toml", "");
   CHECK_THROWS_WITH(runtime::check_config(etc.path), Catch::Contains("there is no plugin \"libvrit\""));
+}
+
+TEST_CASE("--check-config looks at the defaults of the plugins that are named, too") {
+  const Etc etc;
+  etc.write("pvcd.toml", etc.shared("", "", "[timings]\nhook_deadline_ms = 5000\n"));
+  CHECK_THROWS_WITH(runtime::check_config(etc.path), Catch::Contains("pvcd.toml:12: \"timings.hook_deadline_ms\""));
+  etc.write("pvcd.toml", etc.shared("", "", "[timings]\nhook_deadline_ms = 5001\n"));
+  CHECK_NOTHROW(runtime::check_config(etc.path));
+  const std::string short_stall = "[timings]\nhook_deadline_ms = 5001\nplugin_stall_limit_ms = 9000\n";
+  etc.write("pvcd.toml", etc.shared("", "", short_stall));
+  CHECK_THROWS_WITH(runtime::check_config(etc.path),
+                    Catch::Contains("pvcd.toml:13: \"timings.plugin_stall_limit_ms\""));
+  etc.write("pvcd.toml",
+            etc.shared("", "", short_stall + "[fencing]\nfencer = \"fake\"\n[storage]\nplugin = \"fake\"\n"));
+  CHECK_NOTHROW(runtime::check_config(etc.path));
 }
 
 TEST_CASE("the table of keys is sound") {

@@ -36,7 +36,6 @@ struct MapSettings : Settings {
 
   std::string text(std::string_view key) const override { return find(texts, key); }
   std::int64_t number(std::string_view key) const override { return find(numbers, key); }
-  bool flag(std::string_view) const override { return false; }
   std::vector<std::string> list(std::string_view key) const override { return find(lists, key); }
   std::vector<std::string> tables(std::string_view) const override { return {}; }
   const Settings& table(std::string_view, std::string_view) const override { return *this; }

@@ -62,7 +62,6 @@ struct TestSettings : Settings {
 
   std::string text(std::string_view key) const override { return texts.count(key) ? texts.find(key)->second : ""; }
   std::int64_t number(std::string_view key) const override { return numbers.find(key)->second; }
-  bool flag(std::string_view) const override { return false; }
   std::vector<std::string> list(std::string_view) const override { return {}; }
   std::vector<std::string> tables(std::string_view) const override {
     std::vector<std::string> names;

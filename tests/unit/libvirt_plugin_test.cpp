@@ -118,7 +118,6 @@ struct TestSettings : Settings {
   std::string uri = "test:///default";
   std::string text(std::string_view) const override { return uri; }
   std::int64_t number(std::string_view) const override { return 0; }
-  bool flag(std::string_view) const override { return false; }
   std::vector<std::string> list(std::string_view) const override { return {}; }
   std::vector<std::string> tables(std::string_view) const override { return {}; }
   const Settings& table(std::string_view, std::string_view) const override { return *this; }
