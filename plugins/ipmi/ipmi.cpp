@@ -13,12 +13,17 @@ std::string wrong_machine(const NodeName& node, const std::string& guid, const s
   return "the BMC configured for " + node + " belongs to another machine: its GUID is " + guid + ", not " + expected;
 }
 
+std::string end_point(const Settings& bmc) {
+  return bmc.text("address") + " port " + std::to_string(bmc.number("port"));
+}
+
 }  // namespace
 
 // One missing password must not take the BMCs of all other nodes away, so it is only said here.
 void Ipmi::start(Host& host) {
   host_ = &host;
   for (const std::string& node : host.settings().tables("bmc")) {
+    calls_[end_point(host.settings().table("bmc", node))];
     try {
       Secret(host.settings().table("bmc", node).text("password_file"));
     } catch (const Error& error) {
@@ -48,7 +53,7 @@ Ipmi::Target Ipmi::target(const NodeName& node, const std::string& system_uuid) 
                 "] has no guid");
   return {Bmc({table.text("address"), table.number("port"), table.text("username"), table.text("password_file"),
                settings.number("cipher_suite")}),
-          *expected};
+          *expected, std::unique_lock(calls_.at(end_point(table)))};
 }
 
 PowerReading Ipmi::read(const ReadRequest& request) {

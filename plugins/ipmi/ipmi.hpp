@@ -1,6 +1,10 @@
-// The Fencer that speaks IPMI over LAN. Calls about one node come one after the other, so two never meet at a BMC;
-// those about different nodes come on different threads, so nothing here changes after start().
+// The Fencer that speaks IPMI over LAN. Calls about one node come one after the other, those about different nodes on
+// different threads: nothing here changes after start(), and whoever speaks to a BMC speaks to it alone.
 #pragma once
+
+#include <map>
+#include <mutex>
+#include <string>
 
 #include "bmc.hpp"
 #include "sdk/plugin.hpp"
@@ -18,13 +22,16 @@ class Ipmi : public Plugin, public Fencer {
   struct Target {
     Bmc bmc;
     std::string expected_guid;
+    std::unique_lock<std::mutex> alone;  // two nodes may have one address, by mistake
   };
-  // Throws Error if the node has no BMC or nothing that its GUID could be compared with.
+  // Waits for the calls about another node that has the same BMC, two at most. Throws Error if the node has no BMC or
+  // nothing that its GUID could be compared with.
   Target target(const NodeName& node, const std::string& system_uuid) const;
   Answer send(const PowerRequest&) const;
   Instant deadline() const;
 
   Host* host_ = nullptr;
+  mutable std::map<std::string, std::mutex> calls_;  // by address and port
 };
 
 }  // namespace pvcd::ipmi

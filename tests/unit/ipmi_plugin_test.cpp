@@ -23,6 +23,7 @@
 #include "plugins/ipmi/power_text.hpp"
 #include "plugins/ipmi/secret.hpp"
 #include "plugins/ipmi/text.hpp"
+#include "process_ended.hpp"
 #include "sdk/permit.hpp"
 
 namespace pvcd::ipmi {
@@ -121,14 +122,6 @@ const std::string good_guid = "echo 'System GUID   : A123456789ABCDEFA123456789A
 
 std::string on_guid(const std::string& reply, const std::string& otherwise) {
   return "case \"$*\" in *'mc guid dump') " + reply + " ;; *) " + otherwise + " ;; esac\n";
-}
-
-bool process_ended(pid_t pid) {
-  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
-  std::string line;
-  if (!std::getline(stat, line)) return true;
-  const char state = line[line.rfind(')') + 2];
-  return state == 'Z' || state == 'X';
 }
 
 }  // namespace
@@ -243,55 +236,6 @@ TEST_CASE("ipmi: a note is one printable line of bounded length") {
   CHECK(one_line(std::string(5000, 'x')).size() == 200);
 }
 
-TEST_CASE("ipmi: a command's output, status and ending are told apart") {
-  const CommandResult good = run({{"sh", "-c", "echo out; echo err >&2; exit 3"}, {}, in(seconds(20))});
-  CHECK(good.ending == Ending::Exited);
-  CHECK(good.exit_status == 3);
-  CHECK(good.output == "out\n");
-  CHECK(good.errors == "err\n");
-  CHECK(good.note.empty());
-
-  const CommandResult killed = run({{"sh", "-c", "kill -TERM $$"}, {}, in(seconds(20))});
-  CHECK(killed.ending == Ending::Killed);
-  CHECK(killed.note == "it was killed by signal 15");
-
-  const CommandResult missing = run({{"no-such-program-of-pvcd"}, {}, in(seconds(20))});
-  CHECK(missing.ending == Ending::NotStarted);
-  CHECK(missing.note == "no-such-program-of-pvcd is not installed");
-}
-
-TEST_CASE("ipmi: a command speaks no language but C and gets no variable that it was not given") {
-  setenv("LC_MESSAGES", "de_DE.UTF-8", 1);
-  const CommandResult result = run({{"env"}, {{"WORD", "value"}}, in(seconds(20))});
-  unsetenv("LC_MESSAGES");
-  CHECK(result.output == "PATH=" + std::string(std::getenv("PATH")) + "\nLANG=C\nLC_ALL=C\nWORD=value\n");
-}
-
-TEST_CASE("ipmi: a command that hangs is killed at its deadline, and is gone when run() returns") {
-  const Instant before = boottime_now();
-  const CommandResult result = run({{"sh", "-c", "echo $$; exec sleep 1000"}, {}, before + milliseconds(300)});
-  CHECK(result.ending == Ending::Killed);
-  CHECK(result.note == "it did not end within its time and was killed");
-  CHECK(boottime_now() >= before + milliseconds(300));
-  CHECK(boottime_now() < before + seconds(20));
-  CHECK(process_ended(std::stoi(result.output)));
-}
-
-TEST_CASE("ipmi: a command that prints without end is killed, and no more than the bound is kept") {
-  const CommandResult result = run({{"yes"}, {}, in(seconds(60))});
-  CHECK(result.ending == Ending::Killed);
-  CHECK(result.note == "it printed without end and was killed");
-  CHECK(result.output.size() == output_bytes_max);
-}
-
-TEST_CASE("ipmi: a grandchild that keeps the output open holds nobody up") {
-  const Instant before = boottime_now();
-  const CommandResult result = run({{"sh", "-c", "sleep 1000 & echo $!"}, {}, before + seconds(60)});
-  CHECK(result.ending == Ending::Exited);
-  CHECK(boottime_now() < before + seconds(30));
-  kill(std::stoi(result.output), SIGKILL);
-}
-
 TEST_CASE("ipmi: the child dies with the process that started it") {
   Folder folder;
   const pid_t parent = fork();
@@ -308,8 +252,8 @@ TEST_CASE("ipmi: the child dies with the process that started it") {
   kill(parent, SIGKILL);
   waitpid(parent, nullptr, 0);
   const pid_t child = std::stoi(folder.read("pid"));
-  while (!process_ended(child) && boottime_now() < limit) poll(nullptr, 0, 5);
-  CHECK(process_ended(child));
+  while (!test::process_ended(child) && boottime_now() < limit) poll(nullptr, 0, 5);
+  CHECK(test::process_ended(child));
 }
 
 TEST_CASE("ipmi: a password file must be private, filled and short enough") {
@@ -387,16 +331,32 @@ TEST_CASE("ipmi: a BMC that hangs delays no call about another one") {
   tool.host.values.bmcs["n2"] = tool.host.values.bmcs["n1"];
   tool.host.values.bmcs["n2"].texts["address"] = "10.0.0.66";
   tool.host.values.numbers["timeout_ms"] = 20000;
+  tool.plugin.start(tool.host);
   std::optional<PowerReading> of_the_hung;
   std::thread hanging([&] { of_the_hung = tool.plugin.read({"n2", other_uuid}); });
   while (tool.folder.read("pid").empty()) poll(nullptr, 0, 5);
   const int hung = std::stoi(tool.folder.read("pid"));
   CHECK(tool.read().state == PowerState::Off);
   CHECK(tool.power(PowerAct::Off).outcome == Outcome::Done);
-  CHECK_FALSE(process_ended(hung));
+  CHECK_FALSE(test::process_ended(hung));
   kill(hung, SIGKILL);
   hanging.join();
   CHECK(of_the_hung->state == PowerState::Unknown);
+}
+
+TEST_CASE("ipmi: a BMC that two nodes have by mistake is spoken to about one of them at a time") {
+  FakeTool tool("mkdir $D/busy || echo \"$*\" >> $D/met; sleep 0.05; rmdir $D/busy; " +
+                on_guid(good_guid, "echo 'Chassis Power is off'"));
+  tool.host.values.bmcs["n2"] = tool.host.values.bmcs["n1"];
+  tool.plugin.start(tool.host);
+  int read_there = 0;
+  std::thread other([&] {
+    for (int i = 0; i < 5; ++i) read_there += tool.plugin.read({"n2", uuid}).state == PowerState::Off;
+  });
+  for (int i = 0; i < 5; ++i) CHECK(tool.read().state == PowerState::Off);
+  other.join();
+  CHECK(read_there == 5);
+  CHECK(tool.folder.read("met").empty());
 }
 
 TEST_CASE("ipmi: an act is sent to the right machine, in time, or not at all") {
@@ -444,7 +404,7 @@ TEST_CASE("ipmi: an act is sent to the right machine, in time, or not at all") {
     tool.host.values.numbers["timeout_ms"] = 60000;
     const Answer answer = tool.power(PowerAct::Off, seconds(3));
     CHECK(answer.outcome == Outcome::Unknown);
-    CHECK(process_ended(std::stoi(tool.folder.read("pid"))));
+    CHECK(test::process_ended(std::stoi(tool.folder.read("pid"))));
   }
   SECTION("a newer primary is heard of while the BMC tells whose it is") {
     FakeTool tool(on_guid(good_guid, "true"));
