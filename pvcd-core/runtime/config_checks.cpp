@@ -141,6 +141,10 @@ void check_call_limits(const std::string& plugin, const Table& own, const Table&
   if (std::ranges::find(hooks, plugin) != hooks.end() && call_ms >= deadline.number())
     refuse_together({call, deadline},
                     "one call of " + ms(call_ms) + " must end before the hook's deadline, " + ms(deadline.number()));
+  const Setting fence{shared, "timings.fence_deadline_ms"};
+  if (plugin == shared.text("fencing.fencer") && call_ms > fence.number())
+    refuse_together({call, fence},
+                    "one call of " + ms(call_ms) + " must end within an attempt to fence, " + ms(fence.number()));
 }
 
 // Nobody but the owner may read it, and the owner is who runs this (root) or root.

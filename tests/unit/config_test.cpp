@@ -216,6 +216,12 @@ TEST_CASE("values that do not fit together are named with file, line and key, al
       {timings("\nhook_deadline_ms = 5000\n"), "rbd-locks", "",
        "pvcd.toml:13: \"timings.hook_deadline_ms\" does not fit: ",
        "\"timeout_ms\" is 5000 (the default of rbd-locks.toml)"},
+      {timings("fence_deadline_ms = 4999\n"), "ipmi", "",
+       "pvcd.toml:12: \"timings.fence_deadline_ms\" does not fit: one call of 5000 ms",
+       "\"timeout_ms\" is 5000 (the default of ipmi.toml)"},
+      {timings("fence_deadline_ms = 4999\n"), "ipmi", "timeout_ms = 5000\n",
+       "ipmi.toml:1: \"timeout_ms\" does not fit: one call of 5000 ms",
+       "\"timings.fence_deadline_ms\" is 4999 (pvcd.toml:12)"},
   };
   for (const Row& row : rows) {
     etc.write("pvcd.toml", row.shared);
