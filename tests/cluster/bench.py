@@ -1,6 +1,7 @@
-"""./dev bench: how long it takes until a VM is back, measured on the lab from outside pvcd.
+"""./dev bench: how long it takes until a VM is back, measured on the lab.
 
-Times come from one clock: the hosts share this machine's, and the journal stamps each decision with it. A reference is
+Times come from one clock: the hosts share this machine's, and the journal stamps each of pvcd's decisions with it. What is done
+to a host and the guest's first count are seen from outside. A reference is
 measured in the same run where there is one; these machines are shared, so compare ratios rather than seconds.
 
 Each part adds to `results` what it has measured as soon as it has it, and returns what failed.

@@ -1,7 +1,8 @@
 """The story that `./dev demo` tells and the tests assert: three hosts, one VM, and everything that happens to them.
 
 Each step is a function that raises StepFailed when the cluster did something else. Assertions are made from outside pvcd: guest
-console and disk, /proc, the BMCs' record of what they did, lock lists, a dump of the store.
+console and disk, /proc, the BMCs' record of what they did, lock lists, a dump and the log of the store. The bus is asked for what
+people read there, and to wait.
 """
 import json
 import re

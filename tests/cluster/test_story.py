@@ -21,6 +21,13 @@ def test_the_primary_leaves_with_a_role_hook_of_ninety_seconds(story):
     story.the_primary_leaves_in_order(90)
 
 
+def test_everything_in_the_store_is_pvcd_s_alone(story):
+    """After the whole story, so that there is something of every kind."""
+    rights = story.cluster.zookeeper.rights("/pvcd")
+    assert len({path.split("/")[3] for path in rights if path.count("/") >= 3}) >= 10, sorted(rights)
+    assert {path: who for path, who in rights.items() if who != ["digest:pvcd:31"]} == {}
+
+
 @pytest.fixture(scope="module")
 def trials():
     with lab() as cluster:
@@ -56,6 +63,11 @@ def test_a_host_whose_power_button_is_pressed_says_that_it_goes(trials):
 def test_a_host_that_cannot_create_it_gives_it_back(trials):
     trials.prepare()
     trials.a_host_that_cannot_create_it_gives_it_back()
+
+
+def test_a_guest_is_asked_to_shut_down_and_has_its_time(trials):
+    trials.prepare()
+    trials.a_guest_is_asked_to_shut_down_and_has_its_time()
 
 
 def test_a_vm_of_the_cluster_is_not_started_by_hand(trials):

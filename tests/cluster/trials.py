@@ -7,7 +7,7 @@ import time
 from .bus import BusError, node_path, vm_path
 from .hang_watch import program_of
 from .lab.process import wait_for
-from .lab.pvcd import pvcd_config
+from .lab.pvcd import SHUTDOWN_TIMEOUT_S, pvcd_config
 from .story import IMAGE, PATIENCE, STORE, Story, require
 
 SWITCHES = "/etc/pvcd/test-switches"
@@ -245,6 +245,32 @@ class Trials(Story):
 
     def is_shut_out(self, name: str) -> bool:
         return f"{self.cluster.spec.address(name)}:0/0" in [entry["address"] for entry in self.cluster.ceph.blocklist()]
+
+    def a_guest_is_asked_to_shut_down_and_has_its_time(self) -> None:
+        home, before = self.owner(), self.cluster.guests.disk_state(IMAGE)
+        deaf = self.define_small("deaf", home)
+        result, message = self.any_bus().start(deaf, PATIENCE)
+        require(result == "done" and self.where("deaf") == [home], f"Start of deaf ended {result}: {message}")
+        self.event("web1 is asked to shut down: its guest listens")
+        result, message = self.shut_down(self.uuid)
+        require(result == "done" and not self.where(), f"Shutdown ended {result}: {message}; web1 has a QEMU on {self.where()}")
+        require("GUEST-POWEROFF" in self.cluster.guests.console(self.cluster.host(home), "web1"), "the guest was not asked")
+        self.event("so is deaf, whose guest does not listen")
+        began = time.monotonic()
+        result, message = self.shut_down(deaf)
+        seconds = time.monotonic() - began
+        require(result == "done" and not self.where("deaf"), f"Shutdown ended {result}: {message}; deaf has a QEMU on {self.where('deaf')}")
+        require(seconds >= SHUTDOWN_TIMEOUT_S, f"it was switched off after {seconds:.1f} s, its time is {SHUTDOWN_TIMEOUT_S} s")
+        self.note("it was switched off when its time was over")
+        require(not self.cluster.ceph.lockers(IMAGE) and not self.cluster.ceph.lockers("deaf"), "a lock was left behind")
+        result, message = self.any_bus().start(self.uuid, PATIENCE)
+        require(result == "done", f"Start ended {result}: {message}")
+        self.wait_new_run(before)
+        self.require_single_writer()
+
+    def shut_down(self, uuid: str) -> tuple[str, str]:
+        bus = self.any_bus()
+        return bus.wait_job(bus.job(vm_path(uuid), "Vm", "Shutdown"), PATIENCE)
 
     def a_vm_of_the_cluster_is_not_started_by_hand(self) -> None:
         owner = self.owner()

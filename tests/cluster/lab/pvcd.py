@@ -2,6 +2,8 @@
 from .disk import File
 from .spec import BMC_USER, Spec
 
+SHUTDOWN_TIMEOUT_S = 10
+
 
 def pvcd_config(spec: Spec, name: str, **overrides) -> dict[str, File]:
     """All files below /etc/pvcd of one host.
@@ -36,7 +38,7 @@ def _pvcd(spec: Spec, name: str) -> dict:
                   "server_sync_limit": spec.sync_limit, "server_election_ms": 300,
                   "credentials_file": "/etc/pvcd/store.secret"},
         # Two heartbeats of T/6 and a little; a BMC that lies is asked again soon.
-        "timings": {"suspect_after_ms": 1200, "fence_deadline_ms": 5000},
+        "timings": {"suspect_after_ms": 1200, "fence_deadline_ms": 5000, "shutdown_timeout_ms": SHUTDOWN_TIMEOUT_S * 1000},
         "hooks": {"vm_pre_start": ["rbd-locks"]},
     }
 

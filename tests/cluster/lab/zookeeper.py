@@ -77,6 +77,10 @@ class ZooKeeper:
         return self._probe.call("dump", self._reachable(), f"pvcd:{self._spec.store_secret}", root,
                                 timeout=timeout)
 
+    def rights(self, root: str) -> dict[str, list[str]]:
+        """Who may do what with every znode at and below root, by path: "scheme:user:permissions"."""
+        return self._probe.call("rights", self._reachable(), f"pvcd:{self._spec.store_secret}", root, timeout=30)
+
     def history(self, since_ms: int) -> list[Change]:
         """All changes since then, as the servers' logs have them; whatever becomes of the servers."""
         return changes([Disk(self._spec, name).root / "var/lib/zookeeper/version-2" for name in self._spec.names], since_ms)

@@ -1,5 +1,6 @@
 """ZooKeeper as a client in the hub sees it; called through probe.py."""
 import json
+from contextlib import suppress
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoAuthError, NoNodeError
@@ -12,6 +13,22 @@ def dump(servers: list[str], credentials: str, root: str) -> dict[str, dict]:
         nodes = {}
         _walk(client, root, nodes)
         return nodes
+    finally:
+        client.stop()
+        client.close()
+
+
+def rights(servers: list[str], credentials: str, root: str) -> dict[str, list[str]]:
+    client = KazooClient(hosts=",".join(servers), timeout=6, auth_data=[("digest", credentials)])
+    client.start(timeout=5)
+    try:
+        found, paths = {}, [root]
+        while paths:
+            path = paths.pop()
+            with suppress(NoNodeError):         # deleted since its parent was listed
+                found[path] = [f"{one.id.scheme}:{one.id.id.split(':')[0]}:{one.perms}" for one in client.get_acls(path)[0]]
+                paths += [f"{path}/{child}" for child in client.get_children(path)]
+        return found
     finally:
         client.stop()
         client.close()
