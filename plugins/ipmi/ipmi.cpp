@@ -1,6 +1,7 @@
 #include "ipmi.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "guid.hpp"
 #include "sdk/permit.hpp"
@@ -8,6 +9,9 @@
 
 namespace pvcd::ipmi {
 namespace {
+
+// Only a node that has another one's BMC by mistake waits, and never so long that its request is taken for a stall.
+constexpr Microseconds turn_limit = seconds(2);
 
 std::string wrong_machine(const NodeName& node, const std::string& guid, const std::string& expected) {
   return "the BMC configured for " + node + " belongs to another machine: its GUID is " + guid + ", not " + expected;
@@ -19,11 +23,11 @@ std::string end_point(const Settings& bmc) {
 
 }  // namespace
 
-// One missing password must not take the BMCs of all other nodes away, so it is only said here.
+// One password that cannot be used must not take the BMCs of all other nodes away, so it is only said here. A file that
+// is missing or open to others has stopped the start before.
 void Ipmi::start(Host& host) {
   host_ = &host;
   for (const std::string& node : host.settings().tables("bmc")) {
-    calls_[end_point(host.settings().table("bmc", node))];
     try {
       Secret(host.settings().table("bmc", node).text("password_file"));
     } catch (const Error& error) {
@@ -51,9 +55,13 @@ Ipmi::Target Ipmi::target(const NodeName& node, const std::string& system_uuid) 
   if (!expected)
     throw Error("whose BMC it is cannot be checked: " + node + " recorded no system UUID and [bmc." + node +
                 "] has no guid");
+  auto alone = turns_.take(end_point(table), turn_limit);
+  if (!alone)
+    throw Error("the BMC at " + end_point(table) + " is being spoken to about another node: [bmc." + node +
+                "] has the address of another table");
   return {Bmc({table.text("address"), table.number("port"), table.text("username"), table.text("password_file"),
                settings.number("cipher_suite")}),
-          *expected, std::unique_lock(calls_.at(end_point(table)))};
+          *expected, std::move(alone)};
 }
 
 PowerReading Ipmi::read(const ReadRequest& request) {

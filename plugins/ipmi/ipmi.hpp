@@ -2,13 +2,13 @@
 // different threads: nothing here changes after start(), and whoever speaks to a BMC speaks to it alone.
 #pragma once
 
-#include <map>
-#include <mutex>
+#include <memory>
 #include <string>
 
 #include "bmc.hpp"
 #include "sdk/plugin.hpp"
 #include "sdk/roles.hpp"
+#include "turns.hpp"
 
 namespace pvcd::ipmi {
 
@@ -22,16 +22,16 @@ class Ipmi : public Plugin, public Fencer {
   struct Target {
     Bmc bmc;
     std::string expected_guid;
-    std::unique_lock<std::mutex> alone;  // two nodes may have one address, by mistake
+    std::unique_ptr<Turns::Turn> alone;  // two nodes may have one address, by mistake
   };
-  // Waits for the calls about another node that has the same BMC, two at most. Throws Error if the node has no BMC or
-  // nothing that its GUID could be compared with.
+  // Throws Error if the node has no BMC or nothing that its GUID could be compared with, or if the BMC is spoken to
+  // about another node.
   Target target(const NodeName& node, const std::string& system_uuid) const;
   Answer send(const PowerRequest&) const;
   Instant deadline() const;
 
   Host* host_ = nullptr;
-  mutable std::map<std::string, std::mutex> calls_;  // by address and port
+  mutable Turns turns_;
 };
 
 }  // namespace pvcd::ipmi

@@ -142,7 +142,8 @@ void check_call_limits(const std::string& plugin, const Table& own, const Table&
     refuse_together({call, deadline},
                     "one call of " + ms(call_ms) + " must end before the hook's deadline, " + ms(deadline.number()));
   const Setting fence{shared, "timings.fence_deadline_ms"};
-  if (plugin == shared.text("fencing.fencer") && call_ms > fence.number())
+  const bool fences = plugin == shared.text("fencing.fencer") || plugin == shared.text("fencing.storage_fencer");
+  if (fences && call_ms > fence.number())
     refuse_together({call, fence},
                     "one call of " + ms(call_ms) + " must end within an attempt to fence, " + ms(fence.number()));
 }
@@ -158,6 +159,7 @@ void check_secret(const Setting& names, Form form) {
   if ((status.st_mode & 0177) != 0) wrong("others may read: chmod 0600 " + path);
   if (form != Form::CredentialsFile) return;
   std::ifstream file(path);
+  if (!file && errno == EACCES) wrong("you may not read; run this as root");
   std::string line;
   if (!std::getline(file, line)) wrong("cannot be read or is empty; its first line must be user:password");
   if (!is_user_and_password(line)) wrong("does not hold user:password in its first line");

@@ -235,9 +235,8 @@ void read_pairs(const nlohmann::json& from, Type& values) {
 }
 
 inline std::vector<const nlohmann::json*> read_two(const nlohmann::json& from, const char* problem) {
-  std::vector<const nlohmann::json*> two = read_list(from);
-  expect(two.size() == 2, problem);
-  return two;
+  expect(from.is_array() && from.size() == 2, problem);
+  return read_list(from);
 }
 
 template <std::size_t Index = 0, class Type>

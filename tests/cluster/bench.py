@@ -46,6 +46,7 @@ class Bench(Trials):
     def __init__(self, cluster):
         super().__init__(cluster)
         self.samples: dict[str, list[float]] = {}
+        self.weights: dict[str, list[float]] = {}       # MiB of each unit, on every host after every run
 
     def add(self, name: str, seconds: float) -> None:
         self.samples.setdefault(name, []).append(round(seconds, 3))
@@ -134,6 +135,7 @@ class Bench(Trials):
         self.power_cut("_worst_victim", primary=True, leader=True)
         self.power_cut_with_bmc()
         self.primary_killed()
+        self.weigh()
 
     def power_cuts_with_default_timings(self) -> None:
         self.power_cut("_default_timings")
@@ -141,16 +143,13 @@ class Bench(Trials):
         self.power_cut("_default_timings_leader", leader=True)
         self.power_cut("_default_timings_worst_victim", primary=True, leader=True)
 
-    def memory(self) -> list[dict]:
+    def weigh(self) -> None:
         self.prepare()
-        results = []
         for unit in UNITS:
-            samples = []
             for host in self.cluster.hosts:
                 pid = host.run("systemctl", "show", "--property=MainPID", "--value", unit).stdout.strip()
-                samples.append(int(host.run("awk", "/^VmRSS/{print $2}", f"/proc/{pid}/status").stdout) / 1024)
-            results.append(result(f"rss_{unit}", samples, "MiB"))
-        return results
+                resident = int(host.run("awk", "/^VmRSS/{print $2}", f"/proc/{pid}/status").stdout) / 1024
+                self.weights.setdefault(unit, []).append(resident)
 
 
 class TwoAtOnce(Bench):
@@ -303,7 +302,7 @@ def with_lab_timings(runs: int, results: list[dict]) -> list[str]:
         bench = Bench(cluster)
         problems = repeat(runs, bench.run)
         results += results_of(bench.samples)
-        results += bench.memory()
+        results += [result(f"rss_{unit}", samples, "MiB") for unit, samples in bench.weights.items()]
         return problems
 
 

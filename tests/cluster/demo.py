@@ -40,13 +40,18 @@ def how_to_look_around(guest_on: str) -> None:
     name = f"PVCD_LAB={os.environ['PVCD_LAB']} " if os.environ.get("PVCD_LAB") else ""
     print(f"""
 The cluster is still up. Look around (n1, n2, n3):
-  lab() {{ {name}{sudo}/usr/bin/python3 -m tests.cluster.lab "$@"; }}
+  lab() {{ {name}{sudo}/usr/bin/python3 -B -m tests.cluster.lab "$@"; }}
   lab exec n1 busctl tree org.pvcd1
   lab exec n1 busctl introspect org.pvcd1 /org/pvcd1
   lab exec n1 systemctl list-units 'pvcd*'
   lab exec n1 journalctl -u pvcd
   lab exec {guest_on} tail /var/log/libvirt/qemu/web1.console
   {name}./dev down        takes it away""")
+
+
+def leave(number, frame) -> None:
+    signal.signal(number, signal.SIG_IGN)                   # once: what is running is being taken away
+    sys.exit(128 + number)
 
 
 def take_away(cluster) -> str:
@@ -67,7 +72,8 @@ def main() -> int:
     cluster = lab(sabotage)
     steps, booted, left = [], False, ""
     for number in (signal.SIGTERM, signal.SIGHUP):          # a closed terminal must not leave three hosts running
-        signal.signal(number, lambda number, frame: sys.exit(128 + number))
+        if signal.getsignal(number) != signal.SIG_IGN:      # nohup
+            signal.signal(number, leave)
     try:
         cluster.up(report=lambda text: print(text, flush=True))
         booted = True

@@ -65,6 +65,11 @@ def test_a_host_that_cannot_create_it_gives_it_back(trials):
     trials.a_host_that_cannot_create_it_gives_it_back()
 
 
+def test_a_keepalive_that_starts_without_a_bus_proves_its_host_alive(trials):
+    trials.prepare()
+    trials.a_keepalive_that_starts_without_a_bus_proves_its_host_alive()
+
+
 def test_a_guest_is_asked_to_shut_down_and_has_its_time(trials):
     trials.prepare()
     trials.a_guest_is_asked_to_shut_down_and_has_its_time()

@@ -54,6 +54,7 @@ class Trials(Story):
 
     def a_bmc_that_accepts_and_stays_on_proves_nothing(self) -> None:
         victim = self.owner()
+        boot = self.cluster.host(victim).boot_id()
         before = self.cluster.guests.disk_state(IMAGE)
         self.cluster.bmc(victim).lie(True)
         self.event(f"{victim} is cut off from the other hosts, writes on, and its BMC lies")
@@ -63,12 +64,23 @@ class Trials(Story):
         require(self.cluster.guests.disk_state(IMAGE).run == before.run, "another QEMU writes, though nothing proves the first gone")
         require(self.where() == [victim], f"web1 has a QEMU on {self.where()}")
         self.note("no other QEMU was started")
+        wait_for("three offs, or its disks to be taken away", lambda: len(self.offs(victim)) >= 3 or self.evidence_kind(boot), PATIENCE)
+        shut_out = self.evidence_kind(boot)
+        require(shut_out in ("", "storage"), f"the evidence about {victim}, which is on, is {shut_out}")
+        self.note("its disks were taken away instead" if shut_out else "three offs were accepted, and none is proof")
         self.event(f"the BMC of {victim} tells the truth again")
         self.cluster.bmc(victim).lie(False)
         self.wait_running_elsewhere(victim)
-        require(not self.cluster.host(victim).is_on(), f"web1 moved while {victim} is on")
+        require(self.evidence_kind(boot) == "storage" or not self.cluster.host(victim).is_on(), f"web1 moved while {victim} is on")
         self.wait_new_run(before)
+        self.require_nobody_wrote_beside()
+        self.event(f"{victim} is reached again")
+        self.cluster.net.heal()
+        wait_for(f"the old QEMU of web1 on {victim} to end", lambda: victim not in self.where(), PATIENCE)
         self.require_single_writer()
+        if self.cluster.host(victim).is_on():           # shut out in this boot: only in the next one may it join
+            self.cluster.host(victim).power_cut()
+            self.cluster.host(victim).power_on()
 
     def a_frozen_host_is_fenced_or_goes_on(self, thaw_after: float) -> None:
         victim = self.owner()
@@ -176,8 +188,7 @@ class Trials(Story):
         self.wait_new_run(before)
         require(self.cluster.host(victim).is_on(), f"{victim} is off: nobody is left who could write")
         require(self.evidence_kind(boot) == "storage", f"the evidence about {victim} is {self.evidence_kind(boot)}")
-        state = self.cluster.guests.disk_state(IMAGE)
-        require(not state.foreign and not state.overlap, f"two writers on {IMAGE}: {state}")
+        self.require_nobody_wrote_beside()
         self.event("it is reached again: it gives up what is no longer its own, and asks for a reboot")
         self.cluster.bmc(victim).alive()
         self.cluster.net.heal()
@@ -246,15 +257,41 @@ class Trials(Story):
     def is_shut_out(self, name: str) -> bool:
         return f"{self.cluster.spec.address(name)}:0/0" in [entry["address"] for entry in self.cluster.ceph.blocklist()]
 
+    def a_keepalive_that_starts_without_a_bus_proves_its_host_alive(self) -> None:
+        name = self.another(self.owner())
+        host = self.cluster.host(name)
+        offs = len(self.offs(name))
+        self.event(f"{name} has no D-Bus any more, and its keepalive is killed")
+        host.run("systemctl", "stop", "dbus.socket", "dbus.service")
+        try:
+            [old] = host.processes(*program_of("keepalive"))
+            host.signal(signal.SIGKILL, *program_of("keepalive"))
+            wait_for("another keepalive", lambda: host.processes(*program_of("keepalive")) not in ([], [old]), PATIENCE)
+            counter = self.counter(name)
+            wait_for("its heartbeats", lambda: self.counter(name) > counter + 10, PATIENCE)
+            require(host.run("systemctl", "is-active", "dbus.service", check=False).stdout.strip() != "active", "there was a bus all the same")
+            self.note("it goes on writing heartbeats")
+            require(len(self.offs(name)) == offs, f"{name} was switched off")
+        finally:                                # systemd has stopped whatever requires a bus
+            host.power_cut()
+            host.power_on()
+        self.wait_cluster_ready()
+
+    def counter(self, name: str) -> int:
+        """Of its newest incarnation."""
+        lives = [record for entry, record in self.store("live").items() if entry.startswith(f"{name}.")]
+        return max(lives, key=lambda record: record["incarnation"])["counter"]
+
     def a_guest_is_asked_to_shut_down_and_has_its_time(self) -> None:
         home, before = self.owner(), self.cluster.guests.disk_state(IMAGE)
         deaf = self.define_small("deaf", home)
         result, message = self.any_bus().start(deaf, PATIENCE)
         require(result == "done" and self.where("deaf") == [home], f"Start of deaf ended {result}: {message}")
+        console = self.cluster.guests.console(self.cluster.host(home), "web1").count("GUEST-POWEROFF")
         self.event("web1 is asked to shut down: its guest listens")
         result, message = self.shut_down(self.uuid)
         require(result == "done" and not self.where(), f"Shutdown ended {result}: {message}; web1 has a QEMU on {self.where()}")
-        require("GUEST-POWEROFF" in self.cluster.guests.console(self.cluster.host(home), "web1"), "the guest was not asked")
+        require(self.cluster.guests.console(self.cluster.host(home), "web1").count("GUEST-POWEROFF") == console + 1, "the guest was not asked")
         self.event("so is deaf, whose guest does not listen")
         began = time.monotonic()
         result, message = self.shut_down(deaf)

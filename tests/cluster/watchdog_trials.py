@@ -1,14 +1,13 @@
 """Trials of hosts that fence themselves: the watchdog of the lab cuts them for real. Proof by storage is switched off, so that
 nothing but the watchdog can prove anything of a host whose BMC is dead.
 """
-import json
 import time
 
 from .lab.cluster import Cluster
 from .lab.process import wait_for
 from .lab.spec import WATCHDOG
 from .stage import CONFIG, UNITS, lab_stage
-from .story import IMAGE, PATIENCE, STORE, require
+from .story import IMAGE, PATIENCE, require
 from .trials import Trials
 
 SESSION_MS, TIMEOUT_MS = 8000, 10000    # these machines are shared: what stands still for 5 s is cut
@@ -134,14 +133,9 @@ class WatchdogTrials(Trials):
 
     def self_fence_of(self, name: str) -> dict:
         """As the store has it of its newest life."""
-        lives = {int(entry.rsplit(".", 1)[1]): record for entry, record in self.live_entries().items()
+        lives = {int(entry.rsplit(".", 1)[1]): record for entry, record in self.store("live").items()
                  if entry.rsplit(".", 1)[0] == name}
         return lives[max(lives)].get("self_fence", {}) if lives else {}
-
-    def live_entries(self) -> dict[str, dict]:
-        dump = self.cluster.zookeeper.dump_store(f"{STORE}/live")
-        return {path.removeprefix(f"{STORE}/live/"): json.loads(entry["data"]) for path, entry in dump.items()
-                if path.removeprefix(f"{STORE}/live/").count("/") == 0 and path != f"{STORE}/live"}
 
     def evidence_about(self, boot: str) -> dict:
         return self.store("evidence").get(boot, {})

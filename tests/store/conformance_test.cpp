@@ -354,6 +354,34 @@ TEST_CASE("A change made while the client was cut off fires its watch when it is
   CHECK_FALSE(has(client->states, SessionState::Expired));
 }
 
+TEST_CASE(
+    "A change of server keeps the session, what it owns and its watches, and no request stays without an answer") {
+  auto backend = make_backend();
+  auto client = backend->connected();
+  auto other = backend->connected();
+  REQUIRE(backend->commit(*client, {Create{"/vms/a", ""}, Create{"/nodes/n1", "", true}}).code == CommitCode::Ok);
+  const std::uint64_t session = client->store->session();
+  bool armed = false;
+  int fired = 0;
+  client->store->get(
+      "/vms/a", [&](const ReadResult&) { armed = true; }, [&] { ++fired; });
+  REQUIRE(backend->until([&] { return armed; }));
+
+  std::optional<CommitCode> pending;
+  client->store->commit({Create{"/vms/b", ""}}, [&](const CommitResult& result) { pending = result.code; });
+  client->store->next_server();
+  REQUIRE(backend->until([&] { return pending.has_value(); }));
+  CHECK((pending == CommitCode::Ok || pending == CommitCode::Unknown));
+  REQUIRE(backend->until([&] { return client->store->state() == SessionState::Connected; }));
+  CHECK(client->store->session() == session);
+  CHECK(fired == 0);
+  REQUIRE(backend->sync(*other) == ReadCode::Ok);
+  CHECK(backend->get(*other, "/nodes/n1").entry.ephemeral_owner == session);
+  REQUIRE(backend->commit(*other, {Set{"/vms/a", "new"}}).code == CommitCode::Ok);
+  CHECK(backend->until([&] { return fired == 1; }));
+  CHECK_FALSE(has(client->states, SessionState::Expired));
+}
+
 TEST_CASE("When the answer is lost the outcome is Unknown, though it happened") {
   auto backend = make_backend();
   auto client = backend->connected();

@@ -73,7 +73,6 @@ class Cluster:
         """Start everything and wait until it works; what a killed run left is removed first."""
         if os.geteuid() != 0:
             raise LabError("the lab needs root")
-        self._claim()
         self.down()
         begin = time.monotonic()
 
@@ -87,7 +86,7 @@ class Cluster:
         return self
 
     def _claim(self) -> None:
-        """What another process is using is not swept away as the trace of a killed run. The name goes with the process, whatever ends it."""
+        """What another process is using is not taken away as the trace of a killed run. The name goes with the process, whatever ends it."""
         if self.spec.prefix in _claimed:
             return
         claim = socket.socket(socket.AF_UNIX)
@@ -133,6 +132,7 @@ class Cluster:
 
     def down(self) -> None:
         """Leave no trace: no process, control group, namespace, mount, directory."""
+        self._claim()
         spec = self.spec
         if (owner := _mounted_at(spec.dir)) not in (None, _source(spec)):
             raise LabError(f"{spec.dir} belongs to somebody else: {owner}")
