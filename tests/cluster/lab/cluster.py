@@ -73,7 +73,8 @@ class Cluster:
         """Start everything and wait until it works; what a killed run left is removed first."""
         if os.geteuid() != 0:
             raise LabError("the lab needs root")
-        self.down()
+        self._claim()
+        self._take_away()
         begin = time.monotonic()
 
         def say(what):
@@ -133,6 +134,12 @@ class Cluster:
     def down(self) -> None:
         """Leave no trace: no process, control group, namespace, mount, directory."""
         self._claim()
+        try:
+            self._take_away()
+        finally:
+            _claimed.pop(self.spec.prefix).close()
+
+    def _take_away(self) -> None:
         spec = self.spec
         if (owner := _mounted_at(spec.dir)) not in (None, _source(spec)):
             raise LabError(f"{spec.dir} belongs to somebody else: {owner}")
