@@ -267,8 +267,8 @@ class Trials(Story):
             [old] = host.processes(*program_of("keepalive"))
             host.signal(signal.SIGKILL, *program_of("keepalive"))
             wait_for("another keepalive", lambda: host.processes(*program_of("keepalive")) not in ([], [old]), PATIENCE)
-            counter = self.counter(name)
-            wait_for("its heartbeats", lambda: self.counter(name) > counter + 10, PATIENCE)
+            counter = self.newest_life(name)["counter"]
+            wait_for("its heartbeats", lambda: self.newest_life(name)["counter"] > counter + 10, PATIENCE)
             require(host.run("systemctl", "is-active", "dbus.service", check=False).stdout.strip() != "active", "there was a bus all the same")
             self.note("it goes on writing heartbeats")
             require(len(self.offs(name)) == offs, f"{name} was switched off")
@@ -277,10 +277,10 @@ class Trials(Story):
             host.power_on()
         self.wait_cluster_ready()
 
-    def counter(self, name: str) -> int:
-        """Of its newest incarnation."""
-        lives = [record for entry, record in self.store("live").items() if entry.startswith(f"{name}.")]
-        return max(lives, key=lambda record: record["incarnation"])["counter"]
+    def newest_life(self, name: str) -> dict:
+        """As the store has it; empty: none."""
+        lives = [record for entry, record in self.store("live").items() if entry.rsplit(".", 1)[0] == name]
+        return max(lives, key=lambda record: record["incarnation"], default={})
 
     def a_guest_is_asked_to_shut_down_and_has_its_time(self) -> None:
         home, before = self.owner(), self.cluster.guests.disk_state(IMAGE)

@@ -132,10 +132,7 @@ class WatchdogTrials(Trials):
         return [act.what for act in self.cluster.watchdog(name).acts()] or [""]
 
     def self_fence_of(self, name: str) -> dict:
-        """As the store has it of its newest life."""
-        lives = {int(entry.rsplit(".", 1)[1]): record for entry, record in self.store("live").items()
-                 if entry.rsplit(".", 1)[0] == name}
-        return lives[max(lives)].get("self_fence", {}) if lives else {}
+        return self.newest_life(name).get("self_fence", {})
 
     def evidence_about(self, boot: str) -> dict:
         return self.store("evidence").get(boot, {})

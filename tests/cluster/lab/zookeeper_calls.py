@@ -1,27 +1,31 @@
 """ZooKeeper as a client in the hub sees it; called through probe.py."""
 import json
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoAuthError, NoNodeError
 
 
-def dump(servers: list[str], credentials: str, root: str) -> dict[str, dict]:
+@contextmanager
+def _client(servers: list[str], credentials: str):
     client = KazooClient(hosts=",".join(servers), timeout=6, auth_data=[("digest", credentials)])
     client.start(timeout=5)
     try:
-        nodes = {}
-        _walk(client, root, nodes)
-        return nodes
+        yield client
     finally:
         client.stop()
         client.close()
 
 
+def dump(servers: list[str], credentials: str, root: str) -> dict[str, dict]:
+    with _client(servers, credentials) as client:
+        nodes = {}
+        _walk(client, root, nodes)
+        return nodes
+
+
 def rights(servers: list[str], credentials: str, root: str) -> dict[str, list[str]]:
-    client = KazooClient(hosts=",".join(servers), timeout=6, auth_data=[("digest", credentials)])
-    client.start(timeout=5)
-    try:
+    with _client(servers, credentials) as client:
         found, paths = {}, [root]
         while paths:
             path = paths.pop()
@@ -29,16 +33,11 @@ def rights(servers: list[str], credentials: str, root: str) -> dict[str, list[st
                 found[path] = [f"{one.id.scheme}:{one.id.id.split(':')[0]}:{one.perms}" for one in client.get_acls(path)[0]]
                 paths += [f"{path}/{child}" for child in client.get_children(path)]
         return found
-    finally:
-        client.stop()
-        client.close()
 
 
 def change(servers: list[str], credentials: str, changes: dict[str, dict]) -> None:
     """Overwrites keys of entries that hold JSON, all in one transaction: records that lie."""
-    client = KazooClient(hosts=",".join(servers), timeout=6, auth_data=[("digest", credentials)])
-    client.start(timeout=5)
-    try:
+    with _client(servers, credentials) as client:
         transaction = client.transaction()
         for path, values in changes.items():
             data, stat = client.get(path)
@@ -46,9 +45,6 @@ def change(servers: list[str], credentials: str, changes: dict[str, dict]) -> No
         for result in transaction.commit():
             if isinstance(result, Exception):
                 raise result
-    finally:
-        client.stop()
-        client.close()
 
 
 def _walk(client: KazooClient, path: str, nodes: dict) -> None:
