@@ -66,7 +66,8 @@ class Bench(Trials):
 
     def qemu_killed(self) -> None:
         self.prepare()
-        owner, old = self.owner(), self.qemu(self.owner())
+        owner = self.owner()
+        old = self.qemu(owner)
         begin = time.time()
         self.cluster.host(owner).kill_qemu("web1")
         wait_for("the VM to run again", lambda: self.said(begin, "record web1 running"), PATIENCE, 0.2)
@@ -122,7 +123,7 @@ class Bench(Trials):
     def primary_killed(self) -> None:
         """The host of the primary loses its power, so that nobody can give the role back."""
         self.prepare()
-        primary = self.any_bus().primary()
+        primary = self.leader()["node"]
         begin = time.time()
         self.cluster.host(primary).power_cut()
         wait_for("the next primary", lambda: self.said(begin, "this node is primary"), PATIENCE, 0.2)
@@ -166,7 +167,7 @@ class TwoAtOnce(Bench):
     def cut(self, count: int, name: str) -> None:
         self.heal()
         self.wait_cluster_ready()
-        spared = (self.any_bus().primary(), self.cluster.zookeeper.leader())
+        spared = (self.leader()["node"], self.cluster.zookeeper.leader())
         victims = [host for host in self.cluster.hosts if host.name not in spared][:count]
         vms = {f"vm{next(self._numbers)}": host for host in victims}
         uuids = {vm: self.define_small(vm, host.name) for vm, host in vms.items()}

@@ -109,7 +109,7 @@ class Hangs(Trials):
             wait_for("what hangs to be named and replaced", shown, self.shown_s, 0.5)
 
     def choose_victim(self, case: Case) -> None:
-        primary, leader = self.any_bus().primary(), self.cluster.zookeeper.leader()
+        primary, leader = self.leader()["node"], self.cluster.zookeeper.leader()
         if case.on in ("primary", "leader"):
             self.victim = self.cluster.host({"primary": primary, "leader": leader}[case.on])
             return

@@ -76,7 +76,7 @@ class Story:
         self.define("web1", home="n1")
         result, message = self.bus("n3").start(self.uuid, PATIENCE)
         require(result == "done", f"Start ended {result}: {message}")
-        require(self.owner() == "n1", f"web1 runs on {self.owner()}, not on n1")
+        self.require_runs_where_it_belongs("n1")
         self.wait_counting("n1", 3)
         self.require_single_writer()
 
@@ -102,8 +102,7 @@ class Story:
         boot, incarnation = self.cluster.host("n1").boot_id(), self.incarnation("n1")
         self.event("power cut of n1: it is the primary, leads ZooKeeper and runs web1")
         self.lose_power("n1")
-        self.wait_running_elsewhere("n1")
-        target = self.owner()
+        target = self.wait_running_elsewhere("n1")
         self.note(f"web1 runs on {target}")
         self.wait_new_run(before)
         self.require_off_was_sent("n1")
@@ -114,11 +113,13 @@ class Story:
         generation = self.generation()
         self.cluster.bmc("n1").ipmi("chassis", "power", "on")
         self.cluster.host("n1").wait_up()
-        wait_for("n1 to join in a new boot", lambda: self.node("n2", "n1", "BootId") != boot and self.node("n2", "n1", "DaemonState") == "run",
-                 PATIENCE)
+        joined = {"boot": self.cluster.host("n1").boot_id(), "daemon_state": "run"}
+        require(joined["boot"] != boot, "n1 goes on in the boot in which it lost its power")
+        wait_for("n1 to join in a new boot", lambda: joined.items() <= self.newest_life("n1").items(), PATIENCE)
         require(self.incarnation("n1") > incarnation, f"n1 was incarnation {incarnation} and is {self.incarnation('n1')} now")
         self.note(f"n1 joined as incarnation {self.incarnation('n1')}, it was {incarnation}")
-        require(self.owner() == target and self.generation() == generation, "n1's return moved web1")
+        self.require_runs_where_it_belongs(target)
+        require(self.generation() == generation, "n1's return moved web1")
         require(not self.cluster.host("n1").qemu_pids(), "n1 runs a QEMU that it does not own")
         self.require_single_writer()
 
@@ -143,7 +144,8 @@ class Story:
         require(after.run == before.run, "the guest was disturbed")
         self.event(f"the twin: the QEMU on {home} is really gone")
         self.cluster.host(home).kill_qemu("web1")
-        wait_for(f"web1 to run on {other}", lambda: self.owner() == other and self.vm("State") == "running", 2 * PATIENCE)
+        wait_for(f"web1 to run on {other}", lambda: self.where() == [other] and self.vm("State") == "running", 2 * PATIENCE)
+        self.require_runs_where_it_belongs(other)
         self.note(f"web1 runs on {other}")
         self.wait_new_run(before)
         self.require_single_writer()
@@ -172,8 +174,9 @@ class Story:
             self.note(f"{name} runs on {', '.join(self.where(name))}")
         self.wait_new_run(before)
         self.require_flushed(stale)
+        owners = self.store("owners")
         for name, uuid in running.items():
-            owner = self.any_bus().vm(uuid, "Node")
+            owner = owners[uuid]["owner"]["node"]
             require(self.where(name) == [owner], f"{name} has a QEMU on {self.where(name)}, its owner is {owner}")
         for name in stopped:
             require(not self.where(name), f"{name} was not to run, and has a QEMU on {self.where(name)}")
@@ -185,7 +188,7 @@ class Story:
         alice, root = self.bus(name, "alice"), self.bus(name)
         self.event("alice, who has no rights, reads and tries to start")
         result, message = root.wait_job(root.job(vm_path(self.uuid), "Vm", "Stop"), PATIENCE)
-        require(result == "done", f"Stop ended {result}: {message}")
+        require(result == "done" and not self.where(), f"Stop ended {result}: {message}; web1 has a QEMU on {self.where()}")
         require(alice.vm(self.uuid, "State") == "stopped", "alice cannot read")
         try:
             alice.job(vm_path(self.uuid), "Vm", "Start")
@@ -194,10 +197,12 @@ class Story:
             self.note(f"denied: {denied.text}")
         else:
             raise StepFailed("alice started a VM without any right")
+        require(not self.where(), f"she was denied, and web1 has a QEMU on {self.where()}")
         self.event("a polkit rule allows alice to control VMs")
         for host in self.cluster.hosts:
             host.write("/etc/polkit-1/rules.d/10-alice.rules", POLKIT_RULE)
         wait_for("the rule to count", lambda: self.alice_starts(alice), PATIENCE)
+        require(self.where(), "alice's Start is done, and web1 has no QEMU")
         self.require_single_writer()
         asked = [entry for entry in self.cluster.host(name).journal(unit="pvcd.service") if entry.get("PVCD_UID") == "2001"]
         for word in ("denied", "allowed"):
@@ -207,7 +212,7 @@ class Story:
 
     def the_primary_leaves_in_order(self, hook_seconds: int = 15) -> None:
         self.wait_cluster_ready()
-        name = self.any_bus().primary()
+        name = self.leader()["node"]
         witness = next(host.name for host in self.cluster.hosts if host.name != name)
         acts = len(self.cluster.bmc(name).acts())
         host = self.cluster.host(name)
@@ -359,11 +364,19 @@ class Story:
     def evidence_kind(self, boot: str) -> str:
         return self.store("evidence").get(boot, {"kind": ""})["kind"]
 
+    def newest_life(self, name: str) -> dict:
+        """As the store has it; empty: none."""
+        lives = [record for entry, record in self.store("live").items() if entry.rsplit(".", 1)[0] == name]
+        return max(lives, key=lambda record: record["incarnation"], default={})
+
     def owner(self) -> str:
-        return self.vm("Node") or ""
+        """Of web1, as the store has it; empty while it cannot be read: ZooKeeper may be electing."""
+        with suppress(LabError):
+            return self.store("owners")[self.uuid]["owner"]["node"]
+        return ""
 
     def generation(self) -> int:
-        return self.vm("Generation") or 0
+        return self.store("owners")[self.uuid]["generation"]
 
     def qemu(self, host: str, name: str = "web1"):
         return next((qemu for qemu in self.cluster.host(host).qemu_pids() if qemu.name == name), None)
@@ -413,10 +426,17 @@ class Story:
         self.note(f"the guest counts on: {before.count} before, {state.count} now")
         require(run.first > before.count, f"the new run began at {run.first}, but {before.count} was on the disk")
 
-    def wait_running_elsewhere(self, victim: str) -> None:
-        def moved() -> bool:
-            return self.owner() not in ("", victim) and self.vm("State") == "running"
-        wait_for(f"web1 to run on another host than {victim}", moved, PATIENCE)
+    def wait_running_elsewhere(self, victim: str) -> str:
+        """Where; a QEMU that is shut out of Ceph may live on at the victim."""
+        def target() -> str:
+            there = [name for name in self.where() if name != victim]
+            return there[0] if there and self.vm("State") == "running" else ""
+        name = wait_for(f"web1 to run on another host than {victim}", target, PATIENCE)
+        require(self.owner() == name, f"web1 has a QEMU on {name}, its owner is {self.owner()}")
+        return name
+
+    def require_runs_where_it_belongs(self, name: str) -> None:
+        require(self.where() == [name] == [self.owner()], f"web1 has a QEMU on {self.where()}, its owner is {self.owner()}, not {name}")
 
     def require_nobody_wrote_beside(self) -> None:
         """The image says so. A QEMU that is shut out of Ceph may live on."""
@@ -436,8 +456,7 @@ class Story:
 
     def require_beats_to_the_end(self, name: str, began_ms: float) -> None:
         """As ZooKeeper's own log has them, from the beginning of the stop to the last report."""
-        last_words = [change for change in self.cluster.zookeeper.history(int(began_ms))
-                      if change.kind == "set" and change.path.startswith(f"{STORE}/live/{name}.")]
+        last_words = self.heartbeats(name, began_ms)
         require(last_words, f"no heartbeat of {name} is in ZooKeeper's log while it stopped")
         times = [began_ms, *(change.at_ms for change in last_words)]
         gap_s = max(late - early for early, late in zip(times, times[1:])) / 1000
@@ -445,6 +464,10 @@ class Story:
         require(gap_s < SILENT_S, f"{name} was silent for {gap_s:.1f} s while it stopped")
         states = [json.loads(change.data)["daemon_state"] for change in last_words]
         require("shutdown" in states and states[-1] in ("left", "stop"), f"{name} did not say that it stops, then that it has: {states}")
+
+    def heartbeats(self, name: str, since_ms: float) -> list:
+        return [change for change in self.cluster.zookeeper.history(int(since_ms))
+                if change.kind == "set" and change.path.startswith(f"{STORE}/live/{name}.")]
 
     def require_keepalive_stopped_last(self, host) -> None:
         ends = {unit: int(host.run("systemctl", "show", "--property=InactiveEnterTimestampMonotonic", "--value", f"{unit}.service").stdout)
@@ -460,11 +483,11 @@ class Story:
 
     def make_primary(self, name: str) -> None:
         bus = self.bus("n2")
-        if bus.primary() == name:
+        if self.leader()["node"] == name:
             return
         result, message = bus.wait_job(bus.job(node_path(name), "Node", "BecomePrimary"), PATIENCE)
         require(result in ("done", "skipped"), f"BecomePrimary of {name} ended {result}: {message}")
-        wait_for(f"{name} to be primary", lambda: self.node("n2", name, "CoordinatorState") == "primary", PATIENCE)
+        wait_for(f"{name} to be primary", lambda: self.leader()["node"] == name, PATIENCE)
 
     def give_roles(self, victim: str, primary: bool, leader: bool) -> None:
         """Both at once: ZooKeeper has no leader for a while when another one is made, and the primary may be another one then."""

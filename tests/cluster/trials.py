@@ -1,6 +1,7 @@
 """What the story leaves out because it takes longer or lies to the cluster: BMCs that lie, hosts that freeze and thaw, a
 primary that dies at the worst moment, a wrong configuration, writes that come late. Each trial begins with web1 running.
 """
+import json
 import signal
 import time
 
@@ -28,7 +29,7 @@ class Trials(Story):
             self.define("web1", home="n1")
         wait_for("web1 to be started", self._started, 2 * PATIENCE)
         self.cluster.guests.wait_count(IMAGE, 1, PATIENCE)
-        if self.any_bus().primary() == self.owner():
+        if self.leader()["node"] == self.owner():
             self.make_primary(self.another(self.owner()))
 
     def heal(self) -> None:
@@ -94,10 +95,10 @@ class Trials(Story):
 
         def decided() -> str:
             if not self.cluster.host(victim).is_on():
-                return "fenced" if self.owner() not in ("", victim) and self.vm("State") == "running" else ""
+                return "fenced" if set(self.where()) - {victim} and self.vm("State") == "running" else ""
             joined = self.node(self.another(victim), victim, "DaemonState") == "run"
             fresh = (self.node(self.another(victim), victim, "KeepaliveAge") or 1e9) < 1e6
-            settled = not self.fences() and self.owner() == victim and self.vm("State") == "running"
+            settled = not self.fences() and self.where() == [victim] and self.vm("State") == "running"
             return "went on" if joined and fresh and settled else ""
         outcome = wait_for(f"{victim} to be fenced or to go on", decided, 2 * PATIENCE)
         self.note(f"thawed after {thaw_after} s it {outcome}" if outcome == "went on" else f"thawed after {thaw_after} s it was fenced")
@@ -158,8 +159,7 @@ class Trials(Story):
         self.event(f"{victim} loses its power, and its BMC with it")
         self.cluster.bmc(victim).dead()
         self.cluster.host(victim).power_cut()
-        self.wait_running_elsewhere(victim)
-        self.note("web1 runs elsewhere")
+        self.note(f"web1 runs on {self.wait_running_elsewhere(victim)}")
         self.wait_new_run(before)
         require(self.evidence_kind(boot) == "storage", f"the evidence about {victim} is {self.evidence_kind(boot)}")
         require(self.is_shut_out(victim), f"the address of {victim} is not in Ceph's blocklist")
@@ -171,7 +171,8 @@ class Trials(Story):
         require(self.is_shut_out(victim), "its entry is gone before it was to open an image")
         before = self.cluster.guests.disk_state(IMAGE)
         result, message = self.any_bus().wait_job(self.any_bus().job(vm_path(self.uuid), "Vm", "Move", "sa{sv}", victim, "0"), PATIENCE)
-        require(result == "done" and self.owner() == victim, f"Move ended {result}: {message}; web1 is on {self.owner()}")
+        require(result == "done", f"Move ended {result}: {message}")
+        self.require_runs_where_it_belongs(victim)
         self.wait_new_run(before)
         require(not self.is_shut_out(victim), f"{victim} has not lifted the entry about its earlier boot")
         self.note(f"web1 runs on {victim}, which has let itself in")
@@ -197,18 +198,14 @@ class Trials(Story):
 
     def a_host_whose_power_button_is_pressed_says_that_it_goes(self) -> None:
         victim = self.owner()
-        witness = self.another(victim)
         boot = self.cluster.host(victim).boot_id()
         before = self.cluster.guests.disk_state(IMAGE)
+        began_ms = time.time() * 1000
         self.event(f"the power button of {victim} is pressed")
         self.cluster.bmc(victim).ipmi("chassis", "power", "soft")
-        said = set()
-
-        def moved() -> bool:
-            said.add(self.node(witness, victim, "DaemonState"))
-            return self.owner() not in ("", victim) and self.vm("State") == "running"
-        wait_for(f"web1 to run on another host than {victim}", moved, PATIENCE, 0.05)
-        self.note(f"{victim} said {', '.join(sorted(state for state in said if state))}; web1 runs on {self.owner()}")
+        target = self.wait_running_elsewhere(victim)
+        said = {json.loads(change.data)["daemon_state"] for change in self.heartbeats(victim, began_ms)}
+        self.note(f"{victim} said {', '.join(sorted(said))}; web1 runs on {target}")
         require(said & {"shutdown", "stop", "left"}, f"{victim} did not say that it goes: {said}")
         require(not self.cluster.host(victim).is_on(), f"web1 moved while {victim} is on")
         require(self.evidence_kind(boot) == "power", f"the evidence about {victim} is {self.evidence_kind(boot)}")
@@ -224,11 +221,11 @@ class Trials(Story):
         self.event(f"QEMU cannot be executed any more on {broken}, and the one of web1 is killed")
         self.break_emulator(broken)
         self.cluster.host(broken).kill_qemu("web1")
-        self.wait_running_elsewhere(broken)
-        self.note(f"web1 runs on {self.owner()}")
+        target = self.wait_running_elsewhere(broken)
+        self.note(f"web1 runs on {target}")
         self.wait_new_run(before)
         require(self.generation() > generation, "web1 moved within a generation")
-        require(self.where() == [self.owner()], f"web1 has a QEMU on {self.where()}, its owner is {self.owner()}")
+        self.require_runs_where_it_belongs(target)
         require(self.cluster.host(broken).is_on() and len(self.offs(broken)) == offs, f"{broken} was switched off for it")
         self.require_flushed(stale)
         given_back = [one for one in self.store("decisions").values()
@@ -241,7 +238,7 @@ class Trials(Story):
         self.repair_emulator()
         result, message = self.any_bus().wait_job(self.any_bus().job(vm_path(self.uuid), "Vm", "Move", "sa{sv}", broken, "0"), 2 * PATIENCE)
         require(result == "done", f"Move ended {result}: {message}")
-        require(self.owner() == broken, f"web1 belongs to {self.owner()}")
+        self.require_runs_where_it_belongs(broken)
         self.wait_new_run(before)
         self.require_single_writer()
 
@@ -276,11 +273,6 @@ class Trials(Story):
             host.power_cut()
             host.power_on()
         self.wait_cluster_ready()
-
-    def newest_life(self, name: str) -> dict:
-        """As the store has it; empty: none."""
-        lives = [record for entry, record in self.store("live").items() if entry.rsplit(".", 1)[0] == name]
-        return max(lives, key=lambda record: record["incarnation"], default={})
 
     def a_guest_is_asked_to_shut_down_and_has_its_time(self) -> None:
         home, before = self.owner(), self.cluster.guests.disk_state(IMAGE)
@@ -355,7 +347,7 @@ class Trials(Story):
 
     def a_write_decided_under_an_old_epoch_is_refused(self) -> None:
         """Needs the switched core: the write of the first primary comes seconds late, and the second one keeps still."""
-        first = self.any_bus().primary()
+        first = self.leader()["node"]
         second = self.another(first)
         result, message = self.any_bus().wait_job(self.any_bus().job(vm_path(self.uuid), "Vm", "Stop"), PATIENCE)
         require(result == "done", f"Stop ended {result}: {message}")
