@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from .bus import ROOT, Bus, BusError, node_path, vm_path
 from .lab.cluster import Cluster
+from .lab.guest import BARE_MIB
 from .lab.process import LabError, wait_for
 from .stage import SCRIPT
 
@@ -74,6 +75,7 @@ class Story:
         self.wait_cluster_ready()
         self.event("n3 is asked to define web1 and to start it on n1")
         self.define("web1", home="n1")
+        self.require_journalled("n3", 0, "Manager.DefineVm", "allowed")
         result, message = self.bus("n3").start(self.uuid, PATIENCE)
         require(result == "done", f"Start ended {result}: {message}")
         self.require_runs_where_it_belongs("n1")
@@ -103,14 +105,15 @@ class Story:
         self.event("power cut of n1: it is the primary, leads ZooKeeper and runs web1")
         self.lose_power("n1")
         target = self.wait_running_elsewhere("n1")
-        self.note(f"web1 runs on {target}")
+        self.note(f"web1 runs on {target}, {self.leader()['node']} is primary")
         self.wait_new_run(before)
+        require(self.leader()["node"] not in ("", "n1"), f"the primary is {self.leader()['node'] or 'nobody'}")
+        require(self.evidence_kind(boot) == "power", f"the evidence about n1 is {self.evidence_kind(boot)}")
         self.require_off_was_sent("n1")
         self.require_flushed(stale)
-        require(self.evidence_kind(boot) == "power", f"the evidence about n1 is {self.evidence_kind(boot)}")
         self.require_single_writer()
+        generation, run, lockers = self.generation(), self.cluster.guests.disk_state(IMAGE).run, self.cluster.ceph.lockers(IMAGE)
         self.event("n1 gets power again")
-        generation = self.generation()
         self.cluster.bmc("n1").ipmi("chassis", "power", "on")
         self.cluster.host("n1").wait_up()
         joined = {"boot": self.cluster.host("n1").boot_id(), "daemon_state": "run"}
@@ -120,7 +123,11 @@ class Story:
         self.note(f"n1 joined as incarnation {self.incarnation('n1')}, it was {incarnation}")
         self.require_runs_where_it_belongs(target)
         require(self.generation() == generation, "n1's return moved web1")
+        wait_for("n1 to be ready for VMs", lambda: self.runs_plugins(self.cluster.host("n1")), PATIENCE)
         require(not self.cluster.host("n1").qemu_pids(), "n1 runs a QEMU that it does not own")
+        require(self.cluster.ceph.lockers(IMAGE) == lockers, "n1's return touched a lock")
+        self.cluster.guests.wait_count(IMAGE, self.cluster.guests.disk_state(IMAGE).count + 1, PATIENCE)
+        require(self.cluster.guests.disk_state(IMAGE).run == run, "n1's return disturbed the guest")
         self.require_single_writer()
 
     def doctored_records_do_not_start_a_second_qemu(self) -> None:
@@ -148,6 +155,7 @@ class Story:
         self.require_runs_where_it_belongs(other)
         self.note(f"web1 runs on {other}")
         self.wait_new_run(before)
+        self.require_flushed(lockers)
         self.require_single_writer()
         self.configure("node_limit", "as", "0")
 
@@ -161,6 +169,7 @@ class Story:
                  for locker in wait_for(f"{name} to lock its disk", lambda: self.cluster.ceph.lockers(name), PATIENCE)]
         before = self.cluster.guests.disk_state(IMAGE)
         self.event(f"power cut of all hosts at once, then power on: {', '.join(running)} ran, {', '.join(stopped)} did not")
+        acts = [len(bmc.acts()) for bmc in self.cluster.bmcs]
         for host in self.cluster.hosts:
             host.power_cut()
         for bmc in self.cluster.bmcs:
@@ -180,6 +189,9 @@ class Story:
             require(self.where(name) == [owner], f"{name} has a QEMU on {self.where(name)}, its owner is {owner}")
         for name in stopped:
             require(not self.where(name), f"{name} was not to run, and has a QEMU on {self.where(name)}")
+        # That the hosts have booted proves the clients of their earlier boots dead: nobody has to be switched off for it.
+        for bmc, known in zip(self.cluster.bmcs, acts):
+            require([act.command for act in bmc.acts()[known:]] == ["on"], f"the power of {bmc.name} was touched: {bmc.acts()[known:]}")
         self.require_single_writer()
 
     def an_unprivileged_user_reads_but_does_not_start(self) -> None:
@@ -190,6 +202,8 @@ class Story:
         result, message = root.wait_job(root.job(vm_path(self.uuid), "Vm", "Stop"), PATIENCE)
         require(result == "done" and not self.where(), f"Stop ended {result}: {message}; web1 has a QEMU on {self.where()}")
         require(alice.vm(self.uuid, "State") == "stopped", "alice cannot read")
+        self.require_journalled(name, 0, "Vm.Stop", "allowed")
+        jobs = set(self.store("jobs"))
         try:
             alice.job(vm_path(self.uuid), "Vm", "Start")
         except BusError as denied:
@@ -197,42 +211,43 @@ class Story:
             self.note(f"denied: {denied.text}")
         else:
             raise StepFailed("alice started a VM without any right")
-        require(not self.where(), f"she was denied, and web1 has a QEMU on {self.where()}")
+        require(set(self.store("jobs")) == jobs and self.store("vms")[self.uuid]["wanted"] == "stopped", "she was denied, and has changed the store")
         self.event("a polkit rule allows alice to control VMs")
         for host in self.cluster.hosts:
             host.write("/etc/polkit-1/rules.d/10-alice.rules", POLKIT_RULE)
         wait_for("the rule to count", lambda: self.alice_starts(alice), PATIENCE)
         require(self.where(), "alice's Start is done, and web1 has no QEMU")
         self.require_single_writer()
-        asked = [entry for entry in self.cluster.host(name).journal(unit="pvcd.service") if entry.get("PVCD_UID") == "2001"]
-        for word in ("denied", "allowed"):
-            require(any("Start" in entry["MESSAGE"] and word in entry["MESSAGE"] for entry in asked),
-                    f"the journal does not say that alice (2001) asked and was {word}: {[entry['MESSAGE'] for entry in asked]}")
-        self.note(f"the journal says who asked: {asked[-1]['MESSAGE']}")
+        self.require_journalled(name, 2001, "Vm.Start", "denied")
+        self.note(f"the journal says who asked: {self.require_journalled(name, 2001, 'Vm.Start', 'allowed')}")
 
     def the_primary_leaves_in_order(self, hook_seconds: int = 15) -> None:
         self.wait_cluster_ready()
         name = self.leader()["node"]
         witness = next(host.name for host in self.cluster.hosts if host.name != name)
         acts = len(self.cluster.bmc(name).acts())
-        host = self.cluster.host(name)
+        host, epoch, home = self.cluster.host(name), self.leader()["epoch"], self.where()
+        before = self.cluster.guests.disk_state(IMAGE)
         host.write(f"{SCRIPT}/role_change", f"delay_ms {hook_seconds * 1000}\n")
         self.event(f"systemctl stop pvcd.target on {name}, the primary, with a role hook that takes {hook_seconds} s")
         began_ms = time.time() * 1000
         stopped = host.start("systemctl", "stop", "pvcd.target", "pvcd-fake.service")
-        relinquished = False
-        while stopped.poll() is None:
-            relinquished = relinquished or self.node(witness, name, "CoordinatorState") == "relinquish"
-            time.sleep(0.2)         # a sampling rate, not a wait: the loop ends with the stop
-        require(stopped.returncode == 0, "systemctl stop failed")
-        self.require_beats_to_the_end(name, began_ms)
+        require(stopped.wait() == 0, "systemctl stop failed")
+        ended_ms = time.time() * 1000
+        require(ended_ms - began_ms >= hook_seconds * 1000, f"it took {(ended_ms - began_ms) / 1000:.1f} s: nobody has waited for the hook")
+        require(f"relinquish epoch={epoch}\n" in host.read(f"{SCRIPT}/calls.log"), "the hook was not asked")
+        self.require_beats_to_the_end(name, began_ms, ended_ms)
         self.require_keepalive_stopped_last(host)
-        require(relinquished, "relinquish was never visible")
+        roles = [json.loads(change.data)["state"] for change in self.written(f"roles/{name}", began_ms)]
+        require("relinquish" in roles, f"its role was never relinquish, only {roles}")
         wait_for("another primary in the store", lambda: self.leader()["node"] not in ("", name), PATIENCE)
         self.note(f"{self.leader()['node']} is primary")
         state = self.node(witness, name, "DaemonState")
         require(state in ("left", "stop"), f"{name} is in state {state}")
         require(len(self.cluster.bmc(name).acts()) == acts, f"the power of {name} was touched")
+        require(self.where() == home, f"web1 ran on {home}, and has a QEMU on {self.where()} now")
+        self.cluster.guests.wait_count(IMAGE, before.count + hook_seconds // 2, PATIENCE)
+        require(self.cluster.guests.disk_state(IMAGE).run == before.run, "the guest was disturbed")
         self.require_single_writer()
         (self.cluster.host(name)).write(f"{SCRIPT}/role_change", "delay_ms 0\n")
         self.event(f"pvcd starts again on {name}")
@@ -349,14 +364,21 @@ class Story:
         require(result == "done", f"alice's Start ended {result}: {message}")
         return True
 
+    def dump(self, directory: str) -> dict[str, dict]:
+        """The entries at and below it; ZooKeeper may be electing."""
+        def dumped() -> dict | None:
+            with suppress(LabError):
+                return self.cluster.zookeeper.dump_store(f"{STORE}/{directory}")
+            return None
+        return wait_for(f"ZooKeeper to give {directory}", dumped, PATIENCE)
+
     def store(self, directory: str) -> dict[str, dict]:
         """The records of one kind, without what is below them."""
-        dump = self.cluster.zookeeper.dump_store(f"{STORE}/{directory}")
-        return {path.rsplit("/", 1)[1]: json.loads(entry["data"]) for path, entry in dump.items()
+        return {path.rsplit("/", 1)[1]: json.loads(entry["data"]) for path, entry in self.dump(directory).items()
                 if path.rsplit("/", 1)[0] == f"{STORE}/{directory}"}
 
     def leader(self) -> dict:
-        return json.loads(self.cluster.zookeeper.dump_store(f"{STORE}/leader")[f"{STORE}/leader"]["data"])
+        return json.loads(self.dump("leader")[f"{STORE}/leader"]["data"])
 
     def incarnation(self, name: str) -> int:
         return self.store("nodes")[name]["incarnation"]
@@ -370,10 +392,8 @@ class Story:
         return max(lives, key=lambda record: record["incarnation"], default={})
 
     def owner(self) -> str:
-        """Of web1, as the store has it; empty while it cannot be read: ZooKeeper may be electing."""
-        with suppress(LabError):
-            return self.store("owners")[self.uuid]["owner"]["node"]
-        return ""
+        """Of web1, as the store has it; of a VM that is stopped, the last one."""
+        return self.store("owners")[self.uuid]["owner"]["node"]
 
     def generation(self) -> int:
         return self.store("owners")[self.uuid]["generation"]
@@ -386,12 +406,12 @@ class Story:
         self.cluster.ceph.create_image(name)
         self.bus("n3").define(self.cluster.guests.xml(name, self.uuid, name), home_node=home)
 
-    def define_small(self, name: str, home: str) -> str:
+    def define_small(self, name: str, home: str, memory_mib: int = BARE_MIB) -> str:
         """A guest that is little load and locks its disk by writing to it each second."""
         uuid = str(uuids.uuid4())
         self.cluster.ceph.create_image(name, 1)
         self.cluster.guests.write_boot_sector(name)
-        self.bus("n3").define(self.cluster.guests.bare_xml(name, uuid), home_node=home)
+        self.any_bus().define(self.cluster.guests.bare_xml(name, uuid, memory_mib), home_node=home)
         return uuid
 
     def wait_cluster_ready(self) -> None:
@@ -454,20 +474,27 @@ class Story:
             until = time.mktime(time.strptime(listed.get(address, "1970-01-01T00:00:00")[:19], "%Y-%m-%dT%H:%M:%S"))
             require(until > time.time() + A_YEAR_S, f"pvcd has not flushed the locks of {address}: {listed.get(address, 'not in the blocklist')}")
 
-    def require_beats_to_the_end(self, name: str, began_ms: float) -> None:
-        """As ZooKeeper's own log has them, from the beginning of the stop to the last report."""
-        last_words = self.heartbeats(name, began_ms)
+    def require_beats_to_the_end(self, name: str, began_ms: float, ended_ms: float) -> None:
+        """As ZooKeeper's own log has them, from the beginning of the stop to its end."""
+        last_words = self.written(f"live/{name}.", began_ms)
         require(last_words, f"no heartbeat of {name} is in ZooKeeper's log while it stopped")
-        times = [began_ms, *(change.at_ms for change in last_words)]
+        times = [began_ms, *(change.at_ms for change in last_words), ended_ms]
         gap_s = max(late - early for early, late in zip(times, times[1:])) / 1000
         self.note(f"stopped; it wrote {len(last_words)} heartbeats meanwhile, at most {gap_s:.1f} s apart")
         require(gap_s < SILENT_S, f"{name} was silent for {gap_s:.1f} s while it stopped")
         states = [json.loads(change.data)["daemon_state"] for change in last_words]
         require("shutdown" in states and states[-1] in ("left", "stop"), f"{name} did not say that it stops, then that it has: {states}")
 
-    def heartbeats(self, name: str, since_ms: float) -> list:
+    def written(self, path: str, since_ms: float) -> list:
+        """What was written to entries whose path begins so, as ZooKeeper's own log has it."""
         return [change for change in self.cluster.zookeeper.history(int(since_ms))
-                if change.kind == "set" and change.path.startswith(f"{STORE}/live/{name}.")]
+                if change.kind == "set" and change.path.startswith(f"{STORE}/{path}")]
+
+    def require_journalled(self, name: str, uid: int, method: str, answer: str) -> str:
+        said = [entry["MESSAGE"] for entry in self.cluster.host(name).journal(unit="pvcd.service") if entry.get("PVCD_UID") == str(uid)]
+        fitting = [text for text in said if method in text and answer in text]
+        require(fitting, f"the journal of {name} does not say that uid {uid} asked for {method} and was {answer}: {said}")
+        return fitting[-1]
 
     def require_keepalive_stopped_last(self, host) -> None:
         ends = {unit: int(host.run("systemctl", "show", "--property=InactiveEnterTimestampMonotonic", "--value", f"{unit}.service").stdout)

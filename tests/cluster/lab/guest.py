@@ -141,9 +141,9 @@ class Guests:
 </domain>
 """
 
-    def bare_xml(self, name: str, uuid: str) -> str:
-        """A domain without a kernel, for images with a boot sector: thirty of them are no load."""
-        without = re.sub(r" *<(kernel|initrd|cmdline)>.*\n", "", self.xml(name, uuid, name, BARE_MIB))
+    def bare_xml(self, name: str, uuid: str, memory_mib: int = BARE_MIB) -> str:
+        """A domain without a kernel, for images with a boot sector: thirty of them are no load, whatever memory they are given."""
+        without = re.sub(r" *<(kernel|initrd|cmdline)>.*\n", "", self.xml(name, uuid, name, memory_mib))
         return re.sub(r" *<serial .*\n", "", without)
 
     def write_boot_sector(self, image: str) -> None:
