@@ -79,7 +79,7 @@ def row(result: dict) -> str:
 
 
 def table(measured: dict) -> list[str]:
-    failed = [f"- A run failed: {problem}" for problem in measured["problems"]] or ["No run failed."]
+    failed = [f"- A run failed: {problem}" for problem in measured["problems"]] or ["No run behind these rows failed."]
     return ["", f"Commit {measured['commit']}, {measured['date']}.", "",
             "| | median | worst | goal | n | against |", "|---|--:|--:|--:|--:|---|", *map(row, ordered(measured["results"])), "", *failed]
 

@@ -41,6 +41,12 @@ def test_what_people_wrote_stays():
     assert text.endswith("\n- A run failed: it rained\n")
 
 
+def test_that_nothing_failed_is_said_of_the_rows_not_of_a_number_of_runs():
+    two = result("two_of_five_power_cut_to_start", n=2)
+    text = bench_table.table({"commit": "abc", "date": "2026-01-01", "results": [two], "problems": []})
+    assert text[-3].endswith("| 2 | - |") and text[-1] == "No run behind these rows failed."
+
+
 def test_goals_are_of_what_is_measured():
     for name in bench_table.GOALS:
         assert bench_table.title(name)
