@@ -1,7 +1,5 @@
 #include "core/coordinator_driver.hpp"
 
-#include <unistd.h>
-
 #include "core/test_switches.hpp"
 #include "logic/transactions.hpp"
 #include "runtime/clock.hpp"
@@ -174,7 +172,7 @@ void CoordinatorDriver::commit(const std::string& key, Carried step) {
       const auto* check = std::get_if<Check>(&change);
       return check && check->key.kind == Kind::Leader;
     });
-  if (switched("late-writes")) sleep(4);
+  if (switched("late-writes")) stand_still();
   store::commit(cluster_.store(), changes,
                 [this, key, record = *step.record, stored = step.stored](const store::CommitResult& result) {
                   const Outcome outcome = logic::outcome_of(result.code);

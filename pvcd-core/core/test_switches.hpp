@@ -5,22 +5,35 @@
 #include <string_view>
 
 #ifdef PVCD_TEST_SWITCHES
+#include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <string>
+#include <thread>
 #endif
 
 namespace pvcd::core {
 
 #ifdef PVCD_TEST_SWITCHES
-// One name a line in /etc/pvcd/test-switches, read each time so that a test can change it while the core runs.
+inline const std::filesystem::path test_switches = "/etc/pvcd/test-switches";
+
+// One name a line, read each time so that a test can change it while the core runs.
 inline bool switched(std::string_view name) {
-  std::ifstream file("/etc/pvcd/test-switches");
+  std::ifstream file(test_switches);
   for (std::string line; std::getline(file, line);)
     if (line == name) return true;
   return false;
 }
+
+// Until the test writes its switches again; not longer than a session lives in these tests.
+inline void stand_still() {
+  const auto written = std::filesystem::last_write_time(test_switches);
+  for (int tenths = 0; tenths < 80 && std::filesystem::last_write_time(test_switches) == written; ++tenths)
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+}
 #else
 constexpr bool switched(std::string_view) { return false; }
+inline void stand_still() {}
 #endif
 
 }  // namespace pvcd::core

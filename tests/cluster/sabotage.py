@@ -18,10 +18,15 @@ class BmcStaysOn(Trials):
         self.cluster.host(name).freeze()
 
 
+class KeepaliveStopsFirst(Trials):
+    """As if the units were ordered otherwise: no heartbeat comes while the others stop."""
+    stopping = f"systemctl stop pvcd-keepalive.service; {Trials.stopping}"
+
+
 LIE = ("a BMC that accepts and stays on", Trials.a_bmc_that_accepts_and_stays_on_proves_nothing)
 LATE = ("a write under an old epoch", Trials.a_write_decided_under_an_old_epoch_is_refused)
 PREPARE = ("web1 runs", Trials.prepare)
-
+RECORDS, USER, LEAVING = STEPS[3], STEPS[5], STEPS[6]
 
 # A core that stands still in a late write must not lose its session meanwhile: then the write fails whatever it checks.
 PATIENT = {"store": {"session_timeout_ms": 12000}, "timings": {"suspect_after_ms": 6000}}
@@ -31,7 +36,7 @@ PATIENT = {"store": {"session_timeout_ms": 12000}, "timings": {"suspect_after_ms
 class Sabotage:
     fails_at: str                               # the step that must notice
     because: str                                # and what it must say
-    simulated: str                              # the same fault below tests/sim: a mutant that must be found, or a story
+    simulated: str = ""                         # the same fault below tests/sim: a mutant that must be found, or a story
     switches: tuple[str, ...] = ()
     story: type[Story] = Trials
     steps: list = field(default_factory=lambda: STEPS)
@@ -41,17 +46,21 @@ class Sabotage:
 SABOTAGES = {
     # librbd is a second guard: it breaks the dead client's lock itself, but late and for an hour only.
     "pre-start-hook-off": Sabotage("2 QEMU killed on n1", "pvcd has not flushed the locks", "mutants/refusal-proceeds.patch", ("pre-start-hook-off",)),
-    "bmc-stays-on": Sabotage("3 power cut of n1", "has carried out no off", "stories/d4-bmc-lies", story=BmcStaysOn),
-    "evidence-check-off": Sabotage(LIE[0], "another QEMU writes", "mutants/accepted-counts-as-off.patch", ("accepted-counts-as-off",), steps=[PREPARE, LIE]),
+    "records-believed": Sabotage(RECORDS[0], "Start ended done", "mutants/refusal-proceeds.patch", ("pre-start-hook-off",), steps=[PREPARE, RECORDS]),
+    "bmc-stays-on": Sabotage("3 power cut of n1", "the evidence about n1 is storage", "stories/d4-bmc-lies", story=BmcStaysOn),
+    "evidence-check-off": Sabotage(LIE[0], "and taken for dead", "mutants/accepted-counts-as-off.patch", ("accepted-counts-as-off",), steps=[PREPARE, LIE]),
     "epoch-check-off": Sabotage(LATE[0], "was taken at epoch", "mutants/epoch-check-removed.patch", ("epoch-check-off",), steps=[PREPARE, LATE], config=PATIENT),
+    # No simulator has users or units.
+    "polkit-off": Sabotage(USER[0], "alice started a VM without any right", switches=("polkit-off",), steps=[PREPARE, USER]),
+    "keepalive-stops-first": Sabotage(LEAVING[0], "was silent for", story=KeepaliveStopsFirst, steps=[PREPARE, LEAVING]),
 }
 
 
-def lab(sabotage: Sabotage | None = None) -> Cluster:
+def lab(sabotage: Sabotage | None = None, hosts: int = 3) -> Cluster:
     """A lab with pvcd installed; with the switched core only where a fault of pvcd is asked for."""
     switched = bool(sabotage and (sabotage.switches or sabotage.steps is not STEPS))
     pvcd = CONFIG["pvcd"] | (sabotage.config if sabotage else {})
-    return Cluster(stage=str(lab_stage(switched)), pvcd=True, pvcd_units=UNITS, config=CONFIG | {"pvcd": pvcd})
+    return Cluster(stage=str(lab_stage(switched)), hosts=hosts, pvcd=True, pvcd_units=UNITS, config=CONFIG | {"pvcd": pvcd})
 
 
 def play_sabotage(sabotage: Sabotage, cluster: Cluster, tell, begin=lambda name: None, end=lambda step: None) -> list[Step]:

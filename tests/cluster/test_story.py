@@ -1,20 +1,49 @@
 """The story on real parts, step by step, and the trials that it leaves out."""
+import json
+import re
+import subprocess
+
 import pytest
 
+from .lab.cluster import Cluster
 from .sabotage import SABOTAGES, lab, play_sabotage
 from .story import STEPS, Story
-from .trials import THAW_AFTER, Trials
+from .trials import THAWED, Trials
 
 
 @pytest.fixture(scope="module")
-def story():
-    with lab() as cluster:
-        yield Story(cluster, lambda seconds, text: print(f"{'event' if seconds is None else f'{seconds:+.2f} s'} {text}"))
+def demo(tmp_path_factory):
+    """As a user calls it: what it said, and its data. The cluster that it leaves is for what comes after the story."""
+    result = tmp_path_factory.mktemp("demo") / "demo.json"
+    done = subprocess.run(["./dev", "demo", "--keep", "--json", result], stdout=subprocess.PIPE, text=True)
+    print(done.stdout)
+    yield done, json.loads(result.read_text())
+    subprocess.run(["./dev", "down"], check=True)
+    assert not Cluster().leftovers()
 
 
-@pytest.mark.parametrize("step", STEPS, ids=[name for name, _ in STEPS])
-def test_step(story, step):
-    step[1](story)
+@pytest.mark.parametrize("number", range(len(STEPS)), ids=[name for name, _ in STEPS])
+def test_step(demo, number):
+    _, told = demo
+    assert len(told["steps"]) > number, f"it ended before: {told['steps'][-1:]}"
+    assert told["steps"][number]["ok"] and told["steps"][number]["name"] == STEPS[number][0], told["steps"][number]
+
+
+def test_the_demo_says_how_to_look_around(demo):
+    done, told = demo
+    assert done.returncode == 0 and told["ok"] and "The story came true" in done.stdout
+    looks = re.findall(r"^  (lab(?:\(\)| exec) .*)$", done.stdout, re.MULTILINE)
+    assert len(looks) >= 6, done.stdout
+    for look in looks[1:]:
+        shown = subprocess.run(["bash", "-c", f"{looks[0]}\n{look}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        assert shown.returncode == 0 and shown.stdout, (look, shown.stdout)
+
+
+@pytest.fixture(scope="module")
+def story(demo):
+    story = Story(Cluster.attach())
+    [story.uuid] = [uuid for uuid, vm in story.store("vms").items() if vm["name"] == "web1"]
+    return story
 
 
 def test_the_primary_leaves_with_a_role_hook_of_ninety_seconds(story):
@@ -39,15 +68,27 @@ def test_a_bmc_that_accepts_and_stays_on_proves_nothing(trials):
     trials.a_bmc_that_accepts_and_stays_on_proves_nothing()
 
 
-@pytest.mark.parametrize("thaw_after", THAW_AFTER)
-def test_a_frozen_host_is_fenced_or_goes_on(trials, thaw_after):
+@pytest.mark.parametrize("thawed", THAWED)
+def test_a_frozen_host_is_fenced_or_goes_on(trials, thawed):
     trials.prepare()
-    trials.a_frozen_host_is_fenced_or_goes_on(thaw_after)
+    trials.a_frozen_host_is_fenced_or_goes_on(thawed)
 
 
-def test_a_primary_that_dies_between_fence_and_start_is_carried_on(trials):
+def test_a_primary_that_dies_between_fence_and_start_is_carried_on():
+    with lab(hosts=5) as cluster:
+        five = Trials(cluster)
+        five.prepare()
+        five.a_primary_that_dies_between_fence_and_start_is_carried_on()
+
+
+def test_a_core_that_dies_between_fence_and_start_is_carried_on(trials):
     trials.prepare()
-    trials.a_primary_that_dies_between_fence_and_start_is_carried_on()
+    trials.a_core_that_dies_between_fence_and_start_is_carried_on()
+
+
+def test_a_vm_goes_where_there_is_room(trials):
+    trials.prepare()
+    trials.a_vm_goes_where_there_is_room()
 
 
 def test_the_bmc_of_another_host_is_refused(trials):

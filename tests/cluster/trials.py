@@ -13,7 +13,10 @@ from .story import IMAGE, PATIENCE, STORE, Story, require
 
 SWITCHES = "/etc/pvcd/test-switches"
 EMULATOR = "/usr/bin/qemu-system-x86_64"        # that the guests' XML names
-THAW_AFTER = (0.5, 2.0, 3.5, 5.0)       # seconds; suspicion comes after 1.2, the session's end after 3 to 6
+# When a frozen host is thawed, and what has to come of it where that is certain: after seconds (suspicion comes after 1.2, the
+# session's end after 3 to 6), when the others have begun to fence it, or never.
+AS_FENCED = "as it is being fenced"
+THAWED = {0.5: "went on", 2.0: "", 3.5: "", AS_FENCED: "", "never": "fenced"}
 
 
 class Trials(Story):
@@ -54,20 +57,19 @@ class Trials(Story):
     # ------------------------------------------------------------------------------------------------------- the trials
 
     def a_bmc_that_accepts_and_stays_on_proves_nothing(self) -> None:
-        victim = self.owner()
+        victim = self.give_roles_to_owner()
         boot = self.cluster.host(victim).boot_id()
-        before = self.cluster.guests.disk_state(IMAGE)
+        before, offs = self.cluster.guests.disk_state(IMAGE), len(self.offs(victim))
         self.cluster.bmc(victim).lie(True)
-        self.event(f"{victim} is cut off from the other hosts, writes on, and its BMC lies")
+        self.event(f"{victim}, primary and ZooKeeper's leader, is cut off from the other hosts, writes on, and its BMC lies")
         self.cluster.net.cut(victim, "hosts")
-        wait_for(f"an off that {victim}'s BMC accepts", lambda: self.offs(victim), PATIENCE)
-        self.cluster.guests.wait_count(IMAGE, self.cluster.guests.disk_state(IMAGE).count + 4, PATIENCE)
-        require(self.cluster.guests.disk_state(IMAGE).run == before.run, "another QEMU writes, though nothing proves the first gone")
-        require(self.where() == [victim], f"web1 has a QEMU on {self.where()}")
-        self.note("no other QEMU was started")
-        wait_for("three offs, or its disks to be taken away", lambda: len(self.offs(victim)) >= 3 or self.evidence_kind(boot), PATIENCE)
+        wait_for(f"an off that {victim}'s BMC accepts", lambda: len(self.offs(victim)) > offs, PATIENCE)
+        wait_for("three offs, or evidence", lambda: len(self.offs(victim)) >= offs + 3 or self.evidence_kind(boot), PATIENCE)
         shut_out = self.evidence_kind(boot)
-        require(shut_out in ("", "storage"), f"the evidence about {victim}, which is on, is {shut_out}")
+        require(shut_out in ("", "storage"), f"{victim} is on, and taken for dead: the evidence is {shut_out}")
+        if not shut_out:
+            self.cluster.guests.wait_count(IMAGE, self.cluster.guests.disk_state(IMAGE).count + 2, PATIENCE)
+            require(self.evidence_kind(boot) or self.cluster.guests.disk_state(IMAGE).run == before.run, "another QEMU writes beside the first")
         self.note("its disks were taken away instead" if shut_out else "three offs were accepted, and none is proof")
         self.event(f"the BMC of {victim} tells the truth again")
         self.cluster.bmc(victim).lie(False)
@@ -83,14 +85,18 @@ class Trials(Story):
             self.cluster.host(victim).power_cut()
             self.cluster.host(victim).power_on()
 
-    def a_frozen_host_is_fenced_or_goes_on(self, thaw_after: float) -> None:
+    def a_frozen_host_is_fenced_or_goes_on(self, thawed) -> None:
         victim = self.owner()
+        self.give_roles(victim, primary=thawed == "never", leader=thawed == "never")
         before = self.cluster.guests.disk_state(IMAGE)
         offs = len(self.offs(victim))
-        self.event(f"{victim} is frozen for {thaw_after} s")
+        self.event(f"{victim} is frozen; thawed: {thawed}")
         self.cluster.host(victim).freeze()
-        time.sleep(thaw_after)          # the moment is the subject of the trial
-        if self.cluster.host(victim).is_on():
+        if isinstance(thawed, float):
+            time.sleep(thawed)          # the moment is the subject of the trial
+        elif thawed == AS_FENCED:
+            wait_for("a fence record", lambda: victim in self.fences() or not self.cluster.host(victim).is_on(), PATIENCE, 0.01)
+        if thawed != "never" and self.cluster.host(victim).is_on():
             self.cluster.host(victim).thaw()
 
         def decided() -> str:
@@ -101,7 +107,8 @@ class Trials(Story):
             settled = not self.fences() and self.where() == [victim] and self.vm("State") == "running"
             return "went on" if joined and fresh and settled else ""
         outcome = wait_for(f"{victim} to be fenced or to go on", decided, 2 * PATIENCE)
-        self.note(f"thawed after {thaw_after} s it {outcome}" if outcome == "went on" else f"thawed after {thaw_after} s it was fenced")
+        self.note("it went on" if outcome == "went on" else "it was fenced")
+        require(THAWED[thawed] in ("", outcome), f"thawed {thawed}, and {outcome}")
         require((outcome == "fenced") == (len(self.offs(victim)) > offs), f"{outcome}, but {len(self.offs(victim)) - offs} offs were carried out")
         self.cluster.guests.wait_count(IMAGE, self.cluster.guests.disk_state(IMAGE).count + 2, PATIENCE)
         after = self.cluster.guests.disk_state(IMAGE)
@@ -109,28 +116,46 @@ class Trials(Story):
         self.require_single_writer()
 
     def a_primary_that_dies_between_fence_and_start_is_carried_on(self) -> None:
-        victim = self.owner()
-        self.make_primary(victim)
+        """With it goes the second of five hosts: three are a quorum."""
+        killed = self.kill_the_next_primary(lambda host: host.power_cut())
+        require(self.leader()["epoch"] > killed["epoch"], f"nobody took the role over from {killed}")
+        require(self.leader()["node"] != killed["node"], "a host without power is primary")
+
+    def a_core_that_dies_between_fence_and_start_is_carried_on(self) -> None:
+        """That of the primary, which keeps its role when it comes back in time."""
+        def kill(host) -> None:
+            for unit in ("core", "election"):
+                require(host.signal(signal.SIGKILL, *program_of(unit)), f"no {unit} runs on {host.name}")
+        self.kill_the_next_primary(kill)
+
+    def kill_the_next_primary(self, kill) -> dict:
+        """Between fence and start; what the store said of its role."""
+        victim = self.give_roles_to_owner()
         before = self.cluster.guests.disk_state(IMAGE)
+        stale = self.cluster.ceph.lockers(IMAGE)
+        require(stale, "the guest holds no lock: nothing would be proven")
         boot = self.cluster.host(victim).boot_id()
-        self.event(f"power cut of {victim}, while Ceph's monitor hangs: no lock can be flushed, so nothing starts before the next primary is killed")
+        self.event(f"power cut of {victim}, primary and ZooKeeper's leader, while Ceph's monitor hangs: no lock can be flushed, "
+                   "so nothing starts before the next primary is killed")
         self.cluster.ceph.freeze("mon.a")
         try:
             self.cluster.host(victim).power_cut()
-            wait_for("the evidence", lambda: f"{STORE}/evidence/{boot}" in self.cluster.zookeeper.dump_store(f"{STORE}/evidence"), PATIENCE, 0.05)
-            primary = wait_for("the next primary", lambda: (name := self.leader()["node"]) not in ("", victim) and name, PATIENCE, 0.05)
-            for unit in ("core", "election"):
-                self.cluster.host(primary).signal(signal.SIGKILL, *program_of(unit))
+            wait_for("the evidence", lambda: self.evidence_kind(boot) == "power", PATIENCE, 0.05)
+            wait_for("the next primary", lambda: self.leader()["node"] not in ("", victim), PATIENCE, 0.05)
+            killed = self.leader()
+            kill(self.cluster.host(killed["node"]))
+            self.note(f"{killed['node']}, primary at epoch {killed['epoch']}, is killed")
             require(not self.where(), f"web1 runs on {self.where()} before the primary was killed: nothing would be proven")
         finally:
             self.cluster.ceph.thaw("mon.a")
-        self.note(f"core and election of {primary} were killed")
-        self.wait_running_elsewhere(victim)
+        self.note(f"web1 runs on {self.wait_running_elsewhere(victim)}")
         self.wait_new_run(before)
+        self.require_flushed(stale)
         self.require_single_writer()
+        return killed
 
     def the_bmc_of_another_host_is_refused(self) -> None:
-        victim = self.owner()
+        victim = self.give_roles_to_owner()
         wrong = self.another(victim)
         boot = self.cluster.host(victim).boot_id()
         before = self.cluster.guests.disk_state(IMAGE)
@@ -139,7 +164,9 @@ class Trials(Story):
         result, message = self.any_bus().wait_job(self.any_bus().job(node_path(victim), "Node", "VerifyFence"), PATIENCE)
         self.note(f"{result}: {message}")
         require(result == "failed" and "GUID" in message, f"VerifyFence ended {result}: {message}")
-        wait_for(f"{victim} to be shown as not ready for fencing", lambda: self.node(wrong, victim, "FenceReady") is False, PATIENCE)
+        wait_for(f"{victim} to be on record as not ready for fencing", lambda: not self.store("readiness")[victim]["fence_ready"], PATIENCE)
+        require(self.node(wrong, victim, "FenceReady") is False, "the bus does not say so")
+        self.give_roles_to_owner()
         self.event(f"power cut of {victim}")
         acts = len(self.cluster.bmc(wrong).acts())
         self.cluster.host(victim).power_cut()
@@ -204,7 +231,7 @@ class Trials(Story):
         self.event(f"the power button of {victim} is pressed")
         self.cluster.bmc(victim).ipmi("chassis", "power", "soft")
         target = self.wait_running_elsewhere(victim)
-        said = {json.loads(change.data)["daemon_state"] for change in self.heartbeats(victim, began_ms)}
+        said = {json.loads(change.data)["daemon_state"] for change in self.written(f"live/{victim}.", began_ms)}
         self.note(f"{victim} said {', '.join(sorted(said))}; web1 runs on {target}")
         require(said & {"shutdown", "stop", "left"}, f"{victim} did not say that it goes: {said}")
         require(not self.cluster.host(victim).is_on(), f"web1 moved while {victim} is on")
@@ -241,6 +268,27 @@ class Trials(Story):
         self.require_runs_where_it_belongs(broken)
         self.wait_new_run(before)
         self.require_single_writer()
+
+    def a_vm_goes_where_there_is_room(self) -> None:
+        """Each host has the memory of this machine: two VMs that do not fit side by side, and use next to none of it."""
+        victim, full, roomy = (host.name for host in self.cluster.hosts)
+        total_mib = self.store("nodes")[full]["memory_total"] // 2**20
+        vms = {"big": self.define_small("big", full, total_mib * 55 // 100), "wide": self.define_small("wide", victim, total_mib // 2)}
+        for name, uuid in vms.items():
+            result, message = self.any_bus().start(uuid, PATIENCE)
+            require(result == "done", f"Start of {name} ended {result}: {message}")
+        require((self.where("big"), self.where("wide")) == ([full], [victim]), f"they run on {self.where('big')} and {self.where('wide')}")
+        self.event(f"power cut of {victim}, where wide runs; {full} has no room for it beside big")
+        self.cluster.host(victim).power_cut()
+        wait_for("wide to run elsewhere", lambda: self.where("wide"), PATIENCE)
+        require(self.where("wide") == [roomy], f"wide runs on {self.where('wide')}")
+        assigned = [one for one in self.store("decisions").values() if one["what"].startswith(f"assign wide to {roomy}")]
+        said = [no for one in assigned for no in one["rejected"] if no.startswith(full) and "wide needs" in no]
+        require(said, f"nobody says why not on {full}: {assigned}")
+        self.note(said[-1])
+        for uuid in vms.values():
+            result, message = self.any_bus().wait_job(self.any_bus().job(vm_path(uuid), "Vm", "Stop"), PATIENCE)
+            require(result == "done", f"Stop ended {result}: {message}")
 
     def break_emulator(self, name: str) -> None:
         """For whoever executes it on this host from now on; a reboot of the host undoes it, too."""
@@ -346,7 +394,7 @@ class Trials(Story):
         self.note(f"virsh {command[0]}: {done.stderr.strip()}")
 
     def a_write_decided_under_an_old_epoch_is_refused(self) -> None:
-        """Needs the switched core: the write of the first primary comes seconds late, and the second one keeps still."""
+        """Needs the switched core: the write of the first primary comes late, and the second one keeps still."""
         first = self.leader()["node"]
         second = self.another(first)
         result, message = self.any_bus().wait_job(self.any_bus().job(vm_path(self.uuid), "Vm", "Stop"), PATIENCE)
@@ -360,7 +408,8 @@ class Trials(Story):
         self.signal_others(first, "STOP")
         self.cluster.zookeeper.change({f"{STORE}/leader": {"epoch": epoch + 1, "node": "", "incarnation": 0}})
         try:
-            # It sees the new epoch only after its write has come, and then stands still again before the next one.
+            self.switch("late-writes", *self.sabotage, hosts=[first])
+            # Its write comes now; it sees the new epoch only after it, and then stands still again before the next one.
             wait_for("the late write", lambda: self.leader()["epoch"] > epoch + 1 or self.job(job)["state"] != "queued", PATIENCE, 0.01)
             require(self.job(job)["state"] == "queued", f"a write of epoch {epoch} was taken at epoch {epoch + 1}: {self.job(job)}")
             self.note("the store refused it")
@@ -372,6 +421,12 @@ class Trials(Story):
 
     def another(self, name: str) -> str:
         return next(host.name for host in self.cluster.hosts if host.name != name)
+
+    def give_roles_to_owner(self) -> str:
+        """As in the third step of the story; who owns web1."""
+        victim = self.owner()
+        self.give_roles(victim, primary=True, leader=True)
+        return victim
 
     def offs(self, name: str) -> list:
         return [act for act in self.cluster.bmc(name).acts() if act.command == "off"]
