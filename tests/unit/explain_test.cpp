@@ -50,6 +50,55 @@ TEST_CASE("a VM that runs is told with its owner and process") {
   CHECK_FALSE(told.vm_says("rejected"));
 }
 
+TEST_CASE("what is wanted of a VM is told, with its home") {
+  Told told;
+  told.world.vm(web).priority = 5;
+  CHECK(told.vm_says("vm1 is meant to run (priority 5)."));
+  told.world.vm(web).home = "n3";
+  CHECK(told.vm_says("vm1 is meant to run (priority 5, home n3)."));
+  told.world.vm(web).wanted = WantedState::Stopped;
+  CHECK(told.vm_says("vm1 is meant to be stopped."));
+  CHECK_FALSE(told.vm_says("could take it"));
+}
+
+TEST_CASE("a VM that was released runs nowhere, also while its last run is still on record; then it is placed anew") {
+  Told told;
+  told.world.own(web, "n2", 4).released = true;
+  SECTION("its run is still on record") { told.world.run(web); }
+  SECTION("it is not") {}
+  CHECK(told.vm_says("n2 released it at generation 4: nothing of it can write from there."));
+  CHECK_FALSE(told.vm_says("owns it"));
+  CHECK_FALSE(told.vm_says("It runs there"));
+  CHECK_FALSE(told.vm_says("It has not been started at this generation yet."));
+  CHECK(told.vm_says("n1 could take it."));
+}
+
+TEST_CASE("a run of an earlier generation is not told as that of its present owner") {
+  Told told;
+  told.world.own(web, "n2", 4);
+  CHECK(told.vm_says("It has not been started at this generation yet."));
+  told.world.run(web).generation = 3;
+  told.world.view.runs.at(web).value.reason = "old";
+  CHECK(told.vm_says("It has not been started at this generation yet."));
+  CHECK_FALSE(told.vm_says("old"));
+  CHECK_FALSE(told.vm_says("It runs there"));
+}
+
+TEST_CASE("each former writer of a VM is told with what proves that it writes no more") {
+  const auto [cover, words] = GENERATE(table<CoverKind, std::string>({
+      {CoverKind::Release, "which released it"},
+      {CoverKind::Power, "which was proven off by its BMC"},
+      {CoverKind::LaterBoot, "whose boot is over: the node runs a later one"},
+      {CoverKind::Operator, "which an operator confirmed off"},
+      {CoverKind::Storage, "which is shut out of its disks"},
+      {CoverKind::Watchdog, "which its own watchdog has cut"},
+      {CoverKind::None, "which nothing covers"},
+  }));
+  Told told;
+  told.world.own(web, "n1", 4).former = {Writer{told.world.life("n3"), 2, {}, {}, cover}};
+  CHECK(told.vm_says("Before, at generation 2, it belonged to n3, " + words + "."));
+}
+
 TEST_CASE("a VM that does not run is told why, and why not anywhere else") {
   Told told;
   told.world.vm(web);
@@ -107,6 +156,22 @@ TEST_CASE("a lost owner is told with the state of its fence and the evidence") {
   CHECK(told.vm_says("the BMC of n3 read off after our off"));
 }
 
+TEST_CASE("a fence is told with how far it has come, and with its last failure only until it is confirmed") {
+  const auto [phase, words] = GENERATE(table<FencePhase, std::string>({
+      {FencePhase::Intent, "Fencing n3 is meant by n1 at epoch 7: its session is gone and it may still write."},
+      {FencePhase::Acting, "n3 is being switched off by n1 at epoch 7: its session is gone and it may still write."},
+      {FencePhase::Confirmed, "n3 was fenced by n1 at epoch 7: its session is gone and it may still write."},
+  }));
+  Told told;
+  FenceRecord& fence = told.world.lose("n3").fence("n3", phase);
+  CHECK(told.node_says("n3", words));
+  CHECK_FALSE(told.node_says("n3", "not confirmed yet"));
+  fence.attempt = 2;
+  fence.note = "the BMC gives no answer";
+  CHECK(told.node_says("n3", "The fence is not confirmed yet (attempt 3): the BMC gives no answer.") ==
+        (phase != FencePhase::Confirmed));
+}
+
 TEST_CASE("a record that cannot be read is named") {
   Told told;
   told.world.vm(web);
@@ -144,6 +209,46 @@ TEST_CASE("a node is told with its role, its VMs and whether it could be fenced"
   CHECK_FALSE(told.node_says("n2", "Its unit core"));
   told.world.live("n2").value.units["core"] = {"running", seconds(11), ""};
   CHECK(told.node_says("n2", "Its unit core has not reported for more than 10 s"));
+}
+
+TEST_CASE("a node is told only with VMs that it still owns and that are still defined") {
+  Told told;
+  told.world.own(web, "n1");
+  told.world.own(mail, "n1");
+  CHECK(told.node_says("n1", "It owns vm1, vm2."));
+  SECTION("released") { told.world.view.owners.at(mail).value.released = true; }
+  SECTION("undefined") { told.world.view.vms.erase(mail); }
+  SECTION("gone to another node") { told.world.own(mail, "n2", 2); }
+  CHECK(told.node_says("n1", "It owns vm1."));
+}
+
+TEST_CASE("of many VMs of a node the first twenty are named and the others counted") {
+  Told told;
+  const auto own = [&](int number) {
+    const VmUuid uuid = "bbbbbbbb-0000-0000-0000-0000000000" + std::to_string(number);
+    told.world.vm(uuid).name = "web" + std::to_string(number);
+    told.world.own(uuid, "n1");
+  };
+  std::string names = "web10";
+  own(10);
+  for (int number = 11; number < 30; ++number) {
+    own(number);
+    names += ", web" + std::to_string(number);
+  }
+  CHECK(told.node_says("n1", "It owns " + names + "."));
+  own(30);
+  own(31);
+  CHECK(told.node_says("n1", "It owns " + names + " and 2 more."));
+}
+
+TEST_CASE("a node without a live entry, and a cluster without a primary, are told as what they are") {
+  Told told;
+  told.world.vacate().view.live.erase({"n1", 1});
+  told.world.view.broken["/live/n1.1"] = "no JSON";
+  CHECK(told.node_says("n1", "n1: it never joined, or its entry cannot be read."));
+  CHECK(told.node_says("n1", "It is in boot boot-n1-1, incarnation 1."));
+  CHECK_FALSE(told.node_says("n1", "It is the primary"));
+  CHECK_FALSE(told.node_says("n1", "Its unit"));
 }
 
 TEST_CASE("silence is told for what it is") {
