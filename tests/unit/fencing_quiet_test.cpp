@@ -66,4 +66,9 @@ TEST_CASE("a round is due when a node that was heard may be quiet, and none wher
   CHECK(next_due(it.n1.memory, it.n1.now, it.n1.settings) == heard_at + quiet_after + 1);
   CHECK(next_due(it.n1.memory, heard_at + quiet_after + 1, it.n1.settings) ==
         it.n1.memory.sights.at("n2").first_seen + suspect_when_quiet(it.n1.settings.suspect_after) + 1);
+  SECTION("of two the sooner, whatever their names") {
+    it.n1.heard["n3"] = {1, heard_at - milliseconds(50)};
+    it.n1.round();
+    CHECK(next_due(it.n1.memory, it.n1.now, it.n1.settings) == heard_at - milliseconds(50) + quiet_after + 1);
+  }
 }

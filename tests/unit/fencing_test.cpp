@@ -433,6 +433,21 @@ TEST_CASE("an off that was accepted but not seen in time is sent again, and the 
   CHECK(it.off());
 }
 
+TEST_CASE(
+    "an off that is accepted after its attempt was given up is ours all the same: off that is read later proves it") {
+  Acting it;
+  it.n1.round();
+  REQUIRE(it.off());
+  const Instant asked_at = it.n1.now;
+  it.silence(seconds(31));
+  REQUIRE_FALSE(it.n1.memory.power.at("n2").attempt_began);
+  it.n1.answers.push_back(PowerActed{it.world.life("n2"), {Outcome::Done, ""}, asked_at, it.n1.now});
+  it.n1.done("off/n2").round();
+  CHECK_FALSE(it.evidence());
+  it.n1.wait(seconds(1)).read("n2", PowerState::Off).round();
+  CHECK(it.evidence());
+}
+
 TEST_CASE("a host that may be booting after an off that nobody saw is given the time to join (simulator, seed 17332)") {
   Case it;
   it.world.job(1, "node-fence", "n2", {{"boot_id", "boot-n2-1"}}, JobState::Running);
@@ -482,6 +497,11 @@ TEST_CASE("what is proven is written for as long as it takes, and nothing is sen
   it.n1.wait(seconds(60)).done("evidence/boot-n2-1", Outcome::Refused).round();
   CHECK(it.evidence());
   CHECK_FALSE(it.off());
+  SECTION("it reads off long after the attempt") {  // for a person who asks whether it can be fenced
+    it.n1.done("evidence/boot-n2-1", Outcome::Unknown).read("n2", PowerState::Off).round();
+    CHECK(it.evidence());
+    CHECK_FALSE(it.off());
+  }
   // Somebody has switched it on again: that boot is another one, which an off would meet (simulator, seed 17332).
   it.n1.done("evidence/boot-n2-1", Outcome::Unknown).read("n2", PowerState::On).round();
   CHECK(it.evidence());

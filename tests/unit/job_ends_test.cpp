@@ -35,14 +35,41 @@ TEST_CASE("who is stopped on the way to a start is wanted all the same: other jo
     restart.state = JobState::Finished;
     CHECK(it.result(2) == JobResult::Done);
   }
-  SECTION("their twins after the restart has ended") {
-    restart.state = JobState::Finished;
+  SECTION("their twins after the restart has ended, or of another VM's restart") {
+    SECTION("ended") { restart.state = JobState::Finished; }
+    SECTION("of another VM") {
+      it.world.vm(mail, WantedState::Stopped);
+      restart.object = mail;
+    }
     it.world.job(2, "vm-move", web, {{"node", "n3"}});
     CHECK(it.take_up(2).arguments.at("phase") == "home");
     it.world.view.jobs.erase(2);
     it.world.job(2, "vm-undefine", web);
     it.take_up(2);
   }
+}
+
+TEST_CASE("of two moves to different nodes the newer one counts; of two to the same node both end well") {
+  Running it;
+  it.world.job(1, "vm-move", web, {{"node", "n1"}, {"phase", "stop"}}, JobState::Running);
+  JobRecord& newer = it.world.job(2, "vm-move", web, {{"node", "n3"}, {"phase", "stop"}}, JobState::Running);
+  CHECK(it.result() == JobResult::Canceled);
+  CHECK(it.message == "overtaken by job 2 (vm-move)");
+  newer.arguments["node"] = "n1";
+  CHECK(it.result() == JobResult::None);
+}
+
+TEST_CASE("a stop is not ended by what was said of the VM before the present owner had it") {
+  Running it;
+  it.world.vm(web).wanted = WantedState::Stopped;
+  it.world.job(1, "vm-shutdown", web, {}, JobState::Running).mark = 5;
+  SECTION("nothing") { it.world.view.runs.clear(); }
+  SECTION("of an earlier generation") {
+    it.world.view.runs.at(web).value.generation = 0;
+    it.world.view.runs.at(web).value.attempt = 6;
+    it.world.view.runs.at(web).value.reason = "the release is pending";
+  }
+  CHECK(it.result() == JobResult::None);
 }
 
 // ------------------------------------------------------------------------------------------------------------ no
@@ -104,6 +131,29 @@ TEST_CASE("every job has an end: after its limit it says what it waited for") {
   CHECK(it.message ==
         "not within 60 minutes: waiting for proof that n2 is off: the BMC gives no answer; it stays wanted");
   CHECK_FALSE(it.wish());
+}
+
+TEST_CASE("a request that ends at its limit says of a VM without a node why it has none, as far as that is known") {
+  Running it;
+  it.world.job(1, "vm-start", web, {}, JobState::Running);
+  std::string missing;
+  SECTION("its host was proven off only now, and no other has room") {
+    it.world.lose("n2");
+    CHECK(it.result() == JobResult::None);
+    it.world.prove("n2");
+    it.world.vm(web).node_limit = {"n2"};
+    missing = "no node can take it now: n1: not in the node limit";
+  }
+  SECTION("it is assigned again and again, and the store never shows it") {
+    it.world.view.owners.clear();
+    CHECK(it.result() == JobResult::None);
+    missing = "waiting for a node; it stays wanted";
+  }
+  it.n1.wait(find_job_type("vm-start")->limit);
+  it.world.beat_all_but("n2");
+  CHECK(it.result() == JobResult::Timeout);
+  CHECK(it.message.starts_with("not within 60 minutes: " + missing));
+  CHECK(it.message.ends_with("; it stays wanted"));
 }
 
 TEST_CASE("no type of job is without a limit, and what asks a guest waits for it besides") {

@@ -102,6 +102,42 @@ TEST_CASE("a node that is off already is not fenced, the primary does not fence 
   CHECK(it.result() == JobResult::Refused);
 }
 
+TEST_CASE("a fence on request of a node that needs none says how its boot is over, and what that does not mean") {
+  const auto [kind, words] = GENERATE(table<EvidenceKind, std::string>({
+      {EvidenceKind::Power, "n2 is off"},
+      {EvidenceKind::Operator, "n2 is off"},
+      {EvidenceKind::Storage, "n2 is shut out of its disks; it may still be on"},
+      {EvidenceKind::Watchdog, "n2 was cut by its own watchdog; it may be booting"},
+  }));
+  Case it;
+  it.world.prove("n2", kind);
+  it.world.job(1, "node-fence", "n2");
+  CHECK(it.result() == JobResult::Skipped);
+  CHECK(it.message == words + " already");
+  it.world.job(1, "node-fence", "n2", {{"boot_id", "boot-n2-1"}}, JobState::Running);
+  CHECK(it.result() == JobResult::Done);
+  CHECK(it.message == words);
+}
+
+TEST_CASE("every request about a node has an end: after its limit it says what it waited for") {
+  const auto [type, fenced, words] = GENERATE(table<std::string, bool, std::string>({
+      {"node-fence", true, "not within 60 minutes: waiting for n2: the BMC gives no answer"},
+      {"node-fence", false, "not within 60 minutes: waiting for n2"},
+      {"node-verify-fence", true, "not within 10 minutes: waiting for n2"},
+      {"node-release-images", true, "not within 60 minutes: waiting for n2"},
+  }));
+  Case it;
+  it.world.vm(web, WantedState::Stopped);
+  it.world.lose("n2").job(1, type, "n2", {{"boot_id", "boot-n2-1"}, {"vm", web}}, JobState::Running);
+  if (fenced) it.world.fence("n2", FencePhase::Intent).note = "the BMC gives no answer";
+  CHECK(it.result() == JobResult::None);
+  it.n1.wait(find_job_type(type)->limit - 1);
+  CHECK(it.result() == JobResult::None);
+  it.n1.wait(1);
+  CHECK(it.result() == JobResult::Timeout);
+  CHECK(it.message == words);
+}
+
 TEST_CASE("a node that has rebooted since its fence was asked for is not switched off (rule 4)") {
   Case it;
   it.world.job(1, "node-fence", "n2", {{"boot_id", "boot-n2-1"}}, JobState::Running);
@@ -265,6 +301,10 @@ TEST_CASE("a release request is left to its node, and ended only when nobody can
   SECTION("the node owns the VM by now: it starts it through its own hooks and would never answer") {
     it.world.own(web, "n2", 4);
     CHECK(it.result() == JobResult::Skipped);
+  }
+  SECTION("another node owns it: that one waits for the answer") {
+    it.world.own(web, "n3", 4);
+    CHECK(it.result() == JobResult::None);
   }
   SECTION("the node has owned and released it: it still has to answer") {
     it.world.own(web, "n2", 4).released = true;

@@ -106,13 +106,18 @@ TEST_CASE("evidence of each kind covers the former owner by its name, and the as
       {EvidenceKind::Power, CoverKind::Power, "is off: its BMC read off after our off"},
       {EvidenceKind::LaterBoot, CoverKind::LaterBoot, "is over: the node runs a later boot"},
       {EvidenceKind::Operator, CoverKind::Operator, "was confirmed off by an operator"},
+      {EvidenceKind::Storage, CoverKind::Storage, "is shut out of its disks: no OSD takes a write of it"},
+      {EvidenceKind::Watchdog, CoverKind::Watchdog, "was cut by its own watchdog"},
   }));
   Case it;
   it.world.own(web, "n2", 4);
   it.world.run(web);
-  it.world.prove("n2", kind);
+  EvidenceRecord& evidence = it.world.prove("n2", kind);
+  if (kind == EvidenceKind::Storage) evidence.images = {"vms/disk1"};
   it.n1.round();
   REQUIRE(it.assign());
+  CHECK(it.assign()->handover->cover == cover);
+  CHECK(it.assign()->handover->evidence == evidence);  // it is dropped when nothing depends on it any more
   CHECK(it.assign()->record.owner.node != "n2");
   CHECK(it.assign()->relies_on == std::vector<BootId>{"boot-n2-1"});
   REQUIRE(it.assign()->record.former.size() == 1);
@@ -169,6 +174,13 @@ TEST_CASE("former writers of one node are merged when a newer cover says all tha
     CHECK(former[0].cover == CoverKind::Power);
     CHECK(former[0].instances.size() == 2);
     CHECK(former[0].instances[1] == older.instances[0]);
+  }
+  SECTION("an instance that both are recorded with is one") {
+    it.world.run(web).instances = older.instances;
+    it.world.prove("n2");
+    const auto former = former_after();
+    REQUIRE(former.size() == 1);
+    CHECK(former[0].instances == older.instances);
   }
   SECTION("a release covers an earlier release") {
     released_first();
@@ -333,6 +345,20 @@ TEST_CASE("what is under way from an earlier round is promised already (finding 
   }
 }
 
+TEST_CASE("an assignment that is seen before its answer came is not decided a second time") {
+  Case it;
+  it.world.vm(web).node_limit = {"n3"};
+  it.n1.round();
+  REQUIRE(it.assign());
+  it.world.own(web, "n3").released = true;  // n3 could not start it, and the store has not answered yet
+  it.n1.round();
+  CHECK_FALSE(it.assign());
+  CHECK(it.n1.memory.assigning.empty());  // nor is its memory promised to what was not planned
+  it.n1.done("assign/" + web).round();
+  REQUIRE(it.assign());
+  CHECK(it.assign()->record.generation == 2);
+}
+
 TEST_CASE("the reason to wait goes when it is over, whoever ended it") {
   Case it;
   it.world.vm(web).memory = 1000 * gib;
@@ -396,6 +422,10 @@ TEST_CASE("a site without room does not write a reason for every VM in one round
     it.world.vm("cccccccc-0000-0000-0000-0000000000" + std::to_string(10 + i)).memory = 1000 * gib;
   CHECK(it.n1.round().all<TellWaiting>().size() == it.n1.settings.waiting_told_at_once);
   CHECK(it.n1.round().all<TellWaiting>().size() == it.n1.settings.waiting_told_at_once);  // the next ones
+  it.n1.wait(it.n1.settings.waiting_told_interval);
+  it.world.beat_all_but("");
+  // What the store does not answer takes nobody's place.
+  CHECK(it.n1.round().all<TellWaiting>().size() == it.n1.settings.waiting_told_at_once);
 }
 
 TEST_CASE("a VM with local disks waits for its host although that is proven off; its twin on RBD goes on (rule 12)") {

@@ -98,7 +98,9 @@ TEST_CASE("a VM without a place is named with the reason of each node") {
 TEST_CASE("what the plan takes for granted is noted") {
   World world;
   world.own(web, "n3");
-  CHECK(notes(plan_for(world, "fail node n3"), "n3 could not be fenced now"));
+  CHECK(notes(plan_for(world, "fail node n3"), "n3 could not be fenced now (not known yet)"));
+  world.view.readiness["n3"] = {ReadinessRecord{world.node("n3").boot, false, "wrong password"}, 1};
+  CHECK(notes(plan_for(world, "fail node n3"), "n3 could not be fenced now (wrong password)"));
   world.maintenance();
   CHECK(notes(plan_for(ready(world, "n3"), "fail node n3"), "maintenance"));
   CHECK(notes(plan_for(ready(world, "n2"), "fail nodes n2,n3"), "no majority"));
@@ -114,11 +116,58 @@ TEST_CASE("a drained node keeps nothing and gets nothing") {
   CHECK(plan.steps[0].to != "n2");
 }
 
+TEST_CASE("a drained node gives its own VMs away and no others, also when it is not there") {
+  World world;
+  world.own(web, "n2");
+  world.own(mail, "n3");
+  SECTION("it is there") {}
+  SECTION("it is not") { world.view.live.erase({"n2", 1}); }
+  const auto plan = plan_for(world, "drain n2");
+  REQUIRE(plan.steps.size() == 1);
+  CHECK(plan.steps[0].vm == web);
+  CHECK(plan.steps[0].from == "n2");
+  CHECK(plan.steps[0].to != "n2");
+}
+
+TEST_CASE("a VM that never had an owner comes from nowhere") {
+  World world;
+  world.vm(web);
+  const auto plan = plan_for(world, "drain n2");
+  REQUIRE(plan.steps.size() == 1);
+  CHECK(plan.steps[0].from.empty());
+  CHECK(plan.steps[0].generation == 1);
+}
+
+TEST_CASE("a node whose session is gone is no survivor; without any each VM that is wanted has no place") {
+  World world;
+  world.own(web, "n3");
+  world.vm(mail, WantedState::Stopped);
+  ready(world, "n3").lose("n1");
+  CHECK(plan_for(world, "fail node n3").steps.size() == 1);  // n2 is left
+  world.lose("n2");
+  const auto plan = plan_for(world, "fail node n3");
+  CHECK(plan.steps.empty());
+  REQUIRE(plan.without_place.size() == 1);
+  CHECK(plan.without_place[0].vm == web);
+  CHECK(plan.without_place[0].why == "no node is left");
+}
+
+TEST_CASE("what is not on record of the cluster and of its leader stops no rehearsal") {
+  World world;
+  world.own(web, "n3");
+  SECTION("the cluster") { world.view.cluster.reset(); }
+  SECTION("the leader") { world.view.leader.reset(); }
+  CHECK(plan_for(ready(world, "n3"), "fail node n3").steps.size() == 1);
+}
+
 TEST_CASE("after a power loss of all every wanted VM runs once") {
   World world;
   world.own(web, "n1");
   world.own(mail, "n2");
-  const auto plan = plan_for(world, "power-loss all");
+  const Event event{Event::Kind::PowerLoss, {}};
+  CoordinatorSettings with_needs = settings();
+  with_needs.needs.plugins = {"libvirt"};  // that every node starts again
+  const auto plan = rehearse(world.view, event, GENERATE_COPY(settings(), with_needs), seconds(100));
   REQUIRE(plan.steps.size() == 2);
   CHECK(plan.steps[0].vm != plan.steps[1].vm);
   CHECK(plan.without_place.empty());
