@@ -195,6 +195,7 @@ TEST_CASE("a node is told with its role, its VMs and whether it could be fenced"
   CHECK(told.node_says("n1", "It is the primary, at epoch 7"));
   CHECK(told.node_says("n1", "It owns vm1"));
   CHECK(told.node_says("n2", "It owns no VM"));
+  CHECK_FALSE(told.node_says("n2", "It is the primary"));
   CHECK(told.node_says("n2", "Whether it can be fenced is not known yet"));
   ReadinessRecord ready;
   ready.boot = told.world.node("n2").boot;
