@@ -170,6 +170,10 @@ TEST_CASE("an off holds only as long as its reason: the fence as it was, the vic
   CHECK(off.fence_version == 60);
   ClusterView& view = it.world.view;
   CHECK(still_holds(off, view));
+  const Live entry = it.world.live("n2");
+  view.live.erase({"n2", 1});
+  CHECK(still_holds(off, view));  // no entry, no sign of life
+  view.live[{"n2", 1}] = entry;
   SECTION("the fence was closed") { view.fences.clear(); }
   SECTION("the fence was rewritten") { view.fences.at("n2").version++; }
   SECTION("another primary") { it.world.lead("n3", 8); }

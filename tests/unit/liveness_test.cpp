@@ -71,6 +71,13 @@ TEST_CASE("health is what session, counter and evidence say, and nothing else") 
     CHECK(health_of(world, sights, 0) == Health::Alive);
   }
   SECTION("never joined: unknown") { CHECK(health_of(world, sights, 0, "n9") == Health::Unknown); }
+  SECTION("not looked at yet: what its entry says, and without one unknown") {
+    CHECK(health_of(world, {}, seconds(60)) == Health::Alive);
+    world.lose("n2");
+    CHECK(health_of(world, {}, seconds(60)) == Health::Lost);
+    world.view.live.erase({"n2", 1});
+    CHECK(health_of(world, {}, seconds(60)) == Health::Unknown);
+  }
 }
 
 TEST_CASE("a node whose live entry cannot be read is unknown and not lost: unreadable is no proof of death") {
@@ -108,6 +115,28 @@ TEST_CASE("the last word outlives the live entry, which evidence removes, until 
   world.says("n2", DaemonState::Run);
   CHECK(last_word(look(world.view, sights, 4), "n2") == DaemonState::Run);
   CHECK(last_word(sights, "n9") == DaemonState::Unknown);
+}
+
+TEST_CASE("life, or that it has left, is said of the node's present boot only, by an entry that is there") {
+  World world;
+  const BootId boot = world.life("n2").boot;
+  const auto alive = [&](const NodeName& name, const BootId& of) { return shows_life(world.view, name, of); };
+  const auto left = [&](const NodeName& name, const BootId& of) { return has_left(world.view, {name, of, 1}); };
+  CHECK(alive("n2", boot));
+  CHECK_FALSE(left("n2", boot));
+  world.says("n2", DaemonState::Left);
+  CHECK_FALSE(left("n2", boot));  // not before its session is over
+  world.lose("n2");
+  CHECK(left("n2", boot));
+  CHECK_FALSE(alive("n2", boot));
+  CHECK_FALSE(left("n2", "boot-n2-0"));
+  CHECK_FALSE(left("n9", boot));
+  world.live("n2").session = true;
+  CHECK_FALSE(alive("n2", "boot-n2-0"));
+  CHECK_FALSE(alive("n9", boot));
+  world.view.live.erase({"n2", 1});
+  CHECK_FALSE(alive("n2", boot));
+  CHECK_FALSE(left("n2", boot));
 }
 
 TEST_CASE("evidence is about exactly one boot") {
@@ -159,6 +188,39 @@ TEST_CASE("three hiccups within a minute are flapping, two are a note, and a min
   CHECK_FALSE(is_flapping(it.sights, "n2", it.now));
   it.pass(seconds(10));
   CHECK(hiccups(it.sights, "n2", it.now) == 0);
+}
+
+TEST_CASE("a node that nobody has looked at has no hiccups") {
+  CHECK(hiccups({}, "n2", seconds(100)) == 0);
+  CHECK_FALSE(is_flapping({}, "n2", seconds(100)));
+}
+
+TEST_CASE("an entry that comes into view late is no hiccup: nothing was there that could be away") {
+  Watched it;
+  it.world.join("n4");
+  const Live entry = it.world.live("n4");
+  it.world.view.live.erase({"n4", 1});
+  it.pass(seconds(3), {"n4"});
+  it.world.view.live[{"n4", 1}] = entry;
+  it.pass(seconds(1));
+  CHECK(hiccups(it.sights, "n4", it.now) == 0);
+  it.hiccup({"n4"});
+  CHECK(hiccups(it.sights, "n4", it.now) == 1);  // the twin: it was there
+}
+
+TEST_CASE("who does not see itself does not know whether it was late, and counts no hiccups") {
+  Watched it;
+  it.world.view.nodes.erase("n1");  // its record cannot be read
+  it.hiccup();
+  CHECK(hiccups(it.sights, "n2", it.now) == 0);
+}
+
+TEST_CASE("a hiccup long after the observer's own counts") {
+  Watched it;
+  it.hiccup({"n1", "n2", "n3"});
+  it.pass(seconds(5));
+  it.hiccup();
+  CHECK(hiccups(it.sights, "n2", it.now) == 1);
 }
 
 TEST_CASE("hiccups that are far apart are no flapping") {

@@ -79,6 +79,15 @@ TEST_CASE("watchdog evidence says why each better kind was not there") {
     it.silence(long_enough);
     rejected("its BMC took our off and has not read off since");
   }
+  SECTION("its BMC took our off and is silent since") {
+    it.n1.round();
+    it.fence_is_seen();
+    it.n1.round().read("n2", PowerState::On).round();
+    it.fence_is_seen();
+    it.n1.round().off_answer("n2", Outcome::Done).read("n2", PowerState::Unknown, "no answer").round();
+    it.silence(long_enough);
+    rejected("its BMC has not answered 1 read, after it took our off");
+  }
   SECTION("its BMC refuses") {
     it.n1.round();
     it.fence_is_seen();
@@ -219,6 +228,21 @@ TEST_CASE("a host that should fence itself and cannot is no place for a VM, and 
   REQUIRE(readiness);
   CHECK_FALSE(readiness->record.fence_ready);
   CHECK(readiness->record.note == "its watchdog is not armed: /dev/watchdog0: No such file or directory");
+  it.n1.refresh().read("n2", PowerState::Unknown, "timeout").round();
+  const auto* both = it.n1.with_key<PutReadiness>("readiness/n2");
+  REQUIRE(both);
+  CHECK(both->record.note ==
+        "fencing it would fail: timeout; its watchdog is not armed: /dev/watchdog0: No such file or directory");
+}
+
+TEST_CASE("a host that is on record as ready, and whose watchdog is not armed any more, is looked at again soon") {
+  Armed it;
+  it.world.view.readiness["n2"] = {ReadinessRecord{"boot-n2-1", true, ""}, 5};
+  it.n1.read("n2", PowerState::On).round().refresh();
+  const bool armed = GENERATE(true, false);
+  it.words().armed = armed;
+  it.silence(seconds(1));
+  CHECK(it.n1.plans("ready/n2") != armed);
 }
 
 TEST_CASE("a node waits for the store to know that its watchdog is armed") {
@@ -226,6 +250,7 @@ TEST_CASE("a node waits for the store to know that its watchdog is armed") {
   const Life self = it.world.life("n2");
   CHECK(objection_of_watchdog(it.world.view, self).empty());
   SECTION("not yet") { it.words().armed = false; }
+  SECTION("its entry is not in view") { it.world.view.live.erase({"n2", 1}); }
   SECTION("nothing at all") { it.world.live("n2").value.self_fence.reset(); }
   SECTION("that was another life of it") { it.world.join("n2", 1, 2); }
   CHECK_FALSE(objection_of_watchdog(it.world.view, it.world.life("n2")).empty());
@@ -239,7 +264,12 @@ TEST_CASE("a VM of a silent host says when its watchdog will have cut it, or tha
         "waiting for proof that n2 is off; its watchdog has cut it for sure when it has been silent for 15400 ms");
   it.words().armed = false;
   CHECK(missing() == "waiting for proof that n2 is off; its watchdog is not armed, so that silence proves nothing");
-  it.world.live("n2").value.self_fence.reset();
+  SECTION("it has none") { it.world.live("n2").value.self_fence.reset(); }
+  SECTION("its entry is gone") { it.world.view.live.erase({"n2", 1}); }
+  SECTION("its record is gone") { it.world.view.nodes.erase("n2"); }
+  SECTION("it runs in a later boot, whose watchdog says nothing of the one that owns the VM") {
+    it.world.join("n2", 2, 2).live("n2").value.self_fence = SelfFence{true, seconds(4), seconds(10), {}};
+  }
   CHECK(missing() == "waiting for proof that n2 is off");
 }
 
