@@ -250,6 +250,49 @@ TEST_CASE("a fence on request switches a living node off, although it beats all 
   CHECK_FALSE(n1.plans("drop-fence/n2"));
 }
 
+TEST_CASE("a heartbeat neither begins nor lengthens the time that a host is given which may be booting after an off") {
+  Case it;
+  it.world.job(1, "node-fence", "n2", {{"boot_id", "boot-n2-1"}}, JobState::Running);
+  SECTION("nothing has been sent yet: there is nothing to wait for") {
+    it.world.fence("n2", FencePhase::Intent);
+    it.n1.round().read("n2", PowerState::On).round();
+    it.fence_is_seen();
+    it.world.beat("n2");
+    it.n1.wait(seconds(1)).round();
+    CHECK(it.off());
+  }
+  SECTION("it has had its time: the next off is sent at once") {
+    it.world.fence("n2", FencePhase::Acting);
+    it.n1.round().read("n2", PowerState::On).round();
+    CHECK_FALSE(it.off());
+    it.n1.wait(it.n1.settings.return_wait).round();
+    REQUIRE(it.off());
+    it.world.beat("n2");
+    it.n1.wait(seconds(1)).done("off/n2", Outcome::Unknown).round();
+    CHECK(it.off());
+  }
+}
+
+TEST_CASE("a person's word says which better evidence was not there, and adds nothing to what the power proves") {
+  Acting it;
+  it.n1.round().off_answer("n2", Outcome::Done).round();
+  it.world.job(1, "node-confirm-off", "n2", {{"boot_id", "boot-n2-1"}}, JobState::Running);
+  it.n1.wait(seconds(1));
+  SECTION("the power proves nothing yet") {
+    it.n1.round();
+    REQUIRE(it.evidence());
+    CHECK(it.evidence()->record.kind == EvidenceKind::Operator);
+    CHECK(it.rejected() == std::vector<std::string>{"power: its BMC took our off and has not read off since",
+                                                    "later boot: it has not joined in a later boot"});
+  }
+  SECTION("it does") {
+    it.n1.read("n2", PowerState::Off).round();
+    REQUIRE(it.n1.all<CommitEvidence>().size() == 1);
+    CHECK(it.evidence()->record.kind == EvidenceKind::Power);
+    CHECK(it.rejected().empty());
+  }
+}
+
 TEST_CASE("a fence is asked for only by a running job about this boot of this node") {
   World world;
   JobRecord& job = world.job(1, "node-fence", "n2", {{"boot_id", "boot-n2-1"}}, JobState::Running);
