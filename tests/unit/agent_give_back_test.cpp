@@ -73,10 +73,10 @@ TEST_CASE("a VM that libvirt refuses is tried once more, then given back with th
 TEST_CASE("nothing but a refused create counts") {
   Failing it;
   it.refuses_and_waits();
+  bool counts = false;
   SECTION("the twin") {
     it.refuses();
-    CHECK(it.memory.vms.at(web).goal == Goal::GiveBack);
-    return;
+    counts = true;
   }
   SECTION("a hook that refuses") { it.gone().verdict(Verdict::Refuse, "locked"); }
   SECTION("no answer of the hypervisor") {
@@ -88,8 +88,20 @@ TEST_CASE("nothing but a refused create counts") {
     it.answer(CreateAnswer{Outcome::Refused, qemu, "it lives here already"});
   }
   SECTION("not known whether it runs here") { it.answer(DomainProbe{DomainState::Unknown, std::nullopt, "timeout"}); }
-  CHECK(it.memory.vms.at(web).goal == Goal::Run);
-  CHECK(it.memory.vms.at(web).failed_creates == 1);
+  CHECK(it.memory.vms.at(web).goal == (counts ? Goal::GiveBack : Goal::Run));
+  CHECK(it.memory.vms.at(web).failed_creates == (counts ? 2 : 1));
+}
+
+TEST_CASE("a refusal counts for who owns the VM when it comes") {
+  Failing it;
+  it.refuses_and_waits().gone().proceed();
+  REQUIRE(it.plans<CreateDomain>());
+  const bool owned = GENERATE(true, false);
+  if (!owned) it.world.own(web, "n3", 4);
+  it.may_act = false;  // the refusal is all that comes
+  it.answer(CreateAnswer{Outcome::Refused, std::nullopt, "no emulator"});
+  CHECK(it.memory.vms.at(web).failed_creates == (owned ? 2 : 1));
+  CHECK(it.memory.vms.at(web).gives_back.empty() != owned);
 }
 
 TEST_CASE("a refusal that an unanswered create may be the reason of does not count") {
@@ -353,6 +365,69 @@ TEST_CASE("what is tried again later takes nobody's turn, nor does what only has
   it.nothing_runs(3);
   it.round();
   CHECK(it.plan_of<RunHook>(3));
+}
+
+TEST_CASE("a start has its turn in each of its steps, until it runs") {
+  Crowd it(2);
+  it.settings.starts_at_once = 1;
+  it.nothing_runs(1);
+  it.nothing_runs(2);
+  it.round();
+  it.take(2);
+  HookVerdict proceed;
+  proceed.verdict = Verdict::Proceed;
+  const auto pass = [&] {
+    it.round();
+    const auto planned = it.actions;
+    CHECK_FALSE(it.plan_of<Probe>(2));
+    CHECK(it.round().idle());  // while it is under way, too
+    it.actions = planned;
+  };
+  it.tell(1, proceed);
+  pass();
+  REQUIRE(it.plan_of<CreateDomain>(1));
+  it.tell(1, CreateAnswer{Outcome::Done, qemu, ""});
+  pass();
+  REQUIRE(it.plan_of<IdentifyInstances>(1));
+  it.tell(1, Identified{Outcome::Done, {instance}, ""});
+  pass();
+  it.take(1);
+  pass();
+  REQUIRE(it.plan_of<ResumeDomain>(1));
+  it.domains[Crowd::uuid(1)] = DomainState::Running;
+  it.tell(1, Answer{Outcome::Done, ""});
+  pass();
+  it.take(1);
+  it.round();
+  CHECK(it.plan_of<Probe>(2));
+}
+
+TEST_CASE("a VM keeps its place while the record that it waits is being written") {
+  Crowd it(4);
+  for (int i = 1; i <= 4; ++i) it.nothing_runs(i);
+  it.round();
+  REQUIRE(it.plan_of<WriteRun>(3));
+  const RunRecord told = it.plan_of<WriteRun>(3)->record;
+  it.take(4);
+  it.refuse(1);
+  CHECK_FALSE(it.plan_of<Probe>(4));
+  it.world.view.runs[Crowd::uuid(3)] = {told, 40};
+  it.tell(3, Written{true, ""});
+  it.round();
+  CHECK(it.plan_of<Probe>(3));
+  CHECK_FALSE(it.plan_of<Probe>(4));
+}
+
+TEST_CASE("a VM that is on record as running, and has ended while nobody looked, says that it waits for its turn") {
+  Crowd it(2);
+  it.settings.starts_at_once = 1;
+  it.world.run(Crowd::uuid(2), VmState::Running);
+  it.nothing_runs(1);
+  it.nothing_runs(2);
+  it.round();
+  REQUIRE(it.plan_of<WriteRun>(2));
+  CHECK(it.plan_of<WriteRun>(2)->record.state == VmState::Starting);
+  CHECK(it.plan_of<WriteRun>(2)->record.reason == "it waits for its turn: n2 starts 1 VMs at the same time");
 }
 
 TEST_CASE("a turn that is given while the list of the hypervisor is wrong is not lost") {

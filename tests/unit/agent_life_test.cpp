@@ -39,6 +39,13 @@ TEST_CASE("after a restart everything begins with a look, also at the recorded p
     CHECK(it.plans<WriteRun>()->record.reason.empty());
     CHECK(it.plans<WriteRun>()->record.instances == std::vector<ClientInstance>{instance});
   }
+  SECTION("a person has paused it, and its record carries a trouble that is over: it ran, and is not destroyed") {
+    it.world.view.runs.at(web).value.reason = "it is not known whether it runs here";
+    it.found(DomainState::Paused);
+    CHECK_FALSE(it.plans<DestroyDomain>());
+    REQUIRE(it.plans<WriteRun>());
+    CHECK(it.plans<WriteRun>()->record.reason.empty());
+  }
 }
 
 TEST_CASE("a paused leftover of an interrupted start is destroyed and started through the hooks again (rule 17)") {
@@ -289,6 +296,8 @@ TEST_CASE("a QEMU that comes late to a boot that was declared dead is destroyed 
   it.domains.erase(web);
   it.act_done().gone();
   CHECK(it.idle());
+  it.domains[web] = DomainState::Gone;
+  CHECK(it.wait(seconds(60)).idle());  // listed as gone: nothing has come
   it.domains[web] = DomainState::Paused;
   it.round().looks().found(DomainState::Paused);
   CHECK(it.plans<DestroyDomain>());
@@ -390,6 +399,20 @@ TEST_CASE("a VM with a record that cannot be read is left alone") {
   SECTION("its run") { it.world.view.broken["/runs/" + web] = "no JSON"; }
   CHECK(it.round().idle());
   it.world.view.broken.clear();
+  it.round().looks();
+}
+
+TEST_CASE("a VM whose definition cannot be read is left alone, whatever the other records say, and not remembered") {
+  Agent it;
+  it.world.own(web, "n2");
+  it.world.run(web);
+  it.domains[web] = DomainState::Running;
+  it.world.job(1, "node-release-images", "n2", {{"vm", web}});
+  const auto definition = it.world.view.vms.at(web);
+  it.world.view.vms.erase(web);
+  CHECK(it.round().idle());
+  CHECK(it.memory.vms.empty());
+  it.world.view.vms[web] = definition;
   it.round().looks();
 }
 

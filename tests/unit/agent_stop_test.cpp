@@ -116,6 +116,16 @@ TEST_CASE("a guest that is wanted again while it shuts down is waited for, then 
   }
 }
 
+TEST_CASE(
+    "a guest that is wanted again at another generation while it shuts down is looked at: nothing of it is known") {
+  RunningVm it;
+  it.world.vm(web).wanted = WantedState::Stopped;
+  it.round().found(DomainState::Running).act_done();
+  it.world.vm(web).wanted = WantedState::Running;
+  it.world.view.owners.at(web).value.generation = 4;
+  it.round().looks();
+}
+
 TEST_CASE("a release leaves nothing behind: while Ceph is silent it is pending, says so and is tried again (rule 7)") {
   RunningVm it;
   it.world.vm(web).wanted = WantedState::Stopped;
@@ -243,6 +253,24 @@ TEST_CASE("a node that is asked breaks its own dead instances through the hook a
   }
 }
 
+TEST_CASE("a release request that came and went while nothing could be done is not answered") {
+  Agent it;
+  it.world.own(web, "n3", 3);
+  it.domains[web] = DomainState::Running;
+  it.round().looks();
+  it.may_act = false;
+  it.world.job(1, "node-release-images", "n2", {{"vm", web}});
+  it.answer(DomainProbe{DomainState::Unknown, std::nullopt, "timeout"});
+  CHECK(it.idle());
+  const bool withdrawn = GENERATE(true, false);
+  if (withdrawn) it.world.view.jobs.clear();
+  it.may_act = true;
+  it.round();
+  if (!withdrawn) it.found(DomainState::Running);  // the goal is new: it is looked at first
+  CHECK((it.plans<FinishJob>() != nullptr) != withdrawn);
+  if (withdrawn) it.wait(seconds(1)).looks();
+}
+
 TEST_CASE("a node is asked about a VM that has no owner") {
   Agent it;
   it.world.vm(web);
@@ -306,6 +334,12 @@ TEST_CASE("the owner of a VM that is to run refuses to release it, once, and goe
     REQUIRE(it.plans<FinishJob>());
     it.answer(Written{true, ""}).gone().proceed();
     CHECK(it.plans<CreateDomain>());
+  }
+  SECTION("a request about another VM is none about this one") {
+    RunningVm it;
+    it.world.job(1, "node-release-images", "n2", {{"vm", mail}});
+    CHECK(it.round().idle());
+    CHECK(it.step() == Step::Running);
   }
   SECTION("the request was withdrawn meanwhile") {
     RunningVm it;

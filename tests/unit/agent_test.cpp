@@ -65,9 +65,11 @@ TEST_CASE("while an act is under way nothing else is begun") {
 TEST_CASE("a lost node is not named as living, so that nobody asks it for a release") {
   Agent it;
   it.world.own(web, "n2");
-  it.world.lose("n3");
+  SECTION("its session is gone") { it.world.lose("n3"); }
+  SECTION("its whole entry is gone") { it.world.view.live.erase({"n3", 1}); }
   it.round().gone();
-  CHECK_FALSE(it.plans<RunHook>()->request.living.contains("n3"));
+  REQUIRE(it.plans<RunHook>());
+  CHECK(it.plans<RunHook>()->request.living == std::map<NodeName, std::vector<std::string>>{{"n1", {"10.0.0.1"}}});
 }
 
 TEST_CASE("every hook must say Proceed, in the configured order") {
@@ -263,8 +265,8 @@ TEST_CASE("a refusal that names a living node's dead instance becomes one reques
     it.world.job(4, "vm-start", web, {{"vm", web}}, JobState::Finished).result = JobResult::Done;
     CHECK(it.round().idle());
   }
-  SECTION("a request about another VM does not count as asked") {
-    job.arguments["vm"] = mail;
+  SECTION("a request about another VM, or to another node, does not count as asked") {
+    (GENERATE(true, false) ? job.arguments["vm"] : job.object) = "another";
     it.wait(seconds(2)).gone().verdict(Verdict::Refuse, "locked by a dead client of n3", "n3").written();
     CHECK(it.plans<AskRelease>());
   }
@@ -440,6 +442,7 @@ TEST_CASE("nothing is decided from records that do not show the own write yet") 
   SECTION("a record that never shows it was removed meanwhile: the wait ends") {
     it.answer(Written{true, ""});
     it.world.vm(web).wanted = WantedState::Stopped;
+    if (GENERATE(true, false)) it.world.view.owners.erase(web);
     CHECK(it.wait(seconds(5) - 1).idle());
     it.wait(1).looks();
   }
