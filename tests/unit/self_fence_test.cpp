@@ -251,6 +251,9 @@ TEST_CASE("a node waits for the store to know that its watchdog is armed") {
   CHECK(objection_of_watchdog(it.world.view, self).empty());
   SECTION("not yet") { it.words().armed = false; }
   SECTION("its entry is not in view") { it.world.view.live.erase({"n2", 1}); }
+  SECTION("what is in view is of an earlier boot: incarnations began anew when the node's record had been removed") {
+    it.world.live("n2").value.boot = "boot-n2-0";
+  }
   SECTION("nothing at all") { it.world.live("n2").value.self_fence.reset(); }
   SECTION("that was another life of it") { it.world.join("n2", 1, 2); }
   CHECK_FALSE(objection_of_watchdog(it.world.view, it.world.life("n2")).empty());
