@@ -65,6 +65,7 @@ void note_power_act(Round& round, const PowerActed& acted) {
   if (acted.victim != history.victim || acted.asked_at < history.began) return;  // it is about an earlier reason
   if (acted.answer.outcome == Outcome::Done) {
     history.off_accepted = acted.at;
+    if (!history.attempt_began) history.attempt_began = acted.at;  // it was given up: this one may fail, too
     note_fact(history, "off sent to the BMC of " + acted.victim.node + " and accepted");
   } else {
     fail_attempt(history, round.settings, round.in.now, acted.answer.note);

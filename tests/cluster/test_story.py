@@ -74,13 +74,6 @@ def test_a_frozen_host_is_fenced_or_goes_on(trials, thawed):
     trials.a_frozen_host_is_fenced_or_goes_on(thawed)
 
 
-def test_a_primary_that_dies_between_fence_and_start_is_carried_on():
-    with lab(hosts=5) as cluster:
-        five = Trials(cluster)
-        five.prepare()
-        five.a_primary_that_dies_between_fence_and_start_is_carried_on()
-
-
 def test_a_core_that_dies_between_fence_and_start_is_carried_on(trials):
     trials.prepare()
     trials.a_core_that_dies_between_fence_and_start_is_carried_on()
@@ -121,6 +114,8 @@ def test_a_vm_of_the_cluster_is_not_started_by_hand(trials):
     trials.a_vm_of_the_cluster_is_not_started_by_hand()
 
 
+# From here on with clusters of their own.
+
 @pytest.mark.parametrize("trial", [Trials.a_host_without_power_and_bmc_is_shut_out,
                                    Trials.a_host_that_is_cut_off_with_its_bmc_writes_nothing_any_more])
 def test_without_a_bmc(trial):
@@ -128,6 +123,13 @@ def test_without_a_bmc(trial):
         trials = Trials(cluster)
         trials.prepare()
         trial(trials)
+
+
+def test_a_primary_that_dies_between_fence_and_start_is_carried_on():
+    with lab(hosts=5) as cluster:
+        five = Trials(cluster)
+        five.prepare()
+        five.a_primary_that_dies_between_fence_and_start_is_carried_on()
 
 
 def test_a_write_decided_under_an_old_epoch_is_refused():

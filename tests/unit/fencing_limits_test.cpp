@@ -175,6 +175,21 @@ TEST_CASE("a node without proof of its session, declared dead, or with half a vi
 // -------------------------------------------------------------------------------------------------------------
 // maintenance
 
+TEST_CASE("an off that is accepted late and changes nothing is sent again like any other (finding F14)") {
+  Acting it;
+  it.n1.round();
+  REQUIRE(it.off());
+  const Instant asked_at = it.n1.now;
+  it.silence(seconds(31));  // the attempt is given up
+  it.n1.answers.push_back(PowerActed{it.world.life("n2"), {Outcome::Done, ""}, asked_at, it.n1.now});
+  it.n1.done("off/n2").round();
+  for (int i = 0; i < 4 * 60 && !it.off(); ++i) {
+    it.n1.refresh().read("n2", PowerState::On);
+    it.silence(milliseconds(250));
+  }
+  CHECK(it.off());
+}
+
 TEST_CASE("in maintenance nobody is fenced; afterwards the lost node is (finding F25)") {
   Case it;
   it.world.maintenance().lose("n2");
