@@ -49,9 +49,18 @@ The cluster is still up. Look around (n1, n2, n3):
   {name}./dev down        takes it away""")
 
 
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)    # a closed terminal must not leave three hosts running
+
+
 def leave(number, frame) -> None:
-    signal.signal(number, signal.SIG_IGN)                   # once: what is running is being taken away
+    ignore_signals()
     sys.exit(128 + number)
+
+
+def ignore_signals() -> None:
+    """What is being taken away is taken away to its end."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def take_away(cluster) -> str:
@@ -70,28 +79,38 @@ def main() -> int:
     sabotage = SABOTAGES.get(options.sabotage)
     expected = sabotage.steps if sabotage else STEPS
     cluster = lab(sabotage)
-    steps, booted, left = [], False, ""
-    for number in (signal.SIGTERM, signal.SIGHUP):          # a closed terminal must not leave three hosts running
+    steps, booted, left, ended = [], False, "", 0
+
+    def keep(step):
+        steps.append(step)
+        end(step)
+    for number in ENDING:
         if signal.getsignal(number) != signal.SIG_IGN:      # nohup
             signal.signal(number, leave)
     try:
         cluster.up(report=lambda text: print(text, flush=True))
         booted = True
-        steps = play_sabotage(sabotage, cluster, tell, begin, end) if sabotage else play(Story(cluster, tell), begin=begin, end=end)
+        if sabotage:
+            play_sabotage(sabotage, cluster, tell, begin, keep)
+        else:
+            play(Story(cluster, tell), begin=begin, end=keep)
         if options.keep:
             how_to_look_around(next((host.name for host in cluster.hosts if any(qemu.name == "web1" for qemu in host.qemu_pids())), "n1"))
     except LabError as problem:
         print(f"the lab failed: {problem}", file=sys.stderr)
+    except SystemExit as by_signal:
+        ended = by_signal.code
     finally:
+        ignore_signals()
         if not (options.keep and booted):
             left = take_away(cluster)
-    ok = len(steps) == len(expected) and all(step.ok for step in steps) and not left
+    ok = len(steps) == len(expected) and all(step.ok for step in steps) and not left and not ended
     seconds = round(time.monotonic() - began, 1)
     if options.json:
         result = {"ok": ok, "seconds": seconds, "steps": [vars(step) for step in steps]}
         Path(options.json).write_text(json.dumps(result, indent=2) + "\n")
     print(f"\n{'The story came true' if ok else 'The story FAILED'} in {seconds} s.")
-    return 0 if ok else 1
+    return ended or (0 if ok else 1)
 
 
 if __name__ == "__main__":
