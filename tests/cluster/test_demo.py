@@ -11,7 +11,7 @@ from .sabotage import lab
 @pytest.mark.parametrize("ended_by", ["itself", signal.SIGINT, signal.SIGKILL])
 def test_a_demo_says_what_failed_and_leaves_nothing(tmp_path, monkeypatch, ended_by):
     """As a user calls it. The sabotage is one of the world, so that it ends in the third step; ended earlier, hosts and guests run."""
-    monkeypatch.setenv("PVCD_LAB", "demo")
+    monkeypatch.setenv("PVCD_LAB", "pvldemo")
     result = tmp_path / "demo.json"
     demo = subprocess.Popen(["./dev", "demo", "--sabotage", "bmc-stays-on", "--json", result], stdout=subprocess.PIPE, text=True)
     said = ""

@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from tests.cluster.lab.cluster import Cluster
+from tests.cluster.lab.cluster import Cluster, labs
 from tests.cluster.lab.guest import parse_disk
 from tests.cluster.lab.process import LabError, LabTimeout, python_module, wait_for
 from tests.cluster.lab.pvcd import pvcd_config
@@ -208,6 +208,19 @@ def test_down_finds_what_a_killed_driver_left(moment):
     assert lab.leftovers()
     lab.down()
     assert not lab.leftovers()
+
+
+@needs_root
+def test_down_takes_other_labs_along_unless_a_run_uses_them():
+    driver = subprocess.Popen(python_module("__main__", "--prefix", "pvlkill", "up"), stdout=subprocess.DEVNULL)
+    wait_for("the driver has begun", lambda: "pvlkill" in labs(), 30, 0.05)
+    down = python_module("__main__", "--prefix", "pvlnone", "down", "pvlk?ll")
+    refused = subprocess.run(down, stderr=subprocess.PIPE, text=True)
+    assert refused.returncode == 1 and "lab pvlkill: another run uses this lab" in refused.stderr
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    subprocess.run(down, check=True)
+    assert not Cluster(prefix="pvlkill").leftovers()
 
 
 @needs_root

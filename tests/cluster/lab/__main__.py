@@ -2,8 +2,9 @@
 import argparse
 import subprocess
 import sys
+from fnmatch import fnmatchcase
 
-from .cluster import Cluster
+from .cluster import Cluster, labs
 from .power import switch
 from .process import LabError
 from .spec import default_prefix, default_state
@@ -37,7 +38,8 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--osds", type=int, default=1)
     up.add_argument("--store", choices=["memstore", "bluestore"], default="memstore")
     up.add_argument("--cephx", action="store_true")
-    command("down", lambda a: Cluster(prefix=a.prefix).down(), help="remove every trace, also of a killed run")
+    down = command("down", _down, help="remove every trace, also of a killed run")
+    down.add_argument("patterns", nargs="*", metavar="PATTERN", help="of the names of other labs, which go too if no run uses them")
     execute = command("exec", _exec, "host", help="run a command in a host")
     execute.add_argument("command", nargs=argparse.REMAINDER)
     command("power", _power, "host", help="switch a host").add_argument("act", choices=["on", "off", "reset", "soft"])
@@ -57,6 +59,19 @@ def _parser() -> argparse.ArgumentParser:
 def _up(arguments) -> None:
     options = {key: getattr(arguments, key) for key in ("prefix", "hosts", "stage", "pvcd", "osds", "store", "cephx")}
     Cluster(**options).up(report=lambda line: print(line, flush=True))
+
+
+def _down(arguments) -> int:
+    """Those that can be taken away are, whatever becomes of the others."""
+    status = 0
+    others = [name for name in labs() if any(fnmatchcase(name, pattern) for pattern in arguments.patterns)]
+    for prefix in dict.fromkeys([arguments.prefix, *others]):
+        try:
+            Cluster(prefix=prefix).down()
+        except LabError as error:
+            print(f"lab {prefix}: {error}", file=sys.stderr)
+            status = 1
+    return status
 
 
 def _attach(arguments) -> Cluster:

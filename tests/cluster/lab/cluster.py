@@ -7,6 +7,7 @@ Everything is below one control group, one prefix of network namespaces, and one
 no record of what was started: it removes all of it, also after the driver was killed at any moment.
 """
 import os
+import re
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ from .host import Host
 from .install import install
 from .net import Network, delete_namespaces, namespaces
 from .process import LabError, run
-from .spec import Spec, default_prefix, default_state
+from .spec import PREFIX, Spec, default_prefix, default_state
 from .watchdog import Watchdog
 from .zookeeper import ZooKeeper
 
@@ -180,6 +181,12 @@ def _source(spec: Spec) -> str:
 
 def _mounted_at(directory: Path) -> str | None:
     return run(["findmnt", "--noheadings", "--output=SOURCE", "--mountpoint", directory], check=False).stdout.strip() or None
+
+
+def labs() -> list[str]:
+    """The prefixes of all labs of this machine: whatever else a lab has is there only while its tmpfs is."""
+    mounts = Path("/proc/self/mountinfo").read_text()
+    return re.findall(rf"^(?:\S+ ){{4}}/run/({PREFIX})-lab .* - tmpfs \1-lab ", mounts, re.MULTILINE)
 
 
 def _mounts(spec: Spec) -> list[str]:

@@ -16,6 +16,7 @@ from .process import LabError
 
 BMC_USER = "pvcd"
 POOL = "vms"
+PREFIX = "[a-z][a-z0-9]{0,6}"
 WATCHDOG = "/srv/watchdog/watchdog0"    # where a host finds its own
 
 
@@ -57,7 +58,7 @@ class Spec:
     bmc_secret: str = field(default_factory=lambda: secrets.token_hex(8))       # IPMI allows 20 bytes at most
 
     def __post_init__(self):
-        if not re.fullmatch(r"[a-z][a-z0-9]{0,6}", self.prefix):
+        if not re.fullmatch(PREFIX, self.prefix):
             raise LabError(f"prefix {self.prefix!r}: want a letter and up to six letters or digits")
         self.state = self.state or default_state(self.prefix)
         if not re.fullmatch(r"/[\w./-]+", self.state) or len(self.state) > 60:
