@@ -1,3 +1,4 @@
+import contextlib
 import itertools
 import tempfile
 
@@ -21,14 +22,12 @@ def zookeeper():
 @pytest.fixture
 def make_node(zookeeper):
     """Nodes of clusters of their own, closed after the test."""
-    made = []
-
-    def make():
-        made.append(Node(tempfile.mkdtemp(prefix="pvcd-dbus-"), f"bus-{next(_clusters)}", zookeeper))
-        return made[-1]
-    yield make
-    for node in made:
-        node.close()
+    with contextlib.ExitStack() as made:
+        def make():
+            node = Node(tempfile.mkdtemp(prefix="pvcd-dbus-"), f"bus-{next(_clusters)}", zookeeper)
+            made.callback(node.close)
+            return node
+        yield make
 
 
 @pytest.fixture(scope="module")

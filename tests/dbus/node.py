@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 
 from .client import ROOT, Client
 from .processes import TOP, PrivateBus, Process, wait_for
@@ -101,11 +102,18 @@ class Node:
         return next((str(line[2]) for line in self.client.peek(ROOT, "Manager", "Plugins") or [] if line[0] == name), None)
 
     def close(self):
+        wrong = "".join(f"{process.name} ended with {process.status()}:\n{process.output()[-4000:]}\n"
+                        for process in self.running.values() if process.status() not in self._expected())
         for process in reversed(self.running.values()):
             process.kill()
         self.client.close()
         self.bus.kill()
         shutil.rmtree(self.folder)
+        assert not wrong, wrong
+
+    def _expected(self):
+        """It runs, or a test has stopped or killed it; who needs the bus ends with it."""
+        return (None, 0, -signal.SIGKILL) if self.bus.status() is None else (None, 0, -signal.SIGKILL, 1)
 
     # -------------------------------------------------------------------------------------------- the fake plugin's script
 
