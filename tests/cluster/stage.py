@@ -7,13 +7,16 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from .lab.spec import default_prefix
+
 BUILD = Path("build")
 ROLE_HOOK = "fake"
 SCRIPT = "/var/lib/pvcd-fake"           # what the fake plugin reads
 
 
 def lab_stage(switched: bool = False) -> Path:
-    stage = BUILD / ("lab-stage-switched" if switched else "lab-stage")
+    """Of this lab alone: another one may be copying its own just now."""
+    stage = BUILD / f"lab-stage-{default_prefix()}{'-switched' if switched else ''}"
     shutil.rmtree(stage, ignore_errors=True)
     shutil.copytree(BUILD / "stage", stage, symlinks=True)
     plugins = next(stage.glob("usr/lib*/**/pvcd/plugins"))     # lib64 where dpkg-dev is not installed
