@@ -90,16 +90,17 @@ void prove(const Cluster& cluster, std::int64_t id, const Pool& pool) {
 std::map<std::int64_t, std::string> prove_pools(const Cluster& cluster, const OsdMap& map,
                                                 const std::set<std::int64_t>& ids) {
   std::map<std::int64_t, std::string> failures;
-  for (const std::int64_t id : ids) {
+  for (const std::int64_t id : ids) failures[id];
+  const std::vector<std::int64_t> each(ids.begin(), ids.end());
+  in_parallel(each.size(), [&](std::size_t i) {
     try {
-      const auto known = map.pools.find(id);
-      if (known == map.pools.end()) throw Error("pool " + std::to_string(id) + " is not in the OSD map");
-      prove(cluster, id, known->second);
-      failures[id];
+      const auto known = map.pools.find(each[i]);
+      if (known == map.pools.end()) throw Error("pool " + std::to_string(each[i]) + " is not in the OSD map");
+      prove(cluster, each[i], known->second);
     } catch (const Error& error) {
-      failures[id] = error.what();
+      failures.at(each[i]) = error.what();
     }
-  }
+  });
   return failures;
 }
 
@@ -115,19 +116,27 @@ struct ImagePools {
 };
 
 // Of an image that does not exist there are none, because nobody writes to it. After one that was not answered in time
-// the rest is not asked: each would take as long.
+// the rest of its pool is not asked: each would take as long. The first of every pool comes before all others, so that
+// a pool that is silent does not keep us from those that answer.
 std::vector<ImagePools> pools_of_all(const Cluster& cluster, const std::vector<std::string>& images) {
   std::vector<ImagePools> pools(images.size());
-  std::atomic<bool> silent = false;
-  in_parallel(images.size(), [&](std::size_t i) {
+  std::map<std::string, std::atomic<bool>> silent;
+  std::vector<std::size_t> firsts, others;
+  const auto pool_of = [&](std::size_t i) { return images[i].substr(0, images[i].find('/')); };
+  for (std::size_t i = 0; i < images.size(); ++i)
+    (silent.try_emplace(pool_of(i)).second ? firsts : others).push_back(i);
+  const auto ask = [&](std::size_t i) {
+    std::atomic<bool>& its_pool = silent.at(pool_of(i));
     try {
-      if (silent) throw Error(images[i] + ": not asked, because another image was not answered");
+      if (its_pool) throw Error(images[i] + ": not asked, because another image of its pool was not answered");
       pools[i].ids = pools_of(cluster, images[i]);
     } catch (const Error& error) {
       pools[i].failure = error.what();
-      if (pools[i].failure.ends_with(ceph::meaning_of(-ETIMEDOUT))) silent = true;
+      if (pools[i].failure.ends_with(ceph::meaning_of(-ETIMEDOUT))) its_pool = true;
     }
-  });
+  };
+  in_parallel(firsts.size(), [&](std::size_t i) { ask(firsts[i]); });
+  in_parallel(others.size(), [&](std::size_t i) { ask(others[i]); });
   return pools;
 }
 
