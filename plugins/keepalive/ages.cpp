@@ -38,7 +38,7 @@ void Ages::begin(DaemonState first_word) {
 }
 
 void Ages::resume(const LiveRecord& before, Instant now) {
-  daemon_state_ = before.daemon_state;
+  begin(before.daemon_state);
   for (const auto& [name, unit] : before.units)
     heard_.try_emplace(name, Heard{{name, unit.state, unit.note}, now > unit.age ? now - unit.age : 0});
 }

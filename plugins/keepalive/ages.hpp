@@ -28,7 +28,7 @@ class Ages {
   void begin(DaemonState first_word);
 
   // What a former process of this keepalive published. Its units report again within a second; until then they are as
-  // old as they were.
+  // old as they were. What the core has said to this process is newer: its "shutdown" is not taken back.
   void resume(const LiveRecord& before, Instant now);
 
  private:

@@ -125,26 +125,40 @@ void Keepalive::start(Host& host) {
 void Keepalive::stop() noexcept {
   if (!store_) return;
   retry_->stop();
-  ++attempt_;
   if (ages_.daemon_state() == DaemonState::Shutdown || is_leaving(ages_.daemon_state())) leave();
+  ++attempt_;
   heartbeat_->end();
   beacon_->end();
   aim_->stop();
   store_.reset();
 }
 
-// Safety rule 11: `Left` says that virtual machines run on and are still owned.
+// Safety rule 11: `Left` says that virtual machines run on and are still owned. Without a last word in the store the
+// end of the session is a reason to switch this host off: it is not hastened, and the next process may still be in
+// time.
 void Keepalive::leave() {
   const bool running = qemu_is_running();
-  if (heartbeat_->beating()) {
-    const bool told = publish(running ? DaemonState::Left : DaemonState::Stop);
-    host_->log(told ? Level::Notice : Level::Warning, std::string("left the cluster") +
-                                                          (running ? " with virtual machines running" : "") +
-                                                          (told ? "" : "; the store did not take the last word"));
-    if (told) self_fence_->permit_disarm();
-  }
+  const bool told = get_in() && publish(running ? DaemonState::Left : DaemonState::Stop);
+  const std::string left = std::string("left the cluster") + (running ? " with virtual machines running" : "");
   proof_->remove();
+  if (!told)
+    return host_->log(Level::Warning,
+                      left + "; the store did not take the last word: others may take this host for lost");
+  host_->log(Level::Notice, left);
+  self_fence_->permit_disarm();
   store_->close();
+}
+
+// A process that is stopped before it has resumed or joined has no life to say a last word about. The store's loop
+// turns alone now: an attempt under way comes to its end, one that has failed is not repeated.
+bool Keepalive::get_in() {
+  look();
+  const auto tried = [&] {
+    const bool connecting = store_->state() == store::SessionState::Connecting;
+    return heartbeat_->beating() || (!connecting && !attempting_);
+  };
+  loop_->run_until(tried, boottime_now() + session_timeout_wanted_);
+  return heartbeat_->beating();
 }
 
 // Keeps the heartbeat's pace by hand, because nobody turns the host's loop now. Only a heartbeat that was sent from now

@@ -57,6 +57,7 @@ class Keepalive : public Plugin {
   void lose(const std::string& why);
   void receive(std::string_view datagram);
   void leave();
+  bool get_in();
   bool publish(DaemonState);
 
   OwnFacts own_facts() const;

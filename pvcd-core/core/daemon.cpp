@@ -16,6 +16,7 @@
 #include "core/unit_decisions.hpp"
 #include "runtime/ages.hpp"
 #include "runtime/clock.hpp"
+#include "runtime/config.hpp"
 #include "runtime/journal.hpp"
 #include "runtime/names.hpp"
 #include "runtime/ready.hpp"
@@ -48,6 +49,7 @@ struct Daemon::State {
   State(runtime::Loop& used, const Settings& shared)
       : loop(used),
         cluster_name(shared.text("cluster.name")),
+        session_timeout(runtime::session_timings(shared).timeout),
         self(shared),
         high_water(names::state_directory() + "/high-water.json"),
         cluster_vms(names::state_directory() + "/" + cluster_vms_name),
@@ -180,15 +182,26 @@ struct Daemon::State {
   void stop() {
     if (stopping) return;
     stopping = true;
+    stopping_since = runtime::boottime_us();
     ages.set("shutdown");
     runtime::notify_stopping();
     wake();
   }
 
+  // A word that is not heard is said again with each report; without it the keepalive would let the session expire as
+  // after a crash, and this host be switched off. After one session timeout no process can resume that session.
+  bool has_told_keepalive(Instant now) {
+    if (shutdown_is_heard(cluster.view(), self.life(cluster.view()))) return true;
+    if (now - stopping_since < session_timeout) return false;
+    runtime::log(Level::Warning,
+                 "the keepalive has not published that this core ends; others may take this host for lost");
+    return true;
+  }
+
   // VMs run on. The role is handed over first, however long its hooks take; without a store nobody can be told.
   void finish_stopping(Instant now) {
     const bool reachable = opened->state() == store::SessionState::Connected;
-    if ((role.is_free_of_role() && !unit_decisions.is_looking()) || !reachable) {
+    if ((role.is_free_of_role() && !unit_decisions.is_looking() && has_told_keepalive(now)) || !reachable) {
       opened->close();
       return loop.exit(0);
     }
@@ -204,6 +217,7 @@ struct Daemon::State {
 
   runtime::Loop& loop;
   std::string cluster_name;
+  Microseconds session_timeout;
   Self self;
   HighWater high_water;
   ClusterVms cluster_vms;
@@ -231,6 +245,7 @@ struct Daemon::State {
   std::string vms_not_kept;
   Instant decided_at = 0;
   Instant told_systemd = 0;
+  Instant stopping_since = 0;
   bool awake = false;
   bool founding = false;
   bool had_right = false;

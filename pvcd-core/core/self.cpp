@@ -36,4 +36,12 @@ Right Self::right(const logic::ClusterView& view, Instant now) const {
   return {now < not_after, not_after};
 }
 
+bool shutdown_is_heard(const logic::ClusterView& view, const Life& self) {
+  if (!view.complete) return false;
+  const auto live = view.live.find({self.node, self.incarnation});
+  if (live == view.live.end()) return true;
+  const DaemonState said = live->second.value.daemon_state;
+  return said == DaemonState::Shutdown || is_leaving(said);
+}
+
 }  // namespace pvcd::core

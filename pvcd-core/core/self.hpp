@@ -35,4 +35,8 @@ class Self {
   Microseconds proof_limit_ = 0;
 };
 
+// The keepalive hears the core's "shutdown" by datagram, and not while it is being restarted: that it was heard, only
+// the live entry says. Also true where this life has no entry: then nothing there says that a core runs here.
+bool shutdown_is_heard(const logic::ClusterView&, const Life& self);
+
 }  // namespace pvcd::core

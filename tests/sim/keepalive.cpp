@@ -40,7 +40,8 @@ void Keepalive::start() {
 
 void Keepalive::kill() { process.end(); }
 
-// Only a heartbeat that is sent from now on carries the last word; when it was told, the session is closed.
+// Only a heartbeat that is sent from now on carries the last word; when it was told, the session is closed; else it
+// ends by itself.
 void Keepalive::leave() {
   const Host& host = world_.node(node_).host;
   last_word_ = host.qemus().empty() ? DaemonState::Stop : DaemonState::Left;
@@ -56,8 +57,10 @@ void Keepalive::say_last_word(Instant deadline) {
     return process.after(last_word_look, [this, deadline] { say_last_word(deadline); });
   }
   lose();
-  if (world_.store.serves(node_)) world_.store.close_session(client_.session);
-  host.session_file = 0;
+  if (last_word_told_) {
+    if (world_.store.serves(node_)) world_.store.close_session(client_.session);
+    host.session_file = 0;
+  }
   process.end();
   world_.node(node_).watchdog.leave(last_word_told_);
 }
@@ -140,7 +143,7 @@ void Keepalive::decide(const keepalive::ClusterLook& look) {
 }
 
 void Keepalive::carry_out(const keepalive::Resume& resume) {
-  daemon_state_ = resume.live.daemon_state;
+  if (daemon_state_ == DaemonState::Init) daemon_state_ = resume.live.daemon_state;
   commit(resume.changes,
          [this, live = resume.live] { begin_life(live.incarnation, live.counter + unanswered_beats_max); });
 }

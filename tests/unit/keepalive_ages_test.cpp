@@ -30,6 +30,15 @@ TEST_CASE("a keepalive that comes back goes on from what it had published, until
   CHECK(ages.units(seconds(101)).at("core") == UnitReport{"running", seconds(2), ""});
 }
 
+TEST_CASE("what the core said to this process counts more than what a former one had published", "[keepalive]") {
+  LiveRecord before;
+  before.daemon_state = DaemonState::Run;
+  Ages ages;
+  ages.accept({"core", "shutdown", ""}, seconds(99));
+  ages.resume(before, seconds(100));
+  CHECK(ages.daemon_state() == DaemonState::Shutdown);
+}
+
 TEST_CASE("what is no report of a unit is not taken", "[keepalive]") {
   Ages ages;
   CHECK_FALSE(ages.accept({"", "running", ""}, 1));

@@ -276,6 +276,36 @@ TEST_CASE("after an orderly shutdown the last word is left in the store and the 
   CHECK_FALSE(cluster.proof());
 }
 
+TEST_CASE("stopped before it is in again, it goes in first and leaves its last word", "[keepalive]") {
+  Cluster cluster;
+  auto keepalive = cluster.process();
+  REQUIRE(cluster.joined(1));
+  FenceRecord fence;
+  fence.victim = {"n1", cluster.live(1)->boot, 1};
+  fence.phase = FencePhase::Acting;
+  cluster.write({store::Create{"/fences/n1", store::encode(fence)}});
+  cluster.local->expire(cluster.last->session());
+  REQUIRE(cluster.host.turn_until([&] { return cluster.host.logged("waiting for the fence"); }));
+  cluster.send(encode_age({"core", "shutdown", ""}));
+  cluster.send("read after it");
+  REQUIRE(cluster.host.turn_until([&] { return cluster.host.logged("ignored a datagram"); }));
+  SECTION("what kept it out is over") {
+    cluster.write({store::Remove{"/fences/n1"}});
+    keepalive->stop();
+    REQUIRE(cluster.live(2));
+    CHECK(is_leaving(cluster.live(2)->daemon_state));
+    CHECK_FALSE(cluster.session_lives(2));
+    CHECK(cluster.host.logged("left the cluster"));
+    CHECK_FALSE(cluster.host.logged("did not take the last word"));
+  }
+  SECTION("it is kept out: it says so, and leaves its session to the next process") {
+    keepalive->stop();
+    CHECK_FALSE(cluster.live(2));
+    CHECK(cluster.host.logged("did not take the last word"));
+  }
+  CHECK_FALSE(cluster.proof());
+}
+
 TEST_CASE("a restart of this unit alone leaves session and proof alone", "[keepalive]") {
   Cluster cluster;
   auto keepalive = cluster.process();
