@@ -17,6 +17,29 @@ std::string wrong_machine(const NodeName& node, const std::string& guid, const s
   return "the BMC configured for " + node + " belongs to another machine: its GUID is " + guid + ", not " + expected;
 }
 
+// What the BMC's GUID has to be. The configured one is for a host whose firmware shows none: over a recorded one it
+// would make another machine's BMC this node's, and switching that off would prove this node off.
+std::string expected_guid(const Settings& settings, const NodeName& node, const std::string& system_uuid) {
+  const auto configured = canonical_uuid(settings.table("bmc", node).text("guid"));
+  const auto recorded = canonical_uuid(system_uuid);
+  if (!configured && !recorded)
+    throw Error("whose BMC it is cannot be checked: " + node + " recorded no system UUID and [bmc." + node +
+                "] has no guid");
+  if (configured && recorded && !same_machine(*configured, *recorded))
+    throw Error("plugins.d/ipmi.toml: [bmc." + node + "] guid is " + *configured + ", but " + node +
+                " recorded the system UUID " + *recorded + ": remove guid; where firmware and BMC differ, set " +
+                "node.system_uuid of that host to what its BMC says");
+  const std::string expected = recorded.value_or(configured.value_or(""));
+  // A table copied with its guid would let one machine's BMC prove another machine off.
+  for (const std::string& other : settings.tables("bmc")) {
+    const auto theirs = canonical_uuid(settings.table("bmc", other).text("guid"));
+    if (other != node && theirs && same_machine(*theirs, expected))
+      throw Error("plugins.d/ipmi.toml: [bmc." + other + "] has the guid of " + node + ", " + expected +
+                  ": each BMC has its own");
+  }
+  return expected;
+}
+
 std::string end_point(const Settings& bmc) {
   return bmc.text("address") + " port " + std::to_string(bmc.number("port"));
 }
@@ -46,22 +69,14 @@ Ipmi::Target Ipmi::target(const NodeName& node, const std::string& system_uuid) 
   if (std::find(known.begin(), known.end(), node) == known.end())
     throw Error("no BMC is configured for " + node + ": add [bmc." + node + "] to plugins.d/ipmi.toml");
   const Settings& table = settings.table("bmc", node);
-  const std::string configured = table.text("guid");
-  const auto expected = canonical_uuid(configured.empty() ? system_uuid : configured);
-  // A table copied with its guid would let one machine's BMC prove another machine off.
-  for (const std::string& other : known)
-    if (other != node && !configured.empty() && canonical_uuid(settings.table("bmc", other).text("guid")) == expected)
-      throw Error("[bmc." + node + "] and [bmc." + other + "] have one guid: each BMC has its own");
-  if (!expected)
-    throw Error("whose BMC it is cannot be checked: " + node + " recorded no system UUID and [bmc." + node +
-                "] has no guid");
+  std::string expected = expected_guid(settings, node, system_uuid);
   auto alone = turns_.take(end_point(table), turn_limit);
   if (!alone)
     throw Error("the BMC at " + end_point(table) + " is being spoken to about another node: [bmc." + node +
                 "] has the address of another table");
   return {Bmc({table.text("address"), table.number("port"), table.text("username"), table.text("password_file"),
                settings.number("cipher_suite")}),
-          *expected, std::move(alone)};
+          std::move(expected), std::move(alone)};
 }
 
 PowerReading Ipmi::read(const ReadRequest& request) {

@@ -51,8 +51,8 @@ const Key keys[] = {
          Form::Address),
     form(list("pvcd", "node", "floating_addresses", Need::Optional, {}, "IP addresses that may move between nodes."),
          Form::Address),
-    text("pvcd", "node", "system_uuid", Need::Optional, "", "DMI system UUID, where the firmware does not show it.",
-         Form::Uuid),
+    text("pvcd", "node", "system_uuid", Need::Optional, "",
+         "System UUID, where the firmware shows none or its BMC another.", Form::Uuid),
 
     form(list("pvcd", "store", "servers", Need::Required, {}, "ZooKeeper servers, host:port; IPv6 as [address]:port."),
          Form::Server),
@@ -114,7 +114,7 @@ const Key keys[] = {
     number("ipmi", "bmc.*", "port", 623, 1, 65535, "", "UDP port."),
     text("ipmi", "bmc.*", "username", Need::Required, "", "User with the right to switch the power."),
     text("ipmi", "bmc.*", "password_file", Need::Required, "", "File with the password, mode 0600.", Form::SecretFile),
-    text("ipmi", "bmc.*", "guid", Need::Optional, "", "GUID of the BMC, where it is not the node's system UUID.",
+    text("ipmi", "bmc.*", "guid", Need::Optional, "", "GUID of the BMC, where the node shows no system UUID.",
          Form::Uuid),
 
     text("ceph-osd", "", "ceph_conf", Need::Default, "/etc/ceph/ceph.conf", "Configuration of the Ceph cluster."),

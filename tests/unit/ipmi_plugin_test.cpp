@@ -32,6 +32,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* uuid = "a1234567-89ab-cdef-a123-456789abcdef";
+constexpr const char* smbios_uuid = "674523a1-ab89-efcd-a123-456789abcdef";  // the same, its first fields swapped
 constexpr const char* other_uuid = "b1234567-89ab-cdef-a123-456789abcdef";
 
 class Folder {
@@ -297,14 +298,27 @@ TEST_CASE("ipmi: read tells the state only of the right machine") {
   SECTION("it is the configured one of a pair") {
     FakeTool tool(on_guid(good_guid, "echo 'Chassis Power is off'"));
     tool.host.values.bmcs["n1"].texts["guid"] = "A1234567-89AB-CDEF-A123-456789ABCDEF";
-    CHECK(tool.read(other_uuid).state == PowerState::Off);
+    const auto recorded = GENERATE("", "00000000-0000-0000-0000-000000000000", uuid, smbios_uuid);
+    CHECK(tool.read(recorded).state == PowerState::Off);
   }
-  SECTION("its configured GUID is another one's too") {
+  SECTION("the configured one is not the one that the node recorded: it may be another node's BMC") {
     FakeTool tool(on_guid(good_guid, "echo 'Chassis Power is off'"));
     tool.host.values.bmcs["n1"].texts["guid"] = uuid;
+    const PowerReading reading = tool.read(other_uuid);
+    CHECK(reading.state == PowerState::Unknown);
+    CHECK_THAT(reading.note, Catch::Contains("[bmc.n1] guid") && Catch::Contains(uuid) && Catch::Contains(other_uuid));
+    CHECK(tool.power(PowerAct::Off, seconds(60), other_uuid).outcome == Outcome::Refused);
+    CHECK_FALSE(tool.sent());
+  }
+  SECTION("what it has to be is another one's too, in any order of the bytes") {
+    FakeTool tool(on_guid(good_guid, "echo 'Chassis Power is off'"));
     tool.host.values.bmcs["n2"] = tool.host.values.bmcs["n1"];
-    CHECK(tool.read(other_uuid).state == PowerState::Unknown);
-    CHECK_THAT(tool.read(other_uuid).note, Catch::Contains("[bmc.n2]"));
+    tool.host.values.bmcs["n2"].texts["guid"] = GENERATE(uuid, smbios_uuid);
+    const bool configured = GENERATE(true, false);
+    if (configured) tool.host.values.bmcs["n1"].texts["guid"] = uuid;
+    const PowerReading reading = tool.read(configured ? "" : uuid);
+    CHECK(reading.state == PowerState::Unknown);
+    CHECK_THAT(reading.note, Catch::Contains("[bmc.n2]"));
   }
   SECTION("the state is not understood") {
     FakeTool tool(on_guid(good_guid, "echo 'Chassis Power is transitioning'"));
