@@ -166,7 +166,8 @@ struct VmMemory {
   std::optional<Instant> create_ends_at;   // an unanswered create may still happen until then (safety rule 7)
   Instant not_before = 0;
   std::uint32_t failures = 0;
-  std::optional<Instant> shutdown_asked;
+  std::optional<Instant> shutdown_asked;  // for the first time
+  std::optional<Instant> shutdown_again;  // when the guest is asked again; absent: it has been
   std::optional<Instant> running_since;
   std::uint32_t crashes = 0;  // in a row, each before it had settled
   std::optional<OwnWrite> own_write;

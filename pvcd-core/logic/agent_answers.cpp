@@ -152,8 +152,7 @@ void AgentVm::take_answer(const Answer& answer) {
       }
       break;
     case Step::AskShutdown:
-      memory_.shutdown_asked = in_.now;
-      return go(Step::AwaitShutdown);
+      return take_shutdown(answer);
     case Step::Destroy:
       if (done) return start_over();
       break;
@@ -167,6 +166,17 @@ void AgentVm::take_answer(const Answer& answer) {
       break;
   }
   refuse(answer.note);
+}
+
+// The guest's time runs from the first try. One that was not reached is asked again: it must not be destroyed because
+// libvirt was restarting just then. Nothing else is put off until then: it may go, or people may want it off at once.
+void AgentVm::take_shutdown(const Answer& answer) {
+  if (!memory_.shutdown_asked) memory_.shutdown_asked = in_.now;
+  memory_.shutdown_again.reset();
+  if (answer.outcome == Outcome::Done) return go(Step::AwaitShutdown);
+  memory_.shutdown_again = in_.now + backoff(memory_.failures++);
+  memory_.reason = "its guest could not be asked to shut down: " + answer.note;
+  go(Step::RecordRefusal);
 }
 
 void AgentVm::take_written(const Written& written) {

@@ -246,7 +246,9 @@ void AgentVm::choose_stop() {
 void AgentVm::await_shutdown() {
   const bool overdue = memory_.shutdown_asked && in_.now - *memory_.shutdown_asked > settings_.shutdown_timeout;
   if (memory_.goal == Goal::Stop && (vm_->off_at_once || overdue)) return go(Step::Destroy);
-  if (overdue || may_be_gone()) start_over();
+  if (overdue || may_be_gone()) return start_over();
+  const bool again = memory_.shutdown_again && in_.now >= *memory_.shutdown_again;
+  if (again && memory_.goal == Goal::Stop && !in_.stopping) go(Step::AskShutdown);
 }
 
 void AgentVm::rest() {

@@ -87,6 +87,7 @@ class AgentVm {
   void note_failed_create(const std::string& because);
   void take_identified(const Identified&);
   void take_answer(const Answer&);
+  void take_shutdown(const Answer&);
   void take_written(const Written&);
 
   const AgentInput& in_;

@@ -53,15 +53,59 @@ TEST_CASE("a release is written only while the wish that it obeys is as it was s
   CHECK(it.plans<RunHook>());  // at once, when it is seen
 }
 
-TEST_CASE("a guest that does not shut down in time is destroyed, whatever the answer to the request was") {
+TEST_CASE("a guest that does not shut down in time is destroyed") {
   RunningVm it;
   it.world.vm(web).wanted = WantedState::Stopped;
-  it.round().found(DomainState::Running);
-  it.answer(Answer{GENERATE(Outcome::Done, Outcome::Refused, Outcome::Unknown), ""});
+  it.round().found(DomainState::Running).act_done();
   CHECK(it.wait(seconds(180)).idle());
   it.wait(1);
   REQUIRE(it.plans<DestroyDomain>());
   it.act_done().looks();
+}
+
+TEST_CASE("a guest that could not be asked to shut down is asked again, and its time is not lengthened") {
+  RunningVm it;
+  it.world.vm(web).wanted = WantedState::Stopped;
+  it.round().found(DomainState::Running);
+  const Answer failed{GENERATE(Outcome::Refused, Outcome::Unknown), "libvirt is restarting"};
+  it.answer(failed);
+  REQUIRE(it.plans<WriteRun>());
+  CHECK_FALSE(it.plans<WriteRun>()->owner);
+  CHECK_THAT(it.plans<WriteRun>()->record.reason, Catch::EndsWith("libvirt is restarting"));
+  it.written().found(DomainState::Running);
+  CHECK(it.wait(seconds(1) - 1).idle());
+  SECTION("then it is reached, and is not asked again") {
+    it.wait(1);
+    REQUIRE(it.plans<ShutdownDomain>());
+    it.act_done();
+    CHECK(it.wait(seconds(179)).idle());
+    it.wait(1);
+    CHECK(it.plans<DestroyDomain>());
+  }
+  SECTION("it is never reached: asked less and less often, and destroyed when its time is over") {
+    int asked = 1;
+    for (const Instant began = it.now; !it.plans<DestroyDomain>(); it.wait(seconds(1))) {
+      REQUIRE(it.now - began <= seconds(182));
+      if (!it.plans<ShutdownDomain>()) continue;
+      ++asked;
+      it.answer(failed).written().found(DomainState::Running);
+    }
+    CHECK(asked == 8);
+  }
+  SECTION("meanwhile it is to be off at once") {
+    it.world.vm(web).off_at_once = true;
+    CHECK(it.round().plans<DestroyDomain>());
+  }
+  SECTION("meanwhile it goes by itself") {
+    it.crash();
+    CHECK(it.plans<AfterStop>());
+  }
+  SECTION("meanwhile it is wanted again: it is not asked, and runs on") {
+    it.world.vm(web).wanted = WantedState::Running;
+    CHECK(it.wait(seconds(60)).idle());
+    it.wait(seconds(121)).found(DomainState::Running);
+    CHECK_FALSE(it.plans<ShutdownDomain>());
+  }
 }
 
 TEST_CASE("a stop at once does not ask the guest, also when it was being asked (scenario F5)") {
