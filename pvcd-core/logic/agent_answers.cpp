@@ -60,10 +60,11 @@ void AgentVm::take_crash(Microseconds ran) {
          std::to_string(backoff(memory_.failures) / seconds(1)) + " s");
 }
 
-// What a hook waits for is forgotten as soon as it does not name it: since then it may have shown life.
+// What a hook waits for is forgotten as soon as it does not name it: since then it may have shown life. No answer names
+// nothing: a plugin that restarts must not let the wait begin anew.
 void AgentVm::take_verdict(const HookVerdict& verdict) {
   if (verdict.verdict == Verdict::Wait) return take_wait(verdict);
-  memory_.first_seen.erase(hook());
+  if (verdict.verdict != Verdict::Unknown) memory_.first_seen.erase(hook());
   switch (verdict.verdict) {
     case Verdict::Proceed:
       memory_.present.insert(memory_.present.end(), verdict.present.begin(), verdict.present.end());

@@ -187,10 +187,16 @@ TEST_CASE("a wait keeps when it was first heard of over retries, so that it ends
     REQUIRE(it.plans<RunHook>()->request.first_seen.size() == 1);
     CHECK(it.plans<RunHook>()->request.first_seen[0].ago == seconds(5));
   }
-  SECTION("any other verdict lets it begin anew: meanwhile it may have shown life") {
-    it.verdict(GENERATE(Verdict::Refuse, Verdict::Unknown), "it is alive").written();
+  SECTION("a refusal lets it begin anew: meanwhile it may have shown life") {
+    it.verdict(Verdict::Refuse, "it is alive").written();
     it.wait(seconds(1)).gone();
     CHECK(it.plans<RunHook>()->request.first_seen.empty());
+  }
+  SECTION("no answer tells nothing: it goes on counting") {
+    it.verdict(Verdict::Unknown, "it did not answer in time").written();
+    it.wait(seconds(1)).gone();
+    REQUIRE(it.plans<RunHook>()->request.first_seen.size() == 1);
+    CHECK(it.plans<RunHook>()->request.first_seen[0].ago == seconds(36));
   }
   SECTION("forgotten when it has run") {
     it.proceed().created().identified().written().resumed().written();
