@@ -47,15 +47,21 @@ std::optional<Result> call_bounded(Microseconds limit, const Permit& permit,
   };
   const auto shared = std::make_shared<Shared>(permit);
   std::future<Result> answer = shared->promise.get_future();
-  ++calls_under_way();
-  std::thread([shared, work = std::move(work)] {
+  auto call = [shared, work = std::move(work)] {
     try {
       shared->promise.set_value(work(shared->right));
     } catch (...) {
       shared->promise.set_exception(std::current_exception());
     }
     --calls_under_way();
-  }).detach();
+  };
+  ++calls_under_way();
+  try {
+    std::thread(std::move(call)).detach();
+  } catch (...) {  // no thread, no call
+    --calls_under_way();
+    throw;
+  }
   if (answer.wait_for(std::chrono::microseconds(limit)) == std::future_status::ready) return answer.get();
   shared->right.abandon();
   return std::nullopt;

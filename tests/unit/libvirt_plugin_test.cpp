@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <systemd/sd-event.h>
@@ -329,6 +330,20 @@ TEST_CASE("libvirt: no more calls are made than may hang") {
   const Instant limit = boottime_now() + seconds(30);
   while (calls_under_way() > 0 && boottime_now() < limit) poll(nullptr, 0, 2);
   CHECK(call_bounded<int>(seconds(30), for_a_minute(), [](const RightToAct&) { return 1; }) == 1);
+}
+
+TEST_CASE("libvirt: a call that gets no thread takes no place away from those that do") {
+  constexpr std::size_t more_than_there_is = std::size_t{1} << 47;
+  pthread_attr_t usual, impossible;
+  REQUIRE(pthread_getattr_default_np(&usual) == 0);
+  REQUIRE(pthread_attr_init(&impossible) == 0);
+  REQUIRE(pthread_attr_setstacksize(&impossible, more_than_there_is) == 0);
+  REQUIRE(pthread_setattr_default_np(&impossible) == 0);
+  const auto answer_one = [](const RightToAct&) { return 1; };
+  for (int call = 0; call < unanswered_calls_max; ++call)
+    CHECK_THROWS_AS(call_bounded<int>(seconds(30), for_a_minute(), answer_one), std::system_error);
+  REQUIRE(pthread_setattr_default_np(&usual) == 0);
+  CHECK(call_bounded<int>(seconds(30), for_a_minute(), answer_one) == 1);
 }
 
 TEST_CASE("libvirt: acts on a domain of libvirt's test driver") {
