@@ -61,9 +61,11 @@ void Cluster::wait_for_newest_map() const {
     throw_ceph_error("waiting for the newest OSD map", code);
 }
 
+void Cluster::check_answers() const { command(R"({"prefix": "osd getmaxosd"})"); }
+
 // The first question has a limit, which the wait for the map has not.
 void Cluster::catch_up() const {
-  command(R"({"prefix": "osd getmaxosd"})");
+  check_answers();
   wait_for_newest_map();
 }
 

@@ -27,6 +27,7 @@ class Cluster {
 
   // Of the monitors; the answer's text.
   std::string command(const std::string& json) const;
+  void check_answers() const;  // throws unless a monitor does, within the limit
   void wait_for_newest_map() const;
   void catch_up() const;  // to what the monitors know of OSDs
 

@@ -22,6 +22,9 @@ namespace {
 constexpr Microseconds identify_bound = seconds(5);
 constexpr auto identify_pause = std::chrono::milliseconds(100);
 
+// Between two questions whether Ceph still answers, while nobody asks for anything.
+constexpr Microseconds ask_interval = seconds(10);
+
 std::vector<std::string> rbd_images(const std::vector<Disk>& disks) {
   std::set<std::string> images;
   for (const Disk& disk : disks) {
@@ -76,7 +79,8 @@ void RbdLocks::start(Host& host) {
 }
 
 // Ceph being away is no reason to end: requests are answered Unknown, and the fact tells why. That we may blocklist is
-// asked before a VM needs it: without the right, a stale lock would stay for good.
+// asked before a VM needs it: without the right, a stale lock would stay for good. What is asked later has a limit, and
+// its failure does not end the connection, whose making would hang as well: only the fact must not be old.
 void RbdLocks::tick() {
   try {
     const Cluster& cluster = connected();
@@ -85,6 +89,10 @@ void RbdLocks::tick() {
       cluster.check_may_blocklist();
     }
     may_blocklist_ = true;
+    if (boottime_now() >= ask_at_) {
+      cluster.check_answers();
+      ask_at_ = boottime_now() + ask_interval;
+    }
     report_ceph("ok");
   } catch (const Error& error) {
     report_ceph(error.what());

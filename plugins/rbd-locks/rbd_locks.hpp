@@ -46,6 +46,7 @@ class RbdLocks final : public Plugin, public PreStartHook, public StorageFencer 
   std::unique_ptr<Cluster> cluster_;
   bool is_let_in_ = false;  // this connection's host is not shut out, or has been let in
   bool may_blocklist_ = false;
+  Instant ask_at_ = 0;  // whether Ceph still answers
   std::string reported_;
   // Set by any failed call, from any thread: the next request starts with a new connection.
   std::atomic<bool> suspect_ = false;

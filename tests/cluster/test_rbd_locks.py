@@ -250,6 +250,15 @@ def test_a_hung_ceph_is_unknown_in_bounded_time(lab, driver, client, image, daem
     assert driver.call("tick") == {"ceph": "ok"}
 
 
+def test_a_ceph_that_hangs_while_nobody_asks_is_told(lab, driver):
+    lab.ceph.freeze("mon.a")
+    try:
+        wait_for("the fact to say so", lambda: driver.call("tick")["ceph"] != "ok", 60)
+    finally:
+        lab.ceph.thaw("mon.a")
+    wait_for("the fact to be ok again", lambda: driver.call("tick")["ceph"] == "ok", 90)
+
+
 def test_an_osd_that_was_restarted_while_nobody_asked_costs_no_time():
     with CephAndCables(prefix="pvlosd", hosts=1, store="bluestore") as lab:
         def up_since() -> int:
