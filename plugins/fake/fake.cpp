@@ -173,6 +173,14 @@ Answer Fake::role_change(const RoleChange& change) {
   return answer(script_->call("role_change", state + " epoch=" + std::to_string(change.epoch)));
 }
 
+Answer Fake::claim(const ClaimRequest& request) {
+  return answer(script_->call("claim", request.self.node + " epoch=" + std::to_string(request.expected.epoch + 1)));
+}
+
+Answer Fake::vacate(const VacateRequest& request) {
+  return answer(script_->call("vacate", request.self.node + " epoch=" + std::to_string(request.epoch)));
+}
+
 // Ids from 0 on, and a pool; what they say is made from the id.
 StorageSurvey Fake::observe(const ObserveRequest&) {
   const Lines lines = script_->call("observe", "");

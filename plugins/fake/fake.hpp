@@ -1,4 +1,4 @@
-// Fills every role that a test may need, without a hypervisor, a BMC or Ceph. See README.md for the script.
+// Fills every role, without a hypervisor, a BMC or Ceph. See README.md for the script.
 #pragma once
 
 #include <map>
@@ -17,6 +17,7 @@ class Fake : public Plugin,
              public Fencer,
              public StorageFencer,
              public RoleHook,
+             public Elector,
              public StorageObserver {
  public:
   void start(Host&) override;
@@ -38,6 +39,8 @@ class Fake : public Plugin,
 
   StorageFenced fence_storage(const StorageFenceRequest&) override;
   Answer role_change(const RoleChange&) override;
+  Answer claim(const ClaimRequest&) override;
+  Answer vacate(const VacateRequest&) override;
 
   StorageSurvey observe(const ObserveRequest&) override;
 

@@ -94,6 +94,19 @@ TEST_CASE("fake: hooks answer what the script says and every call is logged") {
                                        " generation=7\nrole_change relinquish epoch=3\n");
 }
 
+TEST_CASE("fake: an election says what the script says, and what it was asked is logged") {
+  Stage stage;
+  Elector& elector = stage.plugin;
+  ClaimRequest claim;
+  claim.self = {"n1", "boot-1", 2};
+  claim.expected = {3, "n2", 1};
+  CHECK(elector.claim(claim).outcome == Outcome::Done);
+  stage.write("claim", "outcome refused\nnote n3 was faster\n");
+  CHECK(elector.claim(claim).note == "n3 was faster");
+  CHECK(elector.vacate({claim.self, 4}).outcome == Outcome::Done);
+  CHECK(stage.read("calls.log") == "start \nclaim n1 epoch=4\nclaim n1 epoch=4\nvacate n1 epoch=4\n");
+}
+
 TEST_CASE("fake: a delay blocks the call, and nonsense in the script is an error") {
   Stage stage;
   stage.write("role_change", "delay_ms 150\n");
