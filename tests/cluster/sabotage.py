@@ -46,13 +46,14 @@ class Sabotage:
 SABOTAGES = {
     # librbd is a second guard: it breaks the dead client's lock itself, but late and for an hour only.
     "pre-start-hook-off": Sabotage("2 QEMU killed on n1", "pvcd has not flushed the locks", "mutants/refusal-proceeds.patch", ("pre-start-hook-off",)),
-    "records-believed": Sabotage(RECORDS[0], "Start ended done", "mutants/refusal-proceeds.patch", ("pre-start-hook-off",), steps=[PREPARE, RECORDS]),
+    # The look before the CPUs run is a second guard: it refuses, but a QEMU was created, and nobody is named.
+    "records-believed": Sabotage(RECORDS[0], "the reason does not name", "mutants/refusal-proceeds.patch", ("pre-start-hook-off",), steps=[PREPARE, RECORDS]),
     "bmc-stays-on": Sabotage("3 power cut of n1", "the evidence about n1 is storage", "stories/d4-bmc-lies", story=BmcStaysOn),
     "evidence-check-off": Sabotage(LIE[0], "and taken for dead", "mutants/accepted-counts-as-off.patch", ("accepted-counts-as-off",), steps=[PREPARE, LIE]),
     "epoch-check-off": Sabotage(LATE[0], "was taken at epoch", "mutants/epoch-check-removed.patch", ("epoch-check-off",), steps=[PREPARE, LATE], config=PATIENT),
     # No simulator has users or units.
     "polkit-off": Sabotage(USER[0], "alice started a VM without any right", switches=("polkit-off",), steps=[PREPARE, USER]),
-    "keepalive-stops-first": Sabotage(LEAVING[0], "was silent for", story=KeepaliveStopsFirst, steps=[PREPARE, LEAVING]),
+    "keepalive-stops-first": Sabotage(LEAVING[0], "no heartbeat of", story=KeepaliveStopsFirst, steps=[PREPARE, LEAVING]),
 }
 
 

@@ -510,11 +510,12 @@ class Story:
         self.cluster.host(name).power_cut()
 
     def make_primary(self, name: str) -> None:
-        bus = self.bus("n2")
-        if self.leader()["node"] == name:
-            return
-        result, message = bus.wait_job(bus.job(node_path(name), "Node", "BecomePrimary"), PATIENCE)
-        require(result in ("done", "skipped"), f"BecomePrimary of {name} ended {result}: {message}")
+        """Asked again while it is refused: one that has just come back may not be known to all as alive."""
+        def asked() -> bool:
+            bus = self.bus("n2")
+            return self.leader()["node"] == name or (
+                bus.wait_job(bus.job(node_path(name), "Node", "BecomePrimary"), PATIENCE)[0] in ("done", "skipped"))
+        wait_for(f"BecomePrimary of {name} to be done", asked, PATIENCE, 0.5)
         wait_for(f"{name} to be primary", lambda: self.leader()["node"] == name, PATIENCE)
 
     def give_roles(self, victim: str, primary: bool, leader: bool) -> None:
