@@ -35,8 +35,9 @@ std::optional<Record> decoded(const store::ReadResult& result) {
 
 }  // namespace
 
-std::unique_ptr<store::Store> open_cluster_store(sd_event* loop, const Settings& shared) {
-  return store::open_zookeeper(loop, store::zookeeper_options(shared));
+std::unique_ptr<store::Store> open_cluster_store(sd_event* loop, Host& host) {
+  const auto warn = [&host](const std::string& what) { host.log(Level::Warning, what); };
+  return store::open_zookeeper(loop, store::zookeeper_options(host.shared(), warn));
 }
 
 void Election::start(Host& host) {
@@ -44,7 +45,7 @@ void Election::start(Host& host) {
   node_ = host.shared().text("node.name");
   decision_limit_ = milliseconds(static_cast<std::uint64_t>(host.shared().number("timings.decision_limit_ms")));
   loop_.emplace(host.loop());
-  store_ = open_(loop_->get(), host.shared());
+  store_ = open_(loop_->get(), host);
   store_->on_state([this](store::SessionState state) {
     if (state == store::SessionState::Denied)
       host_->log(Level::Error, "the store denies access; check store.credentials_file");

@@ -13,8 +13,8 @@
 
 namespace pvcd::election {
 
-using OpenStore = std::function<std::unique_ptr<store::Store>(sd_event*, const Settings& shared)>;
-std::unique_ptr<store::Store> open_cluster_store(sd_event*, const Settings& shared);
+using OpenStore = std::function<std::unique_ptr<store::Store>(sd_event*, Host&)>;
+std::unique_ptr<store::Store> open_cluster_store(sd_event*, Host&);
 
 class Election : public Plugin, public Elector {
  public:

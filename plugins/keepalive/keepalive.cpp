@@ -78,9 +78,9 @@ const char* name_of(store::SessionState state) {
 
 }  // namespace
 
-std::unique_ptr<store::Store> open_cluster_store(sd_event* loop, const Settings& shared,
-                                                 const std::string& session_file) {
-  auto options = store::zookeeper_options(shared);
+std::unique_ptr<store::Store> open_cluster_store(sd_event* loop, Host& host, const std::string& session_file) {
+  auto options =
+      store::zookeeper_options(host.shared(), [&host](const std::string& what) { host.log(Level::Warning, what); });
   options.session_file = session_file;
   return store::open_zookeeper(loop, options);
 }
@@ -100,7 +100,7 @@ void Keepalive::start(Host& host) {
   age_socket_.emplace(host.loop(), run_directory_ + "/ages", [this](std::string_view datagram) { receive(datagram); });
   retry_.emplace(host.loop(), [this] { look(); });
   loop_.emplace(host.loop());
-  store_ = open_(loop_->get(), host.shared(), run_directory_ + "/keepalive.session");
+  store_ = open_(loop_->get(), host, run_directory_ + "/keepalive.session");
   HeartbeatCalls calls;
   calls.snapshot = [this] { return snapshot(); };
   calls.proven = [this](Instant sent_at) { proven(sent_at); };

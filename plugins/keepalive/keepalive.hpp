@@ -24,9 +24,8 @@
 
 namespace pvcd::keepalive {
 
-using OpenStore =
-    std::function<std::unique_ptr<store::Store>(sd_event*, const Settings& shared, const std::string& session_file)>;
-std::unique_ptr<store::Store> open_cluster_store(sd_event*, const Settings& shared, const std::string& session_file);
+using OpenStore = std::function<std::unique_ptr<store::Store>(sd_event*, Host&, const std::string& session_file)>;
+std::unique_ptr<store::Store> open_cluster_store(sd_event*, Host&, const std::string& session_file);
 
 class Keepalive : public Plugin {
  public:

@@ -43,6 +43,8 @@ std::string random_id() {
   return id;
 }
 
+void warn(const std::string& what) { runtime::log(Level::Warning, what); }
+
 }  // namespace
 
 struct Daemon::State {
@@ -54,7 +56,7 @@ struct Daemon::State {
         high_water(names::state_directory() + "/high-water.json"),
         cluster_vms(names::state_directory() + "/" + cluster_vms_name),
         bus(loop, runtime::connect_system_bus(), [this](const std::string& why) { bus_lost(why); }),
-        opened(store::open_zookeeper(loop.get(), store::zookeeper_options(shared))),
+        opened(store::open_zookeeper(loop.get(), store::zookeeper_options(shared, warn))),
         cluster(*opened, loop),
         storage_view(*opened, loop),
         beats(loop, shared),

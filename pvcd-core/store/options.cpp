@@ -1,6 +1,7 @@
 #include "store/options.hpp"
 
 #include <fstream>
+#include <utility>
 
 namespace pvcd::store {
 namespace {
@@ -15,12 +16,13 @@ std::string first_line(const std::string& path) {
 
 }  // namespace
 
-ZookeeperOptions zookeeper_options(const Settings& shared) {
+ZookeeperOptions zookeeper_options(const Settings& shared, Warn warn) {
   ZookeeperOptions options;
   options.servers = shared.list("store.servers");
   options.root = "/pvcd/" + shared.text("cluster.name");
   options.session_timeout = milliseconds(static_cast<std::uint64_t>(shared.number("store.session_timeout_ms")));
   options.credentials = first_line(shared.text("store.credentials_file"));
+  options.warn = std::move(warn);
   return options;
 }
 

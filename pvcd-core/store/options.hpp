@@ -7,6 +7,6 @@
 namespace pvcd::store {
 
 // Without a session file. Throws Error when the credentials cannot be read.
-ZookeeperOptions zookeeper_options(const Settings& shared);
+ZookeeperOptions zookeeper_options(const Settings& shared, Warn);
 
 }  // namespace pvcd::store

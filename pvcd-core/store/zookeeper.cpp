@@ -106,7 +106,7 @@ class Zookeeper : public Store {
 
   sd_event* event_loop_;
   ZookeeperOptions options_;
-  std::string servers_;
+  Servers servers_;
   std::unique_ptr<SessionFile> session_file_;
   Deferred deferred_;
   ZookeeperLoop library_loop_;
@@ -132,6 +132,7 @@ Zookeeper::Zookeeper(sd_event* loop, const ZookeeperOptions& options)
       servers_(numeric_servers(options.servers)),
       deferred_(loop),
       library_loop_(loop, [this] { after_turn(); }) {
+  for (const auto& warning : servers_.warnings) options_.warn(warning);
   if (options_.root == "/" || !valid_path(options_.root))
     throw Error("store root '" + options_.root + "' is not a path");
   if (!is_user_and_password(options_.credentials)) throw Error("the store's credentials must be written user:password");
@@ -193,7 +194,7 @@ void Zookeeper::take_answers() {
 void Zookeeper::begin_session(const clientid_t* resumed) {
   auto timeout_ms = static_cast<int>(options_.session_timeout / 1000);
   zoo_deterministic_conn_order(1);  // numeric_servers() has put them in order
-  handle_ = zookeeper_init(servers_.c_str(), nullptr, timeout_ms, resumed, this, 0);
+  handle_ = zookeeper_init(servers_.text.c_str(), nullptr, timeout_ms, resumed, this, 0);
   if (!handle_) throw Error(std::string("cannot make a ZooKeeper client: ") + std::strerror(errno));
   auto& secret = options_.credentials;
   zoo_add_auth(handle_, "digest", secret.data(), static_cast<int>(secret.size()), nullptr, nullptr);

@@ -1,6 +1,7 @@
 #include "verify/export.hpp"
 
 #include <algorithm>
+#include <iostream>
 #include <memory>
 
 #include "runtime/loop.hpp"
@@ -16,11 +17,13 @@ namespace paths = store::paths;
 
 constexpr Microseconds answer_limit = seconds(20);  // of each step; a client finds a living server within it
 
+void warn(const std::string& what) { std::cerr << what << '\n'; }
+
 // The store as somebody sees it who may wait for it.
 class Reader {
  public:
   explicit Reader(const Settings& shared)
-      : store_(store::open_zookeeper(loop_.get(), store::zookeeper_options(shared))) {
+      : store_(store::open_zookeeper(loop_.get(), store::zookeeper_options(shared, warn))) {
     wait([this] { return store_->state() == store::SessionState::Connected; });
     bool synced = false;
     store_->sync([&](store::ReadCode) { synced = true; });

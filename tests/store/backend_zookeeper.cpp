@@ -61,6 +61,7 @@ ZookeeperOptions ZookeeperBackend::options() {
   options.session_timeout = session_timeout;
   options.credentials = "pvcd:secret";
   options.session_file = new_session_file();
+  options.warn = [](const std::string& what) { FAIL(what); };
   return options;
 }
 

@@ -122,7 +122,7 @@ struct Cluster {
   std::shared_ptr<store::Local> local = store::Local::make();
   std::unique_ptr<store::Store> n1, n2;
   Roaming* elections = nullptr;
-  Election election{[this](sd_event* loop, const Settings&) {
+  Election election{[this](sd_event* loop, Host&) {
     auto store = std::make_unique<Roaming>(local->open(loop));
     elections = store.get();
     return store;

@@ -34,7 +34,7 @@ struct Cluster {
 
   // A process of the keepalive; `session` of a former one, or 0.
   std::unique_ptr<Keepalive> process(std::uint64_t session = 0) {
-    auto open = [this, session](sd_event* loop, const Settings&, const std::string&) {
+    auto open = [this, session](sd_event* loop, Host&, const std::string&) {
       auto store = session ? local->resume(loop, session) : local->open(loop);
       last = store.get();
       return store;
