@@ -113,7 +113,7 @@ class Store {
 using Warn = std::function<void(const std::string&)>;
 
 struct ZookeeperOptions {
-  std::vector<std::string> servers;  // host:port; names are resolved once, at open, because that can block
+  std::vector<std::string> servers;  // host:port; one without an address is looked for again
   std::string root;                  // "/pvcd/<cluster>"
   Microseconds session_timeout = 0;
   std::string credentials;   // "user:password", digest; everything written carries an ACL for it alone

@@ -3,7 +3,9 @@
 #include <sys/time.h>
 #include <zookeeper/zookeeper.h>
 
+#include <chrono>
 #include <cstring>
+#include <future>
 #include <unordered_map>
 #include <utility>
 
@@ -23,6 +25,8 @@ namespace {
 
 // How long close() waits for what is under way.
 constexpr Microseconds last_answers_wait_max = seconds(1);
+
+constexpr Microseconds server_search_interval = seconds(5);
 
 Entry entry_of(const Stat& status) {
   Entry entry;
@@ -81,6 +85,7 @@ class Zookeeper : public Store {
   void take_answers();
   void create_directories();
   void after_turn();
+  void search_missing_servers();
   void connected();
   void expired();
   void enter(SessionState);
@@ -107,6 +112,9 @@ class Zookeeper : public Store {
   sd_event* event_loop_;
   ZookeeperOptions options_;
   Servers servers_;
+  bool servers_are_new_ = false;  // and the library does not know them yet
+  std::future<Servers> server_search_;
+  Instant server_search_due_ = 0;
   std::unique_ptr<SessionFile> session_file_;
   Deferred deferred_;
   ZookeeperLoop library_loop_;
@@ -133,6 +141,7 @@ Zookeeper::Zookeeper(sd_event* loop, const ZookeeperOptions& options)
       deferred_(loop),
       library_loop_(loop, [this] { after_turn(); }) {
   for (const auto& warning : servers_.warnings) options_.warn(warning);
+  if (servers_.text.empty()) throw Error("no server of store.servers has an address: check their names");
   if (options_.root == "/" || !valid_path(options_.root))
     throw Error("store root '" + options_.root + "' is not a path");
   if (!is_user_and_password(options_.credentials)) throw Error("the store's credentials must be written user:password");
@@ -195,6 +204,7 @@ void Zookeeper::begin_session(const clientid_t* resumed) {
   auto timeout_ms = static_cast<int>(options_.session_timeout / 1000);
   zoo_deterministic_conn_order(1);  // numeric_servers() has put them in order
   handle_ = zookeeper_init(servers_.text.c_str(), nullptr, timeout_ms, resumed, this, 0);
+  servers_are_new_ = false;
   if (!handle_) throw Error(std::string("cannot make a ZooKeeper client: ") + std::strerror(errno));
   auto& secret = options_.credentials;
   zoo_add_auth(handle_, "digest", secret.data(), static_cast<int>(secret.size()), nullptr, nullptr);
@@ -241,8 +251,29 @@ void Zookeeper::after_turn() {
     library_loop_.detach();
     return enter(SessionState::Denied);
   }
+  search_missing_servers();
   if (zoo_state(handle_) == ZOO_CONNECTED_STATE) return connected();
+  // Only now: with more servers than before, the library might leave the one that it is on.
+  if (std::exchange(servers_are_new_, false)) zoo_set_servers(handle_, servers_.text.c_str());
   enter(SessionState::Connecting);
+}
+
+// Where this host has booted before its names could be resolved, it would have the servers that /etc/hosts knows for
+// ever; where one name is wrong, the other servers suffice.
+void Zookeeper::search_missing_servers() {
+  if (servers_.missing == 0) return;
+  if (!server_search_.valid()) {
+    if (boottime_now() < server_search_due_) return;
+    server_search_due_ = boottime_now() + server_search_interval;
+    server_search_ = numeric_servers_later(options_.servers);
+  }
+  const bool ended =
+      server_search_.valid() && server_search_.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  if (!ended) return;
+  auto found = server_search_.get();
+  if (found.missing >= servers_.missing) return;
+  servers_ = std::move(found);
+  servers_are_new_ = true;
 }
 
 void Zookeeper::connected() {

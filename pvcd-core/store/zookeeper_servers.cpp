@@ -7,8 +7,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <memory>
 #include <random>
+#include <system_error>
+#include <thread>
+#include <utility>
 
 #include "sdk/plugin.hpp"
 #include "sdk/store_access.hpp"
@@ -44,7 +48,11 @@ std::vector<Address> addresses(const std::string& server, std::vector<std::strin
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
-  if (getaddrinfo(parts->host.c_str(), nullptr, &hints, &found) != 0) return {};
+  if (const int error = getaddrinfo(parts->host.c_str(), nullptr, &hints, &found); error != 0) {
+    warnings.push_back("ZooKeeper server " + server + " has no address (" + gai_strerror(error) +
+                       "): check its name in store.servers; it is used as soon as it has one");
+    return {};
+  }
   std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, freeaddrinfo);
   std::vector<Address> result;
   for (auto* each = found; each; each = each->ai_next)
@@ -63,15 +71,28 @@ std::string numeric_address(const sockaddr* address, socklen_t size) {
 Servers numeric_servers(const std::vector<std::string>& servers) {
   Servers result;
   std::vector<Address> all;
-  for (const auto& server : servers)
-    for (auto& address : addresses(server, result.warnings)) all.push_back(std::move(address));
+  for (const auto& server : servers) {
+    auto found = addresses(server, result.warnings);
+    if (found.empty()) ++result.missing;
+    std::ranges::move(found, std::back_inserter(all));
+  }
   std::shuffle(all.begin(), all.end(), std::random_device());
   std::stable_partition(all.begin(), all.end(), [](const Address& each) { return each.is_own; });
-  if (all.empty()) throw Error("none of the configured ZooKeeper servers has an address: check their names");
   // After each failure the library goes on by two places: in an even list it would never visit every second server.
-  if (all.size() % 2 == 0) all.push_back(all.back());
+  if (!all.empty() && all.size() % 2 == 0) all.push_back(all.back());
   for (const auto& each : all) result.text += (result.text.empty() ? "" : ",") + each.host + ":" + each.port;
   return result;
+}
+
+std::future<Servers> numeric_servers_later(std::vector<std::string> servers) {
+  std::packaged_task<Servers()> search([servers = std::move(servers)] { return numeric_servers(servers); });
+  auto found = search.get_future();
+  try {
+    std::thread(std::move(search)).detach();
+  } catch (const std::system_error&) {
+    return {};
+  }
+  return found;
 }
 
 }  // namespace pvcd::store

@@ -1,5 +1,7 @@
 // What only the ZooKeeper back end can do wrong: hung servers, credentials, the session file, a loop that stalls.
 #include <dirent.h>
+#include <dlfcn.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -8,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -20,6 +23,19 @@
 using namespace pvcd;
 using namespace pvcd::store;
 using namespace pvcd::store::test;
+
+namespace {
+
+std::atomic<bool> late_name_is_known = false;
+
+}  // namespace
+
+// In place of the C library's, with a name of our own.
+extern "C" int getaddrinfo(const char* host, const char* service, const addrinfo* hints, addrinfo** found) {
+  static const auto real = reinterpret_cast<decltype(&getaddrinfo)>(dlsym(RTLD_NEXT, "getaddrinfo"));
+  if (std::string_view(host) != "late.invalid") return real(host, service, hints, found);
+  return late_name_is_known ? real("127.0.0.1", service, hints, found) : EAI_AGAIN;
+}
 
 namespace {
 
@@ -302,6 +318,31 @@ TEST_CASE("A server that does not answer at all is not waited for as long as a s
   REQUIRE(backend.until([&] { return client->store->state() != SessionState::Connected; }));
   REQUIRE(backend.until([&] { return client->store->state() == SessionState::Connected; }));
   CHECK(backend.commit(*client, {Create{"/vms/a", ""}}).code == CommitCode::Ok);
+}
+
+TEST_CASE("A server whose name has no address yet is named, and used as soon as it has one") {
+  ZookeeperBackend backend;
+  Proxy proxy(backend.loop(), servers()[0].port);
+  const std::string late = "late.invalid:" + std::to_string(servers()[1].port);
+  auto options = backend.options();
+  options.session_timeout = 2 * deadline;
+  options.servers = {late, "127.0.0.1:" + std::to_string(proxy.port())};
+  std::vector<std::string> warnings;
+  options.warn = [&](const std::string& what) { warnings.push_back(what); };
+  auto client = connected(backend, options);
+  REQUIRE(warnings.size() == 1);
+  CHECK_THAT(warnings.front(), Catch::Contains(late));
+  auto session = client->store->session();
+  proxy.refuse();
+  REQUIRE(backend.until([&] { return client->store->state() == SessionState::Connecting; }));
+  CHECK_FALSE(backend.until([&] { return client->store->state() == SessionState::Connected; }, milliseconds(200)));
+  late_name_is_known = true;
+  REQUIRE(backend.until([&] { return client->store->state() == SessionState::Connected; }));
+  CHECK(client->store->session() == session);
+  CHECK(connected_server()->port == servers()[1].port);
+  late_name_is_known = false;
+  options.servers = {late};
+  CHECK_THROWS_WITH(open_zookeeper(backend.loop(), options), Catch::Contains("store.servers"));
 }
 
 TEST_CASE("Closing ends the session at once, also with requests under way") {
