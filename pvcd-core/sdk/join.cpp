@@ -10,9 +10,11 @@ std::string in_ms(Microseconds time) { return std::to_string(time / 1000) + " ms
 // Safety rule 18: every deadline of the cluster is computed from the configured timeout.
 std::optional<Refuse> refuse_short_session(const OwnFacts& self) {
   if (self.session_timeout_granted >= self.session_timeout_wanted) return std::nullopt;
-  return Refuse{"the store grants a session timeout of " + in_ms(self.session_timeout_granted) +
-                ", but store.session_timeout_ms asks for " + in_ms(self.session_timeout_wanted) +
-                "; raise maxSessionTimeout of the ZooKeeper servers or lower the setting on every node"};
+  return Refuse{
+      "the store grants a session timeout of " + in_ms(self.session_timeout_granted) +
+      ", but store.session_timeout_ms asks for " + in_ms(self.session_timeout_wanted) +
+      "; raise maxSessionTimeout of the ZooKeeper servers and restart pvcd-keepalive, or lower the setting on "
+      "every node"};
 }
 
 bool differs(const std::string& recorded, const std::string& own) { return !recorded.empty() && recorded != own; }

@@ -278,9 +278,9 @@ void Zookeeper::search_missing_servers() {
 
 void Zookeeper::connected() {
   auto* id = zoo_client_id(handle_);
+  session_timeout_ = milliseconds(static_cast<std::uint64_t>(zoo_recv_timeout(handle_)));  // each server may grant less
   if (session_ != static_cast<std::uint64_t>(id->client_id)) {
     session_ = static_cast<std::uint64_t>(id->client_id);
-    session_timeout_ = milliseconds(static_cast<std::uint64_t>(zoo_recv_timeout(handle_)));
     if (session_file_) session_file_->save({id->client_id, std::string(id->passwd, sizeof id->passwd)});
   }
   enter(SessionState::Connected);

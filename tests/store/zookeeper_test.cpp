@@ -375,14 +375,27 @@ TEST_CASE("A stalled loop loses its session, and learns it when it turns again")
   CHECK(backend.get(*client, "/nodes/n1").code == ReadCode::NoEntry);
 }
 
-TEST_CASE("The negotiated session timeout is told, not the wanted one") {
+TEST_CASE("The negotiated session timeout is told, not the wanted one, and by each server anew") {
   ZookeeperBackend backend;
+  Proxy less(backend.loop(), servers()[2].port);
+  less.refuse();
   auto options = backend.options();
   options.session_timeout = seconds(3600);
+  options.servers = {servers()[0].address, "127.0.0.1:" + std::to_string(less.port())};
   auto client = backend.open_direct(options);
   CHECK(client->store->session_timeout() == 0);
   REQUIRE(backend.until([&] { return client->store->state() == SessionState::Connected; }));
-  CHECK(client->store->session_timeout() == seconds(60));  // maxSessionTimeout of the test's servers
+  CHECK(client->store->session_timeout() == seconds(60));  // maxSessionTimeout of the server
+  const auto session = client->store->session();
+  less.let_through();
+  REQUIRE(backend.until([&] {
+    if (client->store->state() != SessionState::Connected) return false;
+    if (connected_server()->port == servers()[2].port) return true;
+    client->store->next_server();
+    return backend.until([&] { return client->store->state() != SessionState::Connected; }), false;
+  }));
+  CHECK(client->store->session() == session);
+  CHECK(client->store->session_timeout() == seconds(30));
 }
 
 TEST_CASE("Wrong options are refused by name") {
