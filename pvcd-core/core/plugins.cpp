@@ -10,9 +10,6 @@ namespace {
 
 namespace names = runtime::names;
 
-// How long the bus waits for an answer; the plugin's own limits are shorter. Hooks before a start have a configured
-// one, and a role hook may take as long as it needs.
-constexpr Microseconds answer_limit = seconds(30);
 constexpr Microseconds role_hook_limit = seconds(3600);
 
 DomainProbe unknown(DomainProbe*, const std::string& why) { return {DomainState::Unknown, std::nullopt, why}; }
@@ -37,7 +34,7 @@ struct Sending {
   Plugins::PermitNow permit;  // none: the request has no permit, or brings its own
   std::string lane = {};
   Urgency urgency = Urgency::Look;
-  Microseconds limit = answer_limit;
+  Microseconds limit = runtime::answer_limit;
   std::function<void()> sent = {};
 };
 

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "runtime/wire.hpp"
 #include "sdk/self_fence.hpp"
 #include "sdk/store_access.hpp"
 
@@ -124,6 +125,26 @@ struct CallLimit {
 // ceph-osd: to connect, and the commands to the manager.
 constexpr CallLimit call_limits[] = {{"ceph-osd", 6, 1000}, {"ipmi", 2, 1}, {"rbd-locks", 1, 1000}};
 
+constexpr std::int64_t stall_limit_min_ms = 1000;  // host/worker.cpp shows four times as often that its loop turns
+
+// What holds for this plugin.
+Setting stall_limit(const Table& own, const Table& shared) {
+  const Setting its_own{own, "stall_limit_ms"};
+  return its_own.number() > 0 ? its_own : Setting{shared, "timings.plugin_stall_limit_ms"};
+}
+
+bool is_pre_start_hook(const std::string& plugin, const Table& shared) {
+  const auto hooks = shared.list("hooks.vm_pre_start");
+  return std::ranges::find(hooks, plugin) != hooks.end();
+}
+
+void check_stall_limit(const std::string& plugin, const Table& own, const Table& shared) {
+  const Setting stall = stall_limit(own, shared);
+  if (stall.number() < stall_limit_min_ms)
+    refuse(stall, "is " + ms(stall.number()) + ", must be 0 or at least " + ms(stall_limit_min_ms));
+  if (is_pre_start_hook(plugin, shared)) check_order({shared, "timings.hook_deadline_ms"}, stall);
+}
+
 // A request that is taken for a stall costs the process, with all that is under way in it. A hook that is given up
 // before its first call has failed cannot say what is in the way, and is asked again while it still waits.
 void check_call_limits(const std::string& plugin, const Table& own, const Table& shared) {
@@ -131,14 +152,18 @@ void check_call_limits(const std::string& plugin, const Table& own, const Table&
   if (limit == std::end(call_limits)) return;
   const Setting call{own, "timeout_ms"};
   const std::int64_t call_ms = (call.number() + limit->unit_ms - 1) / limit->unit_ms * limit->unit_ms;
-  const Setting own_stall{own, "stall_limit_ms"};
-  const Setting stall = own_stall.number() > 0 ? own_stall : Setting{shared, "timings.plugin_stall_limit_ms"};
-  if (limit->in_a_row * call_ms >= stall.number())
+  const std::int64_t request_ms = limit->in_a_row * call_ms;
+  const Setting stall = stall_limit(own, shared);
+  if (request_ms >= stall.number())
     refuse_together({call, stall}, std::to_string(limit->in_a_row) + " calls of " + ms(call_ms) +
                                        " would be taken for a stall, whose limit is " + ms(stall.number()));
-  const auto hooks = shared.list("hooks.vm_pre_start");
+  const bool is_waited_for = plugin == shared.text("fencing.fencer") || plugin == shared.text("storage.plugin");
+  const auto answer_limit_ms = static_cast<std::int64_t>(answer_limit / milliseconds(1));
+  if (is_waited_for && request_ms >= answer_limit_ms)
+    refuse_together({call}, std::to_string(limit->in_a_row) + " calls of " + ms(call_ms) +
+                                " must end before the core gives the answer up, after " + ms(answer_limit_ms));
   const Setting deadline{shared, "timings.hook_deadline_ms"};
-  if (std::ranges::find(hooks, plugin) != hooks.end() && call_ms >= deadline.number())
+  if (is_pre_start_hook(plugin, shared) && call_ms >= deadline.number())
     refuse_together({call, deadline},
                     "one call of " + ms(call_ms) + " must end before the hook's deadline, " + ms(deadline.number()));
   const Setting fence{shared, "timings.fence_deadline_ms"};
@@ -184,7 +209,6 @@ void check_shared(const Table& shared) {
   check_session_timings(shared);
   check_suspicion(shared);
   check_order({shared, "timings.retry_min_ms"}, {shared, "timings.retry_max_ms"});
-  check_order({shared, "timings.hook_deadline_ms"}, {shared, "timings.plugin_stall_limit_ms"});
   check_coordinators(shared);
   check_storage_addresses(shared);
   check_self_fence(shared);
@@ -192,6 +216,7 @@ void check_shared(const Table& shared) {
 }
 
 void check_plugin(const std::string& plugin, const Table& own, const Table& shared) {
+  check_stall_limit(plugin, own, shared);
   check_call_limits(plugin, own, shared);
   check_secrets(plugin, own);
 }

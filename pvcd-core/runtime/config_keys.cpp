@@ -106,7 +106,8 @@ const Key keys[] = {
 
     number(any_plugin, "", "interval_ms", 1000, 50, 60 * minute_ms, ms, "Pause between two rounds of the plugin."),
     number(any_plugin, "", "stall_limit_ms", 0, 0, 60 * minute_ms, ms,
-           "For a plugin whose calls may last longer, as a role hook's; 0: [timings] plugin_stall_limit_ms."),
+           "For a plugin whose calls may last longer, as a role hook's, at least 1000; 0: [timings] "
+           "plugin_stall_limit_ms."),
 
     number("ipmi", "", "cipher_suite", 17, 3, 17, "", "IPMI 2.0 cipher suite: 17, or 3 for old BMCs."),
     number("ipmi", "", "timeout_ms", 5000, 500, minute_ms, ms, "Limit of one call to a BMC."),

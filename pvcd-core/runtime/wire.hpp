@@ -9,6 +9,10 @@
 
 namespace pvcd::runtime {
 
+// How long the core waits for an answer. A plugin's own limits are shorter: config_checks.cpp sees to it. Hooks before
+// a start have a configured limit, and a role hook may take as long as it needs.
+inline constexpr Microseconds answer_limit = seconds(30);
+
 // Instantiated in wire.cpp for every struct that a role's method takes or gives.
 template <class Message>
 std::string encode(const Message&);

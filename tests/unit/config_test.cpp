@@ -188,7 +188,7 @@ TEST_CASE("values that do not fit together are named with file, line and key, al
        "\"timings.retry_max_ms\" is 60000 (the default of pvcd.toml)"},
       {timings("retry_max_ms = 999\n"), "", "", "pvcd.toml:12: \"timings.retry_max_ms\" does not fit: ",
        "\"timings.retry_min_ms\" is 1000 (the default of pvcd.toml)"},
-      {timings("plugin_stall_limit_ms = 9999\n"), "", "",
+      {timings("plugin_stall_limit_ms = 9999\n"), "rbd-locks", "",
        "pvcd.toml:12: \"timings.plugin_stall_limit_ms\" does not fit: ",
        "\"timings.hook_deadline_ms\" is 10000 (the default of pvcd.toml)"},
       {replaced(etc.shared(), "\"n2\", ", ""), "", "", "pvcd.toml:3: \"cluster.coordinators\" has 2 nodes", ""},
@@ -274,6 +274,36 @@ TEST_CASE("no call may last so long that its plugin is taken for stalled") {
   etc.write("pvcd.toml", etc.shared("", "", "[timings]\nplugin_stall_limit_ms = 10000\n"));
   CHECK_THAT(etc.plugin_error("ipmi", ""), Catch::Contains("ipmi.toml"));
   CHECK_THROWS_WITH(runtime::check_config(etc.path), Catch::Contains("ipmi.toml"));
+}
+
+TEST_CASE("a stall limit leaves a plugin the time to show that it turns") {
+  const Etc etc;
+  for (const char* good : {"0", "1000"})
+    CHECK(etc.plugin_error("libvirt", "stall_limit_ms = " + std::string(good) + "\n") == "valid");
+  for (const char* wrong : {"1", "999"})
+    CHECK_THAT(etc.plugin_error("libvirt", "\nstall_limit_ms = " + std::string(wrong) + "\n"),
+               Catch::Contains("libvirt.toml:2: \"stall_limit_ms\" is") && Catch::Contains("at least 1000 ms"));
+}
+
+TEST_CASE("a hook's deadline is within the stall limit that holds for it") {
+  const Etc etc;
+  etc.write("pvcd.toml", etc.shared("", "", "[timings]\nhook_deadline_ms = 20000\n"));
+  CHECK(etc.plugin_error("rbd-locks", "stall_limit_ms = 20000\n") == "valid");
+  CHECK_THAT(etc.plugin_error("rbd-locks", "stall_limit_ms = 19999\n"),
+             Catch::Contains("\"stall_limit_ms\" is 19999 (rbd-locks.toml:1)"));
+  CHECK_THAT(etc.plugin_error("rbd-locks", ""), Catch::Contains("\"timings.plugin_stall_limit_ms\" is 15000"));
+  CHECK(etc.plugin_error("libvirt", "") == "valid");  // no hook
+}
+
+TEST_CASE("a request ends before the core gives its answer up") {
+  const Etc etc;
+  CHECK(etc.plugin_error("ipmi", "timeout_ms = 14999\nstall_limit_ms = 60000\n") == "valid");
+  CHECK_THAT(
+      etc.plugin_error("ipmi", "timeout_ms = 15000\nstall_limit_ms = 60000\n"),
+      Catch::Contains("ipmi.toml:1: \"timeout_ms\" does not fit: 2 calls of 15000 ms") && Catch::Contains("30000 ms"));
+  CHECK(etc.plugin_error("ceph-osd", "timeout_ms = 4000\nstall_limit_ms = 60000\n") == "valid");
+  CHECK_THAT(etc.plugin_error("ceph-osd", "timeout_ms = 5000\nstall_limit_ms = 60000\n"),
+             Catch::Contains("6 calls of 5000 ms"));
 }
 
 TEST_CASE("a hook has the time for one call") {
