@@ -25,12 +25,22 @@ bool is_address(const std::string& text) {
 }
 
 bool is_known_plugin(std::string_view name) {
-  return std::ranges::find(known_plugins(), name) != known_plugins().end();
+  return std::ranges::find(known_plugins(), name, &KnownPlugin::name) != known_plugins().end();
+}
+
+std::string plugin_error(Role role, const std::string& text) {
+  std::string able;
+  for (const KnownPlugin& plugin : known_plugins()) {
+    if (std::ranges::find(plugin.roles, role) == plugin.roles.end()) continue;
+    if (plugin.name == text) return "";
+    able += (able.empty() ? "" : ", ") + std::string(plugin.name);
+  }
+  return "no plugin \"" + text + "\" can do this; there are: " + able;
 }
 
 // Empty: it has the form.
-std::string form_error(Form form, const std::string& text) {
-  switch (form) {
+std::string form_error(const Key& key, const std::string& text) {
+  switch (key.form) {
     case Form::Any:
       return "";
     case Form::NodeName:
@@ -38,7 +48,7 @@ std::string form_error(Form form, const std::string& text) {
                  ? ""
                  : "\"" + text + "\" is no name: use a-z, 0-9 and - inside, at most 63 characters";
     case Form::PluginName:
-      return is_known_plugin(text) ? "" : "there is no plugin \"" + text + "\"";
+      return plugin_error(key.role, text);
     case Form::Uuid:
       return names::is_uuid(text) ? "" : "\"" + text + "\" is no UUID: write 8-4-4-4-12 hexadecimal digits";
     case Form::Address:
@@ -180,8 +190,8 @@ class TableReader {
     if (!node.is_string()) fail(node, full, "must be a text in quotes");
     const std::string& value = node.as_string()->get();
     if (value.empty() && key.need == Need::Required) fail(node, full, "must not be empty: " + std::string(key.doc));
-    if (const std::string error = value.empty() ? "" : form_error(key.form, value); !error.empty())
-      fail(node, full, error);
+    const bool is_left_out = value.empty() && key.form != Form::PluginName;  // nobody does the plugin's work without it
+    if (const std::string error = is_left_out ? "" : form_error(key, value); !error.empty()) fail(node, full, error);
     return value;
   }
 
@@ -202,7 +212,7 @@ class TableReader {
     for (const toml::node& item : *node.as_array()) {
       if (!item.is_string()) fail(item, full, "must hold texts only");
       values.push_back(item.as_string()->get());
-      if (const std::string error = form_error(key.form, values.back()); !error.empty()) fail(item, full, error);
+      if (const std::string error = form_error(key, values.back()); !error.empty()) fail(item, full, error);
     }
     if (values.empty() && key.need == Need::Required) fail(node, full, "must not be empty: " + std::string(key.doc));
     return values;
@@ -267,8 +277,8 @@ std::set<std::string> named_plugins(const Table& shared) {
     const std::string full = std::string(key.table) + "." + std::string(key.name);
     if (key.type == KeyType::List)
       for (const std::string& plugin : shared.list(full)) plugins.insert(plugin);
-    else if (const std::string plugin = shared.text(full); !plugin.empty())
-      plugins.insert(plugin);
+    else
+      plugins.insert(shared.text(full));
   }
   return plugins;
 }

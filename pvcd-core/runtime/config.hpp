@@ -27,6 +27,14 @@ enum class Need { Default, Required, Optional };  // Optional: empty when not gi
 // What a text or list must look like beyond its type.
 enum class Form { Any, NodeName, PluginName, Uuid, Address, Server, SecretFile, CredentialsFile };
 
+// What a plugin can do: the roles of sdk/roles.hpp that a key may ask for.
+enum class Role { None, Hypervisor, PreStartHook, Fencer, StorageFencer, RoleHook, StorageObserver };
+
+struct KnownPlugin {
+  std::string_view name;
+  std::vector<Role> roles;
+};
+
 using Value = std::variant<std::string, std::int64_t, std::vector<std::string>>;
 
 struct Key {
@@ -41,12 +49,13 @@ struct Key {
   std::string_view unit;
   std::string_view doc;
   Form form = Form::Any;
+  Role role = Role::None;  // of form PluginName
 };
 
 inline constexpr std::string_view any_plugin = "*";
 
 std::span<const Key> config_keys();
-std::span<const std::string_view> known_plugins();
+std::span<const KnownPlugin> known_plugins();
 
 // One line a key, tab-separated: file, table, key, type, default, minimum, maximum, unit, doc. The man page test reads
 // it.

@@ -13,21 +13,28 @@ using List = std::vector<std::string>;
 
 Key text(std::string_view file, std::string_view table, std::string_view name, Need need, const char* fallback,
          std::string_view doc, Form form = Form::Any) {
-  return {file, table, name, KeyType::Text, need, std::string(fallback), 0, 0, "", doc, form};
+  return {file, table, name, KeyType::Text, need, std::string(fallback), 0, 0, "", doc, form, Role::None};
 }
 
 Key list(std::string_view file, std::string_view table, std::string_view name, Need need, List fallback,
          std::string_view doc) {
-  return {file, table, name, KeyType::List, need, std::move(fallback), 0, 0, "", doc, Form::Any};
+  return {file, table, name, KeyType::List, need, std::move(fallback), 0, 0, "", doc, Form::Any, Role::None};
 }
 
 Key number(std::string_view file, std::string_view table, std::string_view name, std::int64_t fallback,
            std::int64_t minimum, std::int64_t maximum, std::string_view unit, std::string_view doc) {
-  return {file, table, name, KeyType::Number, Need::Default, fallback, minimum, maximum, unit, doc, Form::Any};
+  return {file,    table, name, KeyType::Number, Need::Default, fallback, minimum,
+          maximum, unit,  doc,  Form::Any,       Role::None};
 }
 
 Key form(Key key, Form wanted) {
   key.form = wanted;
+  return key;
+}
+
+Key plugin_with(Role role, Key key) {
+  key.form = Form::PluginName;
+  key.role = role;
   return key;
 }
 
@@ -81,16 +88,15 @@ const Key keys[] = {
     number("pvcd", "timings", "retry_max_ms", 60000, 100, 60 * minute_ms, ms,
            "Longest pause; each is twice the one before."),
 
-    form(list("pvcd", "hooks", "vm_pre_start", Need::Default, {"rbd-locks"},
-              "Plugins that are asked, in this order, before a VM starts."),
-         Form::PluginName),
-    form(list("pvcd", "hooks", "role", Need::Default, {}, "Plugins that acknowledge takeover and relinquish."),
-         Form::PluginName),
+    plugin_with(Role::PreStartHook, list("pvcd", "hooks", "vm_pre_start", Need::Default, {"rbd-locks"},
+                                         "Plugins that are asked, in this order, before a VM starts.")),
+    plugin_with(Role::RoleHook,
+                list("pvcd", "hooks", "role", Need::Default, {}, "Plugins that acknowledge takeover and relinquish.")),
 
-    text("pvcd", "fencing", "fencer", Need::Default, "ipmi", "Plugin that reads and switches the power of nodes.",
-         Form::PluginName),
-    text("pvcd", "fencing", "storage_fencer", Need::Default, "rbd-locks",
-         "Plugin that takes the disks away from a node whose BMC gives no answer.", Form::PluginName),
+    plugin_with(Role::Fencer, text("pvcd", "fencing", "fencer", Need::Default, "ipmi",
+                                   "Plugin that reads and switches the power of nodes.")),
+    plugin_with(Role::StorageFencer, text("pvcd", "fencing", "storage_fencer", Need::Default, "rbd-locks",
+                                          "Plugin that takes the disks away from a node whose BMC gives no answer.")),
     text("pvcd", "self_fence", "mode", Need::Default, "off",
          "\"watchdog\": a watchdog cuts this host when it cannot prove itself any more; \"off\": it runs on."),
     text("pvcd", "self_fence", "device", Need::Default, "/dev/watchdog0", "The watchdog, which nothing else may use."),
@@ -98,9 +104,10 @@ const Key keys[] = {
         "pvcd", "self_fence", "timeout_ms", 10000, 2000, 10 * minute_ms, ms,
         "W: so long after its last chance to prove itself the host is off; the device is set to half of it, in whole "
         "seconds."),
-    text("pvcd", "hypervisor", "plugin", Need::Default, "libvirt", "Plugin that runs the VMs.", Form::PluginName),
-    text("pvcd", "storage", "plugin", Need::Default, "ceph-osd",
-         "Plugin that the primary asks for the figures of OSDs, pools and health.", Form::PluginName),
+    plugin_with(Role::Hypervisor,
+                text("pvcd", "hypervisor", "plugin", Need::Default, "libvirt", "Plugin that runs the VMs.")),
+    plugin_with(Role::StorageObserver, text("pvcd", "storage", "plugin", Need::Default, "ceph-osd",
+                                            "Plugin that the primary asks for the figures of OSDs, pools and health.")),
     number("pvcd", "storage", "interval_ms", 10000, 1000, 60 * minute_ms, ms,
            "Time from one question for these figures to the next."),
 
@@ -133,8 +140,17 @@ const Key keys[] = {
     text("fake", "", "script", Need::Optional, "", "Folder with the files that say what the fake plugin answers."),
 };
 
-constexpr std::string_view plugins[] = {"ceph-osd",  "election", "fake",      "ipmi",
-                                        "keepalive", "libvirt",  "rbd-locks", "template"};
+const KnownPlugin plugins[] = {
+    {"ceph-osd", {Role::StorageObserver}},
+    {"election", {}},
+    {"fake",
+     {Role::Hypervisor, Role::PreStartHook, Role::Fencer, Role::StorageFencer, Role::RoleHook, Role::StorageObserver}},
+    {"ipmi", {Role::Fencer}},
+    {"keepalive", {}},
+    {"libvirt", {Role::Hypervisor}},
+    {"rbd-locks", {Role::PreStartHook, Role::StorageFencer}},
+    {"template", {}},
+};
 
 std::string_view name_of(KeyType type) {
   switch (type) {
@@ -171,7 +187,7 @@ std::string printed_default(const Key& key) {
 }  // namespace
 
 std::span<const Key> config_keys() { return keys; }
-std::span<const std::string_view> known_plugins() { return plugins; }
+std::span<const KnownPlugin> known_plugins() { return plugins; }
 
 std::string print_config_keys() {
   std::string result;

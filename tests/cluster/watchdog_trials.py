@@ -6,7 +6,7 @@ import time
 from .lab.cluster import Cluster
 from .lab.process import wait_for
 from .lab.spec import WATCHDOG
-from .stage import CONFIG, UNITS, lab_stage
+from .stage import lab_stage
 from .story import IMAGE, PATIENCE, require
 from .trials import Trials
 
@@ -15,13 +15,13 @@ PROOF_LIMIT = SESSION_MS * 2 / 3 / 1000
 LONGEST = (PROOF_LIMIT + TIMEOUT_MS / 1000) * 1.1
 
 _PVCD = {"store": {"session_timeout_ms": SESSION_MS}, "timings": {"suspect_after_ms": 2500},
-         "fencing": {"storage_fencer": "template"}}     # which does not run
+         "fencing": {"storage_fencer": "fake"}}     # which does not run here
 _SELF_FENCE = {"self_fence": {"mode": "watchdog", "device": WATCHDOG, "timeout_ms": TIMEOUT_MS}}
 
 
 def watchdog_lab(watchdogs: bool) -> Cluster:
-    pvcd = CONFIG["pvcd"] | _PVCD | (_SELF_FENCE if watchdogs else {})
-    return Cluster(stage=str(lab_stage()), pvcd=True, pvcd_units=UNITS, config=CONFIG | {"pvcd": pvcd}, watchdogs=watchdogs)
+    pvcd = _PVCD | (_SELF_FENCE if watchdogs else {})
+    return Cluster(stage=str(lab_stage()), pvcd=True, config={"pvcd": pvcd}, watchdogs=watchdogs)
 
 
 class WatchdogTrials(Trials):
@@ -66,7 +66,7 @@ class WatchdogTrials(Trials):
         require(self.cluster.guests.disk_state(IMAGE).run == before.run, "the guest was disturbed")
         self.event(f"pvcd is started again on {victim}")
         self.cluster.bmc(victim).alive()
-        self.cluster.host(victim).run("systemctl", "start", *UNITS, timeout=PATIENCE)
+        self.cluster.host(victim).run("systemctl", "start", "pvcd.target", timeout=PATIENCE)
         wait_for(f"{victim} to be armed again", lambda: self.self_fence_of(victim).get("armed"), PATIENCE)
         require(self.acts(victim)[-1] == "armed", f"the watchdog of {victim}: {self.acts(victim)}")
 
@@ -88,7 +88,7 @@ class WatchdogTrials(Trials):
         self.event(f"{victim} is started with a device that is not there")
         self.stop_pvcd(victim)
         host.write("/etc/pvcd/pvcd.toml", config.replace(WATCHDOG, "/dev/no-such-watchdog"))
-        host.run("systemctl", "start", *UNITS, timeout=PATIENCE)
+        host.run("systemctl", "start", "pvcd.target", timeout=PATIENCE)
         asked = self.owner()
         note = wait_for(f"{victim} to be shown as not ready", lambda: self.node(asked, victim, "FenceReady") is False
                         and "no-such-watchdog" in (said := self.node(asked, victim, "FenceNote") or "") and said, PATIENCE)
@@ -96,7 +96,7 @@ class WatchdogTrials(Trials):
         self.event("its configuration is corrected")
         self.stop_pvcd(victim)
         host.write("/etc/pvcd/pvcd.toml", config)
-        host.run("systemctl", "start", *UNITS, timeout=PATIENCE)
+        host.run("systemctl", "start", "pvcd.target", timeout=PATIENCE)
         wait_for(f"{victim} to be ready", lambda: self.node(asked, victim, "FenceReady") and not self.node(asked, victim, "FenceNote"), PATIENCE)
 
     def without_a_watchdog_silence_proves_nothing(self) -> None:

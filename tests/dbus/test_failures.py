@@ -77,13 +77,14 @@ def test_an_absent_hook_means_no_start_and_it_is_named(node, vm):
     # Another plugin is the hypervisor still, so that only the hook is missing.
     node.running["core"].stop()
     config = (node.folder / "etc/pvcd.toml").read_text()
-    node.write("etc/pvcd.toml", config.replace('vm_pre_start = ["fake"]', 'vm_pre_start = ["fake", "template"]'))
+    node.write("etc/plugins.d/rbd-locks.toml", "timeout_ms = 1000\n")
+    node.write("etc/pvcd.toml", config.replace('vm_pre_start = ["fake"]', 'vm_pre_start = ["fake", "rbd-locks"]'))
     node.start("core")
     node.wait_until_ready()
     result, message = node.client.finish(node.client.vm(vm, "Start"))
-    assert result == "refused" and "template" in message
+    assert result == "refused" and "rbd-locks" in message
     assert not node.calls("create")
-    wait_for("the reason", lambda: "template" in node.client.get(vm_path(vm), "Vm", "FailedReason"))
+    wait_for("the reason", lambda: "rbd-locks" in node.client.get(vm_path(vm), "Vm", "FailedReason"))
 
 
 def test_an_absent_hypervisor_means_no_start_and_it_is_named(node, vm):

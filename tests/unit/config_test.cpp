@@ -118,9 +118,34 @@ TEST_CASE("what is wrong is named with file, line and key") {
 }
 
 TEST_CASE("every plugin that a configuration may name exists") {
-  for (const std::string_view plugin : runtime::known_plugins()) {
-    INFO(plugin);
-    CHECK(fs::is_directory(fs::path(PVCD_SOURCE_DIRECTORY) / "plugins" / plugin));
+  for (const auto& plugin : runtime::known_plugins()) {
+    INFO(plugin.name);
+    CHECK(fs::is_directory(fs::path(PVCD_SOURCE_DIRECTORY) / "plugins" / plugin.name));
+  }
+}
+
+TEST_CASE("a plugin is named only for what it can do, and always one") {
+  const Etc etc;
+  const auto with = [&](const std::string& lines) { return etc.shared_error(etc.shared("", "", lines)); };
+  struct Row {
+    std::string table, key, good, wrong;
+  };
+  const Row rows[] = {
+      {"hypervisor", "plugin", "\"libvirt\"", "\"rbd-locks\""},
+      {"fencing", "fencer", "\"ipmi\"", "\"libvirt\""},
+      {"fencing", "fencer", "\"fake\"", "\"template\""},
+      {"fencing", "storage_fencer", "\"rbd-locks\"", "\"ipmi\""},
+      {"storage", "plugin", "\"ceph-osd\"", "\"election\""},
+      {"hooks", "vm_pre_start", "[\"fake\", \"rbd-locks\"]", "[\"rbd-locks\", \"keepalive\"]"},
+      {"hooks", "role", "[]", "[\"ipmi\"]"},
+  };
+  for (const Row& row : rows) {
+    const std::string begin = "[" + row.table + "]\n" + row.key + " = ";
+    CHECK(with(begin + row.good + "\n") == "valid");
+    const std::string empty = row.good.starts_with("[") ? "[\"\"]" : "\"\"";
+    for (const std::string& wrong : {row.wrong, empty})
+      CHECK_THAT(with(begin + wrong + "\n"), Catch::Contains("pvcd.toml:12: \"" + row.table + "." + row.key + "\"") &&
+                                                 Catch::Contains("can do this; there are: "));
   }
 }
 
@@ -416,6 +441,7 @@ TEST_CASE("the table of keys is sound") {
       CHECK(std::get<std::int64_t>(key.fallback) <= key.maximum);
     }
     if (key.name.ends_with("_ms")) CHECK(key.unit == "ms");
+    CHECK((key.form == runtime::Form::PluginName) == (key.role != runtime::Role::None));
   }
   CHECK_THAT(runtime::print_config_keys(),
              Catch::Contains("pvcd\tstore\tsession_timeout_ms\tnumber\t6000\t2000\t600000\tms\t"));
