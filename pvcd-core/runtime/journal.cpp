@@ -1,8 +1,8 @@
 #include "runtime/journal.hpp"
 
 #include <endian.h>
-#include <sys/socket.h>
-#include <sys/un.h>
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -10,13 +10,14 @@
 #include <cstdint>
 #include <cstring>
 #include <iostream>
+#include <iterator>
 #include <utility>
 
 namespace pvcd::runtime {
 
 namespace {
 
-constexpr sockaddr_un journal_address{AF_UNIX, "/run/systemd/journal/socket"};
+constexpr std::string_view journal_path = "/run/systemd/journal/socket";
 constexpr int send_buffer_bytes = 8 * 1024 * 1024;
 
 std::vector<Field>& constant_fields() {
@@ -40,12 +41,6 @@ int priority(Level level) {
   return LOG_ERR;
 }
 
-int open_socket() {
-  const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd >= 0) setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &send_buffer_bytes, sizeof send_buffer_bytes);
-  return fd;
-}
-
 // "NAME=value\n", or with a length where the value has lines.
 void append(std::string& datagram, std::string_view name, std::string_view value) {
   datagram += name;
@@ -61,16 +56,75 @@ void append(std::string& datagram, std::string_view name, std::string_view value
 }
 
 void send(Level level, const char* message_id, std::string_view message, const std::vector<Field>& fields) {
-  static const int fd = open_socket();
-  const std::string datagram = journal_datagram(level, message_id, message, fields);
-  const auto* address = reinterpret_cast<const sockaddr*>(&journal_address);
-  if (sendto(fd, datagram.data(), datagram.size(), MSG_DONTWAIT | MSG_NOSIGNAL, address, sizeof journal_address) >= 0)
-    return;
-  const bool absent = errno == ENOENT || errno == ECONNREFUSED;
-  if (absent) std::cerr << "<" << priority(level) << ">" << message << std::endl;
+  static JournalSocket journal(journal_path);
+  if (!journal.send(journal_datagram(level, message_id, message, fields)))
+    std::cerr << "<" << priority(level) << ">" << message << std::endl;
 }
 
+// Closed where it ends.
+struct File {
+  ~File() {
+    if (fd >= 0) close(fd);
+  }
+  const int fd;
+};
+
 }  // namespace
+
+// The kernel gives it as much of the buffer as wmem_max allows.
+JournalSocket::JournalSocket(std::string_view path)
+    : fd_(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
+  address_.sun_family = AF_UNIX;
+  path.copy(address_.sun_path, sizeof address_.sun_path - 1);
+  setsockopt(fd_, SOL_SOCKET, SO_SNDBUF, &send_buffer_bytes, sizeof send_buffer_bytes);
+}
+
+JournalSocket::~JournalSocket() { close(fd_); }
+
+bool JournalSocket::send(const std::string& datagram) {
+  if (!put(datagram)) {
+    if (errno == ENOENT || errno == ECONNREFUSED) return false;
+    ++lost_;
+    return true;
+  }
+  const std::uint64_t lost = lost_.exchange(0);
+  if (lost == 0) return true;
+  const std::string note = "the journal did not take the " + std::to_string(lost) + " entries before the last one";
+  if (!put(journal_datagram(Level::Warning, nullptr, note, {}))) lost_ += lost;
+  return true;
+}
+
+bool JournalSocket::put(const std::string& datagram) {
+  iovec part{const_cast<char*>(datagram.data()), datagram.size()};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  return put(message) || (errno == EMSGSIZE && put_as_file(datagram));
+}
+
+// As the journal's protocol has it for what is too long for a datagram: a file that nobody can change any more.
+bool JournalSocket::put_as_file(const std::string& datagram) {
+  const File file{memfd_create("pvcd-journal", MFD_CLOEXEC | MFD_ALLOW_SEALING)};
+  const bool written = file.fd >= 0 && write(file.fd, datagram.data(), datagram.size()) == std::ssize(datagram) &&
+                       fcntl(file.fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == 0;
+  if (!written) return false;
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof file.fd)] = {};
+  msghdr message{};
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof file.fd);
+  std::memcpy(CMSG_DATA(header), &file.fd, sizeof file.fd);
+  return put(message);
+}
+
+bool JournalSocket::put(msghdr& message) {
+  message.msg_name = &address_;
+  message.msg_namelen = sizeof address_;
+  return sendmsg(fd_, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+}
 
 std::string journal_datagram(Level level, const char* message_id, std::string_view message,
                              const std::vector<Field>& fields) {

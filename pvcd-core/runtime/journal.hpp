@@ -1,9 +1,15 @@
 // Structured journal entries; on stderr where there is no journal.
 //
 // Never blocks, which is why this speaks the journal's datagram protocol itself: sd_journal_send() waits for a journald
-// that hangs, and with it would every loop of ours. An entry that does not fit into the socket now is lost.
+// that hangs, and with it would every loop of ours. An entry that the journal does not take now is lost; the next that
+// it takes is followed by the number of those.
 #pragma once
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <atomic>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,7 +32,26 @@ void log_event(Level, const char* message_id, std::string_view message, const st
 // From here on every entry of this process carries this field too (the host: its plugin). Before other threads start.
 void log_always(Field);
 
-// The datagram of one entry, for tests.
+// The parts, for tests. First the datagram of one entry.
 std::string journal_datagram(Level, const char* message_id, std::string_view message, const std::vector<Field>& fields);
+
+class JournalSocket {
+ public:
+  explicit JournalSocket(std::string_view path);
+  ~JournalSocket();
+  JournalSocket(const JournalSocket&) = delete;
+  JournalSocket& operator=(const JournalSocket&) = delete;
+
+  bool send(const std::string& datagram);  // false: there is no journal
+
+ private:
+  bool put(const std::string& datagram);
+  bool put_as_file(const std::string& datagram);
+  bool put(msghdr&);
+
+  const int fd_;
+  sockaddr_un address_{};
+  std::atomic<std::uint64_t> lost_ = 0;
+};
 
 }  // namespace pvcd::runtime
