@@ -17,7 +17,6 @@ void Heartbeat::begin(const Life& life, std::uint64_t counter, Microseconds inte
   ++round_;
   beating_ = true;
   under_way_ = false;
-  timer_.start(interval_);
   beat_now();
 }
 
@@ -30,8 +29,8 @@ void Heartbeat::end() {
 
 // The library would wait for two thirds of the session before it gives a silent server up.
 void Heartbeat::on_time() {
-  timer_.start(interval_);
   if (!under_way_) return beat_now();
+  timer_.start(interval_);
   calls_.stalled("a heartbeat was not answered in time; trying another server");
   store_.next_server();
 }
@@ -39,6 +38,7 @@ void Heartbeat::on_time() {
 // The session is checked along: whoever proves this boot dead may have removed only that.
 void Heartbeat::beat_now() {
   if (!beating_ || under_way_) return;
+  timer_.start(interval_);  // each has this long to be answered, also one that was sent between two others
   LiveRecord live = calls_.snapshot();
   live.node = life_.node;
   live.boot = life_.boot;
