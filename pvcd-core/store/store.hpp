@@ -119,7 +119,7 @@ struct ZookeeperOptions {
   std::string credentials;   // "user:password", digest; everything written carries an ACL for it alone
   std::string session_file;  // empty: none kept; else id and secret, 0600, locked, so that a restart resumes the
                              // session. Keep it below /run: a session must not outlive its boot.
-  Warn warn;                 // of what is odd about the servers, and works all the same
+  Warn warn;                 // of what is odd about the servers, and of what is denied
 };
 // Throws Error for wrong options and for a session file in use. Creates the root and the directories of paths.hpp.
 std::unique_ptr<Store> open_zookeeper(sd_event* loop, const ZookeeperOptions&);

@@ -76,7 +76,10 @@ class Zookeeper : public Store {
   };
   struct DirectoriesCall {
     Zookeeper* store;
-    std::size_t unanswered = 0;
+    std::vector<std::string> wanted;  // answered in this order
+    std::size_t answered = 0;
+    std::string refused = {};  // the last
+    bool absent = false;
     bool denied = false;
     bool lost = false;
   };
@@ -90,6 +93,7 @@ class Zookeeper : public Store {
   void expired();
   void enter(SessionState);
   void directories_answered(const DirectoriesCall&);
+  std::string denial(const DirectoriesCall&) const;
 
   std::string full(const std::string& path) const { return path == "/" ? options_.root : options_.root + path; }
   bool usable() const { return handle_ && !is_unrecoverable(handle_); }
@@ -220,28 +224,45 @@ void Zookeeper::create_directories() {
     wanted.push_back(options_.root.substr(0, slash));
   wanted.push_back(options_.root);
   for (const auto& directory : paths::directories) wanted.push_back(options_.root + directory);
-  auto* call = new DirectoriesCall{this, wanted.size()};
-  for (const auto& path : wanted)
+  auto* call = new DirectoriesCall{this, std::move(wanted)};
+  for (const auto& path : call->wanted)
     zoo_acreate(handle_, path.c_str(), "", 0, &ZOO_CREATOR_ALL_ACL, ZOO_PERSISTENT, on_directory, call);
 }
 
 // With credentials that do not fit, the parents may be somebody else's and still be fine; the directories may not.
 void Zookeeper::on_directory(int code, const char*, const void* context) {
   auto* call = static_cast<DirectoriesCall*>(const_cast<void*>(context));
-  bool parent = call->unanswered > paths::directories.size();
+  const std::string& path = call->wanted[call->answered++];
+  bool parent = call->answered + paths::directories.size() <= call->wanted.size();
   auto result = commit_code(code);
   if (result == CommitCode::Unknown) call->lost = true;
-  if (!parent && result != CommitCode::Unknown && result != CommitCode::Ok && result != CommitCode::Exists)
+  if (result == CommitCode::Denied) call->refused = path;
+  if (!parent && result != CommitCode::Unknown && result != CommitCode::Ok && result != CommitCode::Exists) {
     call->denied = true;
-  if (--call->unanswered > 0) return;
+    call->absent = call->absent || result == CommitCode::NoEntry;
+  }
+  if (call->answered < call->wanted.size()) return;
   std::unique_ptr<DirectoriesCall> owner(call);
   if (!call->store->closed_) call->store->directories_answered(*call);
 }
 
 void Zookeeper::directories_answered(const DirectoriesCall& call) {
   directories_exist_ = !call.lost && !call.denied;
-  if (call.denied) deferred_.post([this] { enter(SessionState::Denied); });
+  if (call.denied)
+    deferred_.post([this, why = denial(call)] {
+      options_.warn(why);
+      enter(SessionState::Denied);
+    });
   if (call.lost && !call.denied && usable()) create_directories();
+}
+
+// The parents belong to the cluster that was first on these servers: the second one's root is theirs to refuse.
+std::string Zookeeper::denial(const DirectoriesCall& call) const {
+  if (!call.absent || call.refused.empty()) return "the store's " + options_.root + " belongs to other credentials";
+  const auto slash = call.refused.rfind('/');
+  return "the store's " + (slash == 0 ? "/" : call.refused.substr(0, slash)) +
+         " belongs to other credentials, which let nobody else create " + call.refused +
+         "; if that is another cluster's, see README.md, two clusters on the same servers";
 }
 
 void Zookeeper::after_turn() {

@@ -232,8 +232,11 @@ TEST_CASE("Somebody with other credentials is denied") {
   REQUIRE(backend.commit(*owner, {Create{"/vms/a", "secret"}}).code == CommitCode::Ok);
   auto options = backend.options();
   options.credentials = "pvcd:wrong";
+  std::string why;
+  options.warn = [&](const std::string& what) { why += what; };
   auto stranger = backend.open_direct(options);
   REQUIRE(backend.until([&] { return stranger->store->state() == SessionState::Denied; }));
+  CHECK_THAT(why, Catch::Contains(options.root + " belongs to other credentials"));
   CHECK(backend.get(*stranger, "/vms/a").code == ReadCode::Denied);
   CHECK(backend.list(*stranger, "/vms").code == ReadCode::Denied);
   auto refused = backend.commit(*stranger, {store::Check{"/"}, Create{"/vms/b", ""}});
@@ -242,6 +245,22 @@ TEST_CASE("Somebody with other credentials is denied") {
   CHECK(backend.commit(*stranger, {store::Remove{"/vms/a"}}).code == CommitCode::Denied);
   CHECK(backend.get(*owner, "/vms/a").entry.data == "secret");
   CHECK(backend.get(*owner, "/vms/a").entry.version == 0);
+}
+
+TEST_CASE("A second cluster that the first one's directory keeps out is told so") {
+  ZookeeperBackend backend;
+  auto first = connected(backend, backend.options());
+  auto options = backend.options();
+  options.root += "/second";  // below what belongs to the first
+  options.credentials = "second:secret";
+  std::string why;
+  options.warn = [&](const std::string& what) { why += what; };
+  auto second = backend.open_direct(options);
+  REQUIRE(backend.until([&] { return second->store->state() == SessionState::Denied; }));
+  CHECK_THAT(why, Catch::Contains(backend.root() + " belongs to other") && Catch::Contains("create " + options.root));
+  second.reset();
+  options.credentials = backend.options().credentials;
+  CHECK(connected(backend, options)->store->state() == SessionState::Connected);
 }
 
 TEST_CASE("The session file is private, locked while in use, and gone after close") {
