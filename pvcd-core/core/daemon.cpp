@@ -60,7 +60,7 @@ struct Daemon::State {
         cluster(*opened, loop),
         storage_view(*opened, loop),
         beats(loop, shared),
-        requests(cluster, decisions, self.name()),
+        requests(cluster, decisions, {self.name(), shared.text("fencing.fencer"), coordinator_settings(shared)}),
         explanations(cluster, self.name(), coordinator_settings(shared), runtime::boottime_us),
         polkit(bus),
         plugins(bus, milliseconds(static_cast<std::uint64_t>(shared.number("timings.hook_deadline_ms")))),

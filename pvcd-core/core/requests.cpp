@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/domain_xml.hpp"
+#include "logic/ability.hpp"
 #include "logic/jobs.hpp"
 #include "runtime/clock.hpp"
 #include "sdk/plugin.hpp"
@@ -173,8 +174,13 @@ RequestError unknown_vm(const ClusterView& view, const VmUuid& uuid) {
   return {ErrorKind::Unavailable, "store entry " + path + " cannot be used, repair it first: " + broken->second};
 }
 
-Refusal check_job(const ClusterView& view, const logic::JobType& type, const std::string& object,
-                  const Arguments& arguments) {
+// Without it the fence would be announced, and wait for hours.
+Refusal check_fencer(const std::string& objection) {
+  return objection.empty() ? Refusal() : RequestError{ErrorKind::Unavailable, objection};
+}
+
+Refusal check_job(const ClusterView& view, const Requests::Place& place, const logic::JobType& type,
+                  const std::string& object, const Arguments& arguments) {
   if (type.target == logic::Target::Vm) {
     auto vm = view.vms.find(object);
     if (vm == view.vms.end()) return unknown_vm(view, object);
@@ -184,6 +190,10 @@ Refusal check_job(const ClusterView& view, const logic::JobType& type, const std
   if (node == view.nodes.end()) return RequestError{ErrorKind::NotFound, "no node '" + object + "' ever joined"};
   if (type.name == "node-confirm-off")
     return check_confirm_off(view, node->second.value, argument(arguments, "boot_id"));
+  if (type.name == "node-fence")
+    return check_fencer(logic::objection_to_fence(view, node->second.value, place.fencer, place.settings));
+  if (type.name == "node-verify-fence")
+    return check_fencer(logic::objection_to_verification(view, place.fencer, place.settings));
   return type.name == "node-step-down" ? check_step_down(view, object) : std::nullopt;
 }
 
@@ -283,8 +293,8 @@ struct Requests::Writer : std::enable_shared_from_this<Writer> {
   Decisions& decisions;
 };
 
-Requests::Requests(Cluster& cluster, Decisions& decisions, NodeName self)
-    : cluster_(cluster), self_(std::move(self)), writer_(std::make_shared<Writer>(cluster, decisions)) {}
+Requests::Requests(Cluster& cluster, Decisions& decisions, Place place)
+    : cluster_(cluster), place_(std::move(place)), writer_(std::make_shared<Writer>(cluster, decisions)) {}
 Requests::~Requests() = default;
 
 // Who asked for what: in the transaction that makes it so (S7).
@@ -292,17 +302,17 @@ Append Requests::decision(const std::string& what, const std::string& object, co
   const ClusterView& view = cluster_.view();
   DecisionRecord record;
   record.what = what;
-  record.because = "uid " + std::to_string(caller.uid) + " asked for it on " + self_;
+  record.because = "uid " + std::to_string(caller.uid) + " asked for it on " + place_.self;
   record.object = object;
   record.epoch = view.leader ? view.leader->value.epoch : 0;
-  record.node = self_;
+  record.node = place_.self;
   record.time = runtime::realtime_us();
   return {Kind::Decision, record};
 }
 
 void Requests::define_vm(const std::string& xml, const NodeName& home, const VmSettings& settings, const Caller& caller,
                          Reply<VmUuid> reply) {
-  if (auto refusal = writer_->unavailable(self_)) return reply(*refusal);
+  if (auto refusal = writer_->unavailable(place_.self)) return reply(*refusal);
   const auto parsed = parse_domain(xml, fresh_uuid());
   if (auto* wrong = std::get_if<DomainError>(&parsed)) return reply(invalid("xml: " + wrong->text));
   const Domain& domain = std::get<Domain>(parsed);
@@ -333,7 +343,7 @@ void Requests::define_vm(const std::string& xml, const NodeName& home, const VmS
 
 void Requests::configure_vm(const VmUuid& uuid, const VmSettings& settings, const Caller& caller,
                             Reply<std::monostate> reply) {
-  if (auto refusal = writer_->unavailable(self_)) return reply(*refusal);
+  if (auto refusal = writer_->unavailable(place_.self)) return reply(*refusal);
   const ClusterView& view = cluster_.view();
   auto found = view.vms.find(uuid);
   if (found == view.vms.end()) return reply(unknown_vm(view, uuid));
@@ -347,15 +357,15 @@ void Requests::configure_vm(const VmUuid& uuid, const VmSettings& settings, cons
 
 void Requests::submit(const std::string& type_name, const std::string& object, const Arguments& arguments,
                       const Caller& caller, Reply<std::uint64_t> reply) {
-  if (auto refusal = writer_->unavailable(self_)) return reply(*refusal);
+  if (auto refusal = writer_->unavailable(place_.self)) return reply(*refusal);
   const logic::JobType* type = logic::find_job_type(type_name);
   if (!type) return reply(RequestError{ErrorKind::Failed, "no job of type " + type_name});
-  if (auto refusal = check_job(cluster_.view(), *type, object, arguments)) return reply(*refusal);
+  if (auto refusal = check_job(cluster_.view(), place_, *type, object, arguments)) return reply(*refusal);
   JobRecord job;
   job.type = type_name;
   job.object = object;
   job.arguments = arguments;
-  job.started_on = self_;
+  job.started_on = place_.self;
   job.started_by_uid = caller.uid;
   job.start_time = runtime::realtime_us();
   writer_->send(
@@ -370,7 +380,7 @@ void Requests::submit(const std::string& type_name, const std::string& object, c
 }
 
 void Requests::cancel_job(std::uint64_t id, const Caller& caller, Reply<std::monostate> reply) {
-  if (auto refusal = writer_->unavailable(self_)) return reply(*refusal);
+  if (auto refusal = writer_->unavailable(place_.self)) return reply(*refusal);
   auto found = cluster_.view().jobs.find(id);
   if (found == cluster_.view().jobs.end())
     return reply(RequestError{ErrorKind::NotFound, "no job " + std::to_string(id)});
@@ -389,7 +399,7 @@ void Requests::cancel_job(std::uint64_t id, const Caller& caller, Reply<std::mon
 }
 
 void Requests::set_maintenance(bool on, const Caller& caller, Reply<std::monostate> reply) {
-  if (auto refusal = writer_->unavailable(self_)) return reply(*refusal);
+  if (auto refusal = writer_->unavailable(place_.self)) return reply(*refusal);
   const auto& seen = cluster_.view().cluster;
   if (!seen)
     return reply(RequestError{ErrorKind::Unavailable, "the cluster has no record yet; repeat when a primary is there"});

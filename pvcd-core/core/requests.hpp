@@ -15,6 +15,7 @@
 
 #include "core/cluster.hpp"
 #include "core/decisions.hpp"
+#include "logic/coordinator.hpp"
 
 namespace pvcd::core {
 
@@ -57,7 +58,13 @@ struct VmSettings {
 // The cluster outlives it; replies that come after its end are dropped.
 class Requests {
  public:
-  Requests(Cluster&, Decisions&, NodeName self);
+  struct Place {
+    NodeName self;
+    std::string fencer;                   // plugin that the primary would fence with
+    logic::CoordinatorSettings settings;  // as the primary has them, too
+  };
+
+  Requests(Cluster&, Decisions&, Place);
   ~Requests();
   Requests(const Requests&) = delete;
   Requests& operator=(const Requests&) = delete;
@@ -79,7 +86,7 @@ class Requests {
   Append decision(const std::string& what, const std::string& object, const Caller&) const;
 
   Cluster& cluster_;
-  NodeName self_;
+  const Place place_;
   std::shared_ptr<Writer> writer_;
 };
 

@@ -43,8 +43,10 @@ Microseconds back_off(const CoordinatorSettings&, std::uint32_t failures);
 // Its BMC has been given its chances, and its disks may be taken away instead.
 bool storage_is_due(const Round&, const NodeRecord&, PowerHistory&, Health);  // storage_fence.cpp
 std::string objection_to_addresses(const ClusterView&, const NodeRecord&);    // storage_fence.cpp
-void fence_storage(Round&, const NodeRecord&, PowerHistory&);                 // storage_fence.cpp
-void note_storage_act(Round&, const StorageActed&);                           // storage_fence.cpp
+std::string objection_to_shutting_out(const ClusterView&, const NodeName& by, const NodeRecord&,
+                                      const CoordinatorSettings&);  // storage_fence.cpp
+void fence_storage(Round&, const NodeRecord&, PowerHistory&);       // storage_fence.cpp
+void note_storage_act(Round&, const StorageActed&);                 // storage_fence.cpp
 
 // What was read of it counts no more: it is looked at again before anything is sent on the strength of it.
 void forget_reads(PowerHistory&);

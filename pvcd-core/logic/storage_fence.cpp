@@ -80,21 +80,19 @@ std::size_t under_way(const Round& round) {
   }));
 }
 
-std::string objection_to_fencer(const Round& round) {
-  const auto self = round.view().nodes.find(round.in.self.node);
-  const Live* own = self == round.view().nodes.end() ? nullptr : live_of(round.view(), self->second.value);
-  if (round.settings.storage_fencer.empty() || !own) return {};
-  const UnitNeeds needs{{round.settings.storage_fencer}, round.settings.needs.silent_after};
-  const std::string no = unit_objection(own->value, needs);
-  return no.empty() ? "" : "on " + round.in.self.node + " " + no;
+std::string objection_to_fencer(const ClusterView& view, const NodeName& by, const CoordinatorSettings& settings) {
+  const auto node = view.nodes.find(by);
+  const Live* live = node == view.nodes.end() ? nullptr : live_of(view, node->second.value);
+  if (settings.storage_fencer.empty() || !live) return {};
+  const UnitNeeds needs{{settings.storage_fencer}, settings.needs.silent_after};
+  const std::string no = unit_objection(live->value, needs);
+  return no.empty() ? "" : "on " + by + " " + no;
 }
 
 // Before anything is announced: a fence that only waits is cancelled by the join of its victim (rule 4).
 std::string objection_to(const Round& round, const NodeRecord& node) {
-  if (!frees_anything(round.view(), node)) return "no VM of it has all its disks in Ceph";
-  const Targets targets = targets_of(round.view(), node);
-  if (std::string no = objection_to_addresses(round.view(), node, targets.addresses); !no.empty()) return no;
-  if (std::string no = objection_to_fencer(round); !no.empty()) return no;
+  if (std::string no = objection_to_shutting_out(round.view(), round.in.self.node, node, round.settings); !no.empty())
+    return no;
   if (under_way(round) >= round.settings.fences_at_once)
     return std::to_string(round.settings.fences_at_once) + " others are being shut out: it waits for its turn";
   return {};
@@ -148,6 +146,14 @@ std::vector<std::string> images_without_proof(const ClusterView& view, const Nod
 
 std::string objection_to_addresses(const ClusterView& view, const NodeRecord& node) {
   return objection_to_addresses(view, node, node.storage_addresses);
+}
+
+std::string objection_to_shutting_out(const ClusterView& view, const NodeName& by, const NodeRecord& node,
+                                      const CoordinatorSettings& settings) {
+  if (!frees_anything(view, node)) return "no VM of it has all its disks in Ceph";
+  const Targets targets = targets_of(view, node);
+  if (std::string no = objection_to_addresses(view, node, targets.addresses); !no.empty()) return no;
+  return objection_to_fencer(view, by, settings);
 }
 
 bool storage_is_due(const Round& round, const NodeRecord& node, PowerHistory& history, Health state) {

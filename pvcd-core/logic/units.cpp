@@ -5,13 +5,6 @@ namespace {
 
 constexpr const char* core_unit = "core";
 
-std::string objection_to(const LiveRecord& live, const std::string& name, Microseconds silent_after) {
-  const auto report = live.units.find(name);
-  if (report == live.units.end()) return unit_name(name) + " does not run";
-  const std::string problem = unit_problem(report->second, silent_after);
-  return problem.empty() ? "" : unit_name(name) + " " + problem;
-}
-
 }  // namespace
 
 std::string unit_name(const std::string& reported_as) {
@@ -25,10 +18,17 @@ std::string unit_problem(const UnitReport& report, Microseconds silent_after) {
   return report.state == "running" ? "" : "is " + report.state + note;
 }
 
+std::string unit_objection(const LiveRecord& live, const std::string& name, Microseconds silent_after) {
+  const auto report = live.units.find(name);
+  if (report == live.units.end()) return unit_name(name) + " does not run";
+  const std::string problem = unit_problem(report->second, silent_after);
+  return problem.empty() ? "" : unit_name(name) + " " + problem;
+}
+
 std::string unit_objection(const LiveRecord& live, const UnitNeeds& needs) {
-  std::string objection = objection_to(live, core_unit, needs.silent_after);
+  std::string objection = unit_objection(live, core_unit, needs.silent_after);
   for (auto plugin = needs.plugins.begin(); objection.empty() && plugin != needs.plugins.end(); ++plugin)
-    objection = objection_to(live, *plugin, needs.silent_after);
+    objection = unit_objection(live, *plugin, needs.silent_after);
   return objection;
 }
 

@@ -19,7 +19,8 @@ std::string unit_name(const std::string& reported_as);  // "pvcd-libvirt.service
 // "is stalled: ..", "has not reported for ..: .."; empty: nothing is wrong.
 std::string unit_problem(const UnitReport&, Microseconds silent_after);
 
-// What is wrong with them, the unit named; empty: nothing.
+// What is wrong with one of them, or with all that are needed, the unit named; empty: nothing.
+std::string unit_objection(const LiveRecord&, const std::string& name, Microseconds silent_after);
 std::string unit_objection(const LiveRecord&, const UnitNeeds&);
 
 }  // namespace pvcd::logic

@@ -12,6 +12,7 @@ from .client import NO_OPTIONS, ROOT, Refused, vm_path
 from .domains import domain, fresh_uuid
 from .node import NAME
 from .processes import wait_for
+from .store_client import store_of
 
 
 @pytest.fixture
@@ -98,6 +99,23 @@ def test_an_absent_hypervisor_means_no_start_and_it_is_named(node, vm):
     node.start("fake")
     node.client.wait_for_vm(vm, "running")          # once it is back, what is wanted comes true
     assert node.client.get(vm_path(vm), "Vm", "FailedReason") == ""
+
+
+@pytest.mark.parametrize("method", ["Fence", "VerifyFence"])
+def test_an_absent_fencer_means_no_fence_and_it_is_named(node, method):
+    assert node.running.pop("fake").stop() == 0
+    wait_for("the node to know", lambda: node.unit_state("fake") == "shutdown")
+    with store_of(node) as store:
+        before = store.get_children("/jobs"), store.get_children("/fences"), store.get_children("/decisions")
+        with pytest.raises(Refused) as caught:
+            node.client.node(NAME, method)
+        assert caught.value.name == "org.pvcd1.Error.Unavailable"
+        assert f"on {NAME} pvcd-fake.service is shutdown" in caught.value.text
+        assert (store.get_children("/jobs"), store.get_children("/fences"), store.get_children("/decisions")) == before
+    node.start("fake")
+    node.wait_until_ready()
+    result, message = node.client.finish(node.client.node(NAME, method))
+    assert result == "done" if method == "VerifyFence" else (result == "refused" and "does not fence itself" in message)
 
 
 def test_a_vm_without_a_node_says_why(node):

@@ -39,7 +39,7 @@ struct World {
       : local(store::Local::make()),
         opened(local->open(loop.get())),
         cluster(*opened, loop),
-        requests(cluster, decisions, "n1") {
+        requests(cluster, decisions, place()) {
     for (const auto& directory : paths::directories)
       opened->commit({store::Create{directory, ""}}, [](const store::CommitResult&) {});
     put(paths::cluster, store::encode(ClusterRecord{"id", "lab", false}));
@@ -47,6 +47,11 @@ struct World {
     join("n1");
     join("n2");
     until([this] { return cluster.view().complete && cluster.view().leader && cluster.view().live.size() == 2; });
+  }
+  static Requests::Place place() {
+    Requests::Place place{"n1", "ipmi", {}};
+    place.settings.coordinators = {"n1", "n2"};
+    return place;
   }
   void put(const std::string& path, const std::string& data) {
     opened->commit({store::Create{path, data}},
@@ -62,8 +67,15 @@ struct World {
     live.node = name;
     live.boot = node.boot;
     live.incarnation = 1;
+    live.units["ipmi"] = {"running", 0, ""};
     put(paths::live_entry(name, 1), store::encode(live));
     opened->commit({store::Create{paths::live_session(name, 1), "", true}}, [](const store::CommitResult&) {});
+  }
+  void set_live(const NodeName& name, const std::function<void(LiveRecord&)>& change) {
+    LiveRecord live = cluster.view().live.at({name, 1}).value;
+    change(live);
+    opened->commit({store::Set{paths::live_entry(name, 1), store::encode(live)}}, [](const store::CommitResult&) {});
+    until([&] { return cluster.view().live.at({name, 1}).value == live; });
   }
   // A write that the view does not know of yet when the next request is made.
   void move_leadership() {
@@ -306,6 +318,19 @@ TEST_CASE("a job that cannot be is refused at once") {
   CHECK(std::holds_alternative<std::uint64_t>(world.submit("vm-move", uuid, {{"node", ""}})));  // the primary chooses
   CHECK(kind(world.submit("node-step-down", "n2")) == ErrorKind::NotPrimary);
   CHECK(std::holds_alternative<std::uint64_t>(world.submit("node-step-down", "n1")));
+}
+
+TEST_CASE("without a fencer on the primary nobody is fenced on request, and nothing is written") {
+  World world;
+  const std::string method = GENERATE("node-fence", "node-verify-fence");
+  world.set_live("n1", [](LiveRecord& live) { live.units.erase("ipmi"); });
+  const auto answer = world.submit(method, "n2");
+  CHECK(kind(answer) == ErrorKind::Unavailable);
+  CHECK_THAT(std::get<RequestError>(answer).text, Catch::Contains("on n1 pvcd-ipmi.service does not run"));
+  CHECK(world.cluster.view().jobs.empty());
+  CHECK_FALSE(world.decision());
+  world.set_live("n1", [](LiveRecord& live) { live.units["ipmi"] = {"running", 0, ""}; });
+  CHECK(std::holds_alternative<std::uint64_t>(world.submit(method, "n2")));
 }
 
 TEST_CASE("nobody vouches for a boot that lives, or for one that is not the last") {

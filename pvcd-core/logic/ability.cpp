@@ -1,0 +1,65 @@
+#include "logic/ability.hpp"
+
+#include <algorithm>
+
+#include "logic/placement.hpp"
+#include "logic/round.hpp"
+#include "logic/self_fence.hpp"
+
+namespace pvcd::logic {
+namespace {
+
+const LiveRecord* living(const ClusterView& view, const NodeName& name) {
+  const auto node = view.nodes.find(name);
+  const Live* live = node == view.nodes.end() ? nullptr : live_of(view, node->second.value);
+  return live && live->session ? &live->value : nullptr;
+}
+
+// The primary; while there is none, whoever may become it.
+std::vector<NodeName> who_would_fence(const ClusterView& view, const CoordinatorSettings& settings) {
+  if (const LeaderRecord* primary = primary_of(view)) return {primary->node};
+  std::vector<NodeName> names = settings.coordinators;
+  std::erase_if(names, [&](const NodeName& name) { return !living(view, name); });
+  return names;
+}
+
+// Only of the plugin, which may be away for hours: a core that is away is replaced by another, and the job waits for
+// that. Where nobody lives, it is not the plugin that is missing.
+std::string without_fencer(const ClusterView& view, const std::string& fencer, const CoordinatorSettings& settings) {
+  std::vector<std::string> missing;
+  for (const NodeName& name : who_would_fence(view, settings)) {
+    const LiveRecord* live = living(view, name);
+    const std::string no = live ? unit_objection(*live, fencer, settings.needs.silent_after) : std::string();
+    if (no.empty()) return {};
+    missing.push_back("on " + name + " " + no);
+  }
+  if (missing.empty()) return {};
+  const std::string start = list_of(missing) + ". Start " + unit_name(fencer) + " there";
+  if (!primary_of(view)) return "there is no primary, and no coordinator could do it: " + start + " and repeat";
+  return "the primary would do it, and " + start + ", or make a coordinator primary where it runs, and repeat";
+}
+
+bool may_be_proven_otherwise(const ClusterView& view, const NodeRecord& victim, const CoordinatorSettings& settings) {
+  if (evidence_about(view, victim.boot)) return true;
+  const Live* live = live_of(view, victim);
+  if (live && live->session) return false;
+  if (live && cut_after(live->value)) return true;
+  const auto by = who_would_fence(view, settings);
+  return !settings.storage_fencer.empty() && std::any_of(by.begin(), by.end(), [&](const NodeName& name) {
+    return objection_to_shutting_out(view, name, victim, settings).empty();
+  });
+}
+
+}  // namespace
+
+std::string objection_to_fence(const ClusterView& view, const NodeRecord& victim, const std::string& fencer,
+                               const CoordinatorSettings& settings) {
+  return may_be_proven_otherwise(view, victim, settings) ? std::string() : without_fencer(view, fencer, settings);
+}
+
+std::string objection_to_verification(const ClusterView& view, const std::string& fencer,
+                                      const CoordinatorSettings& settings) {
+  return without_fencer(view, fencer, settings);
+}
+
+}  // namespace pvcd::logic

@@ -1,0 +1,17 @@
+// What a person asks for, judged before anything is written: does the plugin run that it needs, on a node that would do
+// it now? The answer is what is missing, where, and what to do; empty: it can be tried. What begins by itself never
+// asks this: it is not given up because a plugin is away (finding F14).
+#pragma once
+
+#include <string>
+
+#include "logic/coordinator.hpp"
+
+namespace pvcd::logic {
+
+// A living victim is switched off by its BMC or not at all; a lost one may also be proven by Ceph or by its watchdog.
+std::string objection_to_fence(const ClusterView&, const NodeRecord& victim, const std::string& fencer,
+                               const CoordinatorSettings&);
+std::string objection_to_verification(const ClusterView&, const std::string& fencer, const CoordinatorSettings&);
+
+}  // namespace pvcd::logic

@@ -1,0 +1,144 @@
+// What a person asks for and no plugin could do now: each objection has a twin that has none.
+#include "logic/ability.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "world.hpp"
+
+using namespace pvcd;
+using namespace pvcd::logic;
+using test::web;
+using test::World;
+
+namespace {
+
+const std::string fencer = "ipmi";
+
+// The fencer runs on all three coordinators, n1 is primary, and n3 is to be fenced.
+struct Case {
+  World world;
+  CoordinatorSettings settings = test::Coordinator::with_coordinators();
+
+  Case() {
+    settings.storage_fencer = "rbd-locks";
+    for (const char* name : {"n1", "n2", "n3"})
+      for (const char* plugin : {"ipmi", "rbd-locks", "libvirt"}) unit(name, plugin) = {"running", 0, ""};
+  }
+  UnitReport& unit(const NodeName& node, const std::string& name) { return world.live(node).value.units[name]; }
+  Case& without(const std::string& plugin, const std::vector<NodeName>& nodes) {
+    for (const NodeName& node : nodes) world.live(node).value.units.erase(plugin);
+    return *this;
+  }
+  std::string to_fence() const {
+    return objection_to_fence(world.view, world.view.nodes.at("n3").value, fencer, settings);
+  }
+  std::string to_verification() const { return objection_to_verification(world.view, fencer, settings); }
+};
+
+}  // namespace
+
+TEST_CASE("a fence needs the fencer where it would be carried out: on the primary") {
+  struct Row {
+    const char* name;
+    std::function<void(Case&)> bend;
+    std::vector<std::string> said;  // empty: it can be tried
+  };
+  const std::vector<Row> rows = {
+      {"all is well", [](Case&) {}, {}},
+      {"absent on others",
+       [](Case& it) {
+         it.without(fencer, {"n2", "n3"});
+       },
+       {}},
+      {"absent everywhere",
+       [](Case& it) {
+         it.without(fencer, {"n1", "n2", "n3"});
+       },
+       {"the primary", "on n1 pvcd-ipmi.service does not run", "Start pvcd-ipmi.service"}},
+      {"absent on the primary",
+       [](Case& it) { it.without(fencer, {"n1"}); },
+       {"on n1 pvcd-ipmi.service does not run", "make a coordinator primary where it runs"}},
+      {"stopping", [](Case& it) { it.unit("n1", fencer).state = "shutdown"; }, {"pvcd-ipmi.service is shutdown"}},
+      {"hung",
+       [](Case& it) {
+         it.unit("n1", fencer) = {"stalled", 0, "read of n2"};
+       },
+       {"pvcd-ipmi.service is stalled: read of n2"}},
+      {"silent",
+       [](Case& it) { it.unit("n1", fencer).age = it.settings.needs.silent_after + 1; },
+       {"pvcd-ipmi.service has not reported"}},
+      {"not silent for long", [](Case& it) { it.unit("n1", fencer).age = it.settings.needs.silent_after; }, {}},
+      {"a core that is away is replaced", [](Case& it) { it.without("core", {"n1"}); }, {}},
+      {"no primary, and one that may become it has the fencer",
+       [](Case& it) {
+         it.world.vacate();
+         it.without(fencer, {"n1", "n3"});
+       },
+       {}},
+      {"no primary, and none has it",
+       [](Case& it) {
+         it.world.vacate();
+         it.without(fencer, {"n1", "n2", "n3"});
+       },
+       {"there is no primary", "on n1 pvcd-ipmi", "on n2 pvcd-ipmi", "on n3 pvcd-ipmi"}},
+      {"no primary, and who has it is lost",
+       [](Case& it) {
+         it.world.vacate().lose("n2");
+         it.without(fencer, {"n1", "n3"});
+       },
+       {"on n1 pvcd-ipmi", "on n3 pvcd-ipmi"}},
+      {"nobody lives: it is no plugin that is missing",
+       [](Case& it) {
+         for (const char* name : {"n1", "n2", "n3"}) it.world.lose(name);
+         it.without(fencer, {"n1", "n2", "n3"});
+       },
+       {}},
+  };
+  for (const Row& row : rows) {
+    Case it;
+    row.bend(it);
+    INFO(row.name << ": " << it.to_fence());
+    CHECK(it.to_fence().empty() == row.said.empty());
+    for (const std::string& said : row.said) CHECK_THAT(it.to_fence(), Catch::Contains(said));
+    CHECK(it.to_verification() == it.to_fence());
+  }
+}
+
+TEST_CASE("a lost host may be fenced without a fencer, if Ceph or its watchdog can prove it; its BMC cannot be asked") {
+  Case it;
+  it.without(fencer, {"n1", "n2", "n3"});
+  it.world.own(web, "n3");
+  CHECK_FALSE(it.to_fence().empty());  // it lives
+  it.world.lose("n3");
+  CHECK(it.to_fence().empty());
+  CHECK_FALSE(it.to_verification().empty());
+  SECTION("not if nothing guards the disks") {
+    it.without("rbd-locks", {"n1"});
+    CHECK_THAT(it.to_fence(), Catch::Contains("pvcd-ipmi.service does not run"));
+    it.world.live("n3").value.self_fence = SelfFence{true, seconds(4), seconds(10), ""};
+    CHECK(it.to_fence().empty());
+    it.world.live("n3").value.self_fence->armed = false;
+    CHECK_FALSE(it.to_fence().empty());
+  }
+  SECTION("not if no disk of it is in Ceph") {
+    it.world.vm(web).disks.front().kind = DiskKind::Local;
+    CHECK_FALSE(it.to_fence().empty());
+  }
+  SECTION("not if no host is ever shut out of Ceph") {
+    it.settings.storage_fencer.clear();
+    CHECK_FALSE(it.to_fence().empty());
+  }
+  SECTION("who is primary next, when it was the primary") {
+    it.world.vacate();
+    CHECK(it.to_fence().empty());
+    it.without("rbd-locks", {"n1", "n2"});
+    CHECK_FALSE(it.to_fence().empty());
+  }
+}
+
+TEST_CASE("what is proven already needs no fencer") {
+  Case it;
+  it.without(fencer, {"n1", "n2", "n3"});
+  it.world.prove("n3");
+  CHECK(it.to_fence().empty());
+}
