@@ -61,6 +61,23 @@ class Client:
         except dbus.DBusException as error:
             raise Refused(error) from None
 
+    def call_together(self, *calls):
+        """The answers, errors too, of calls (path, interface, method, signature, arguments..) that are sent before one is answered."""
+        answers = [None] * len(calls)
+
+        def keep(number, answer):
+            answers[number] = answer
+        for number, (path, interface, method, signature, *arguments) in enumerate(calls):
+            self._connection.call_async(NAME, path, interface, method, signature, arguments,
+                                        lambda *values, number=number: keep(number, values),
+                                        lambda error, number=number: keep(number, Refused(error)), timeout=CALL_LIMIT_S)
+
+        def all_answered():
+            self.receive()
+            return None not in answers
+        wait_for("all answers", all_answered, CALL_LIMIT_S)
+        return answers
+
     def get(self, path, interface, name, bus_name=NAME):
         return self.call(path, PROPERTIES, "Get", "ss", f"org.pvcd1.{interface}", name, name=bus_name)
 

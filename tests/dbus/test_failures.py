@@ -5,14 +5,15 @@ import signal
 import socket
 import time
 
+import dbus
 import pytest
 
 from .client import NAME as NAME_ON_BUS
-from .client import NO_OPTIONS, ROOT, Refused, vm_path
+from .client import NO_OPTIONS, ROOT, Refused, node_path, vm_path
 from .domains import domain, fresh_uuid
 from .node import NAME
 from .processes import wait_for
-from .store_client import store_of
+from .store_client import content_of, store_of
 
 
 @pytest.fixture
@@ -40,22 +41,59 @@ def silent_store(node):
 
 def test_nothing_is_taken_on_without_the_store(node, vm, silent_store):
     client = node.client
+    node.zookeeper.send(signal.SIGCONT)
+    job = client.vm(vm, "Stop")
+    assert client.finish(job)[0] == "skipped"
+    with store_of(node) as store:
+        before = content_of(store)
+    node.zookeeper.send(signal.SIGSTOP)
     wait_for("the node to notice", lambda: not client.get(ROOT, "Manager", "Quorate"), 30)
+    client.receive()
     signals = len(client.signals)
-    assert refused_kind(client.define, domain("never")) == "Unavailable"
-    assert refused_kind(client.vm, vm, "Start") == "Unavailable"
-    assert refused_kind(client.vm, vm, "Configure") == "Unavailable"
-    assert refused_kind(client.node, NAME, "Fence") == "Unavailable"
-    assert refused_kind(client.manager, "SetMaintenance", "ba{sv}", True, NO_OPTIONS) == "Unavailable"
+    manager = [("GetVm", "s", "never"), ("GetNode", "s", "n9"), ("Explain", "s", f"vm/{vm}"), ("Explain", "s", "decision/1"),
+               ("DryRun", "sa{sv}", f"fail node {NAME}", NO_OPTIONS), ("DefineVm", "sa{sv}", domain("never"), NO_OPTIONS),
+               ("SetMaintenance", "ba{sv}", True, NO_OPTIONS)]
+    for call in manager:
+        assert refused_kind(client.manager, *call) == "Unavailable", call
+    for method in ("Start", "Shutdown", "Stop", "Restart", "Disable", "Undefine", "Configure"):
+        assert refused_kind(client.vm, vm, method) == "Unavailable", method
+    assert refused_kind(client.vm, vm, "Move", "sa{sv}", NAME, NO_OPTIONS) == "Unavailable"
+    assert refused_kind(client.vm, vm, "Explain", "") == "Unavailable"
+    for method in ("Fence", "VerifyFence", "BecomePrimary", "StepDown"):
+        assert refused_kind(client.node, NAME, method) == "Unavailable", method
+    boot = client.get(node_path(NAME), "Node", "BootId")
+    assert refused_kind(client.node, NAME, "ConfirmOff", dbus.Dictionary({"boot_id": boot}, signature="sv")) == "Unavailable"
+    assert refused_kind(client.call, job, "org.pvcd1.Job", "Cancel", "a{sv}", NO_OPTIONS) == "Unavailable"
     client.receive()
     assert not [name for _, name, _ in client.signals[signals:] if name == "org.pvcd1.Manager.JobNew"]
     assert client.get(vm_path(vm), "Vm", "WantedState") == "stopped"         # what was seen last stays readable
+    assert client.manager("GetVm", "s", vm) == vm_path(vm) and client.manager("GetNode", "s", NAME) == node_path(NAME)
 
     node.zookeeper.send(signal.SIGCONT)
     node.wait_until_ready()
+    with store_of(node) as store:
+        assert of_people(content_of(store)) == of_people(before)
     assert client.peek(vm_path(vm), "Vm", "WantedState") == "stopped"
     assert refused_kind(client.manager, "GetVm", "s", "never") == "NotFound"
     assert client.finish(client.vm(vm, "Start"))[0] == "done"
+
+
+def of_people(content):
+    """Without what a session that was lost meanwhile has changed: who is primary, and which incarnation the node is."""
+    return {path: text for path, text in content.items() if not path.startswith(("/leader", "/roles/", "/nodes/"))}
+
+
+def test_what_the_store_does_not_answer_may_have_happened(node, vm, silent_store):
+    """Asked before the node notices that the store is silent: nobody can know, and nothing else has happened."""
+    client = node.client
+    assert client.get(ROOT, "Manager", "Quorate")
+    with pytest.raises(Refused) as caught:
+        client.vm(vm, "Configure", "a{sv}", dbus.Dictionary({"priority": dbus.Int32(7)}, signature="sv"))
+    assert caught.value.name == "org.pvcd1.Error.Timeout" and "may have happened" in caught.value.text
+    node.zookeeper.send(signal.SIGCONT)
+    node.wait_until_ready()
+    assert client.get(vm_path(vm), "Vm", "Priority") in (0, 7)
+    assert client.get(vm_path(vm), "Vm", "WantedState") == "stopped"
 
 
 def test_without_proof_nothing_is_started(node, vm, silent_store):
