@@ -1,6 +1,7 @@
 """The objects on the bus are what dbus/*.xml says, no more and no less."""
 import xml.etree.ElementTree as xml
 
+import dbus
 import pytest
 
 from .client import ROOT, node_path, vm_path
@@ -11,6 +12,8 @@ PLUGIN = "org.pvcd1.plugin.fake"
 EMITS = "org.freedesktop.DBus.Property.EmitsChangedSignal"
 OF_THE_BUS = {"org.freedesktop.DBus.Introspectable", "org.freedesktop.DBus.Peer", "org.freedesktop.DBus.Properties",
               "org.freedesktop.DBus.ObjectManager"}
+SIGNATURES = {dbus.ObjectPath: "o", dbus.String: "s", dbus.Boolean: "b", dbus.Int32: "i", dbus.UInt32: "u", dbus.UInt64: "t",
+              dbus.Double: "d"}
 
 
 def members(interface):
@@ -71,12 +74,30 @@ def test_storage_and_osd(node):
     assert shown(node, f"{ROOT}/storage") == described("org.pvcd1.Storage.xml")
 
 
+def signature_of(value):
+    """As it came over the bus."""
+    if isinstance(value, dbus.Array):
+        return "a" + str(value.signature)
+    if isinstance(value, (dbus.Struct, tuple)):
+        return "(" + "".join(signature_of(each) for each in value) + ")"
+    return next(signature for kind, signature in SIGNATURES.items() if isinstance(value, kind))
+
+
 def test_every_property_can_be_read_and_has_its_type(node, vm):
+    node.answer("observe", osds=1)
+    wait_for("an OSD", lambda: node.client.peek(f"{ROOT}/osd/0", "Osd", "Id") == 0)
     job = node.client.vm(vm, "Start")
-    for file, path in (("Manager", ROOT), ("Node", node_path(NAME)), ("Vm", vm_path(vm)), ("Job", job)):
+    for file, path in (("Manager", ROOT), ("Node", node_path(NAME)), ("Vm", vm_path(vm)), ("Job", job), ("Osd", f"{ROOT}/osd/0"),
+                       ("Storage", f"{ROOT}/storage")):
         values = node.client.call(path, "org.freedesktop.DBus.Properties", "GetAll", "s", f"org.pvcd1.{file}")
-        wanted = {name for kind, name in described(f"org.pvcd1.{file}.xml")[f"org.pvcd1.{file}"] if kind == "property"}
-        assert set(values) == wanted
+        wanted = {name: about[1] for (kind, name), about in described(f"org.pvcd1.{file}.xml")[f"org.pvcd1.{file}"].items()
+                  if kind == "property"}
+        assert {str(name): signature_of(value) for name, value in values.items()} == wanted
+        for name, signature in wanted.items():          # and one by one
+            assert signature_of(node.client.get(path, file, name)) == signature
+        for name, value in values.items():
+            for entry in value if isinstance(value, dbus.Array) else ():
+                assert "a" + signature_of(entry) == wanted[name]
 
 
 @pytest.mark.parametrize("interface", ["Manager", "Node", "Vm", "Job", "Osd", "Storage"])
