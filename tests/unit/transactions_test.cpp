@@ -40,7 +40,7 @@ Words words(const Changes& changes) {
 Words words(const CoordinatorAct& act) {
   const World world;
   const auto changes = transaction_of(act, world.view);
-  REQUIRE(changes);
+  REQUIRE(changes.has_value());
   Words list = words(*changes);
   REQUIRE_FALSE(list.empty());
   CHECK(list.front() == "check leader at 7");
@@ -132,7 +132,7 @@ TEST_CASE("what is asked of a plugin, or given up by the node itself, writes not
   const World world;
   const auto act = GENERATE(CoordinatorAct{ReadPower{}}, CoordinatorAct{PowerOff{}}, CoordinatorAct{FenceStorage{}},
                             CoordinatorAct{GiveUpRole{}});
-  CHECK_FALSE(transaction_of(act, world.view));
+  CHECK_FALSE(transaction_of(act, world.view).has_value());
 }
 
 TEST_CASE("before anybody was elected there is no leadership that could have moved") {
