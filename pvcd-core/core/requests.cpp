@@ -145,6 +145,11 @@ std::string argument(const Arguments& arguments, const std::string& key) {
   return found == arguments.end() ? "" : found->second;
 }
 
+// Without its plugin it would be announced, or wanted, and wait for hours.
+Refusal check_ability(const std::string& objection) {
+  return objection.empty() ? Refusal() : RequestError{ErrorKind::Unavailable, objection};
+}
+
 Refusal check_move(const ClusterView& view, const VmRecord& vm, const NodeName& node) {
   if (node.empty()) return std::nullopt;  // the primary chooses
   if (!view.nodes.contains(node)) return RequestError{ErrorKind::NotFound, "no node '" + node + "' ever joined"};
@@ -174,9 +179,13 @@ RequestError unknown_vm(const ClusterView& view, const VmUuid& uuid) {
   return {ErrorKind::Unavailable, "store entry " + path + " cannot be used, repair it first: " + broken->second};
 }
 
-// Without it the fence would be announced, and wait for hours.
-Refusal check_fencer(const std::string& objection) {
-  return objection.empty() ? Refusal() : RequestError{ErrorKind::Unavailable, objection};
+Refusal check_vm_job(const ClusterView& view, const logic::UnitNeeds& needs, std::string_view type, const VmRecord& vm,
+                     const Arguments& arguments) {
+  if (type == "vm-start") return check_ability(logic::objection_to_start(view, vm, needs));
+  if (type == "vm-restart") return check_ability(logic::objection_to_restart(view, vm, needs));
+  if (type != "vm-move") return std::nullopt;
+  if (auto refusal = check_move(view, vm, argument(arguments, "node"))) return refusal;
+  return check_ability(logic::objection_to_move(view, vm, needs));
 }
 
 Refusal check_job(const ClusterView& view, const Requests::Place& place, const logic::JobType& type,
@@ -184,16 +193,16 @@ Refusal check_job(const ClusterView& view, const Requests::Place& place, const l
   if (type.target == logic::Target::Vm) {
     auto vm = view.vms.find(object);
     if (vm == view.vms.end()) return unknown_vm(view, object);
-    return type.name == "vm-move" ? check_move(view, vm->second.value, argument(arguments, "node")) : std::nullopt;
+    return check_vm_job(view, place.settings.needs, type.name, vm->second.value, arguments);
   }
   auto node = view.nodes.find(object);
   if (node == view.nodes.end()) return RequestError{ErrorKind::NotFound, "no node '" + object + "' ever joined"};
   if (type.name == "node-confirm-off")
     return check_confirm_off(view, node->second.value, argument(arguments, "boot_id"));
   if (type.name == "node-fence")
-    return check_fencer(logic::objection_to_fence(view, node->second.value, place.fencer, place.settings));
+    return check_ability(logic::objection_to_fence(view, node->second.value, place.fencer, place.settings));
   if (type.name == "node-verify-fence")
-    return check_fencer(logic::objection_to_verification(view, place.fencer, place.settings));
+    return check_ability(logic::objection_to_verification(view, place.fencer, place.settings));
   return type.name == "node-step-down" ? check_step_down(view, object) : std::nullopt;
 }
 

@@ -5,11 +5,11 @@
 #include <string_view>
 
 #ifdef PVCD_TEST_SWITCHES
-#include <chrono>
+#include <unistd.h>
+
 #include <filesystem>
 #include <fstream>
 #include <string>
-#include <thread>
 #endif
 
 namespace pvcd::core {
@@ -29,7 +29,7 @@ inline bool switched(std::string_view name) {
 inline void stand_still() {
   const auto written = std::filesystem::last_write_time(test_switches);
   for (int tenths = 0; tenths < 80 && std::filesystem::last_write_time(test_switches) == written; ++tenths)
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    usleep(100'000);
 }
 #else
 constexpr bool switched(std::string_view) { return false; }

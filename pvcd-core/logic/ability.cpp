@@ -50,6 +50,34 @@ bool may_be_proven_otherwise(const ClusterView& view, const NodeRecord& victim, 
   });
 }
 
+// Of its plugins only, for the same reason.
+std::string without_plugins(const LiveRecord& live, const UnitNeeds& needs) {
+  std::string no;
+  for (auto plugin = needs.plugins.begin(); no.empty() && plugin != needs.plugins.end(); ++plugin)
+    no = unit_objection(live, *plugin, needs.silent_after);
+  return no;
+}
+
+// Where it is, and from where nobody else can take it; nullptr: nowhere, or nobody knows.
+const LiveRecord* living_owner(const ClusterView& view, const VmRecord& vm) {
+  const auto owner = view.owners.find(vm.uuid);
+  if (owner == view.owners.end() || owner->second.value.released) return nullptr;
+  const Life& life = owner->second.value.owner;
+  return shows_life(view, life.node, life.boot) && !evidence_for(view, life.boot, vm) ? living(view, life.node)
+                                                                                      : nullptr;
+}
+
+std::string on_its_owner(const LiveRecord& owner, const VmRecord& vm, const UnitNeeds& needs) {
+  const std::string no = without_plugins(owner, needs);
+  return no.empty() ? no : vm.name + " is on " + owner.node + ", where " + no + ". Start it there and repeat";
+}
+
+bool may_run_on(const ClusterView& view, const VmRecord& vm, const NodeName& node) {
+  const NodeName pin = pinned_to(view, vm);
+  const auto& limit = vm.node_limit;
+  return (pin.empty() || pin == node) && (limit.empty() || std::find(limit.begin(), limit.end(), node) != limit.end());
+}
+
 }  // namespace
 
 std::string objection_to_fence(const ClusterView& view, const NodeRecord& victim, const std::string& fencer,
@@ -60,6 +88,30 @@ std::string objection_to_fence(const ClusterView& view, const NodeRecord& victim
 std::string objection_to_verification(const ClusterView& view, const std::string& fencer,
                                       const CoordinatorSettings& settings) {
   return without_fencer(view, fencer, settings);
+}
+
+std::string objection_to_start(const ClusterView& view, const VmRecord& vm, const UnitNeeds& needs) {
+  return vm.wanted == WantedState::Running ? std::string() : objection_to_restart(view, vm, needs);
+}
+
+std::string objection_to_restart(const ClusterView& view, const VmRecord& vm, const UnitNeeds& needs) {
+  if (const LiveRecord* owner = living_owner(view, vm)) return on_its_owner(*owner, vm, needs);
+  std::vector<std::string> missing;
+  for (const auto& [name, node] : view.nodes) {
+    const LiveRecord* live = living(view, name);
+    if (!live || !may_run_on(view, vm, name)) continue;
+    const std::string no = without_plugins(*live, needs);
+    if (no.empty()) return {};
+    missing.push_back("on " + name + " " + no);
+  }
+  if (missing.empty()) return {};
+  return "no living node on which " + vm.name + " may run could start it: " + list_of(missing) +
+         ". Start that and repeat";
+}
+
+std::string objection_to_move(const ClusterView& view, const VmRecord& vm, const UnitNeeds& needs) {
+  const LiveRecord* owner = vm.wanted == WantedState::Running ? living_owner(view, vm) : nullptr;
+  return owner ? on_its_owner(*owner, vm, needs) : std::string();
 }
 
 }  // namespace pvcd::logic

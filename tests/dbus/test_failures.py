@@ -120,14 +120,41 @@ def test_an_absent_hook_means_no_start_and_it_is_named(node, vm):
     node.write("etc/pvcd.toml", config.replace('vm_pre_start = ["fake"]', 'vm_pre_start = ["fake", "rbd-locks"]'))
     node.start("core")
     node.wait_until_ready()
-    result, message = node.client.finish(node.client.vm(vm, "Start"))
-    assert result == "refused" and "rbd-locks" in message
+    assert_not_taken_on(node, vm, "pvcd-rbd-locks.service does not run")
     assert not node.calls("create")
-    wait_for("the reason", lambda: "rbd-locks" in node.client.get(vm_path(vm), "Vm", "FailedReason"))
+
+
+def assert_not_taken_on(node, vm, reason):
+    """Nothing is written, so nothing starts unasked when the plugin is back."""
+    with store_of(node) as store:
+        before = content_of(store)
+        for method in ("Start", "Restart"):
+            with pytest.raises(Refused) as caught:
+                node.client.vm(vm, method)
+            assert caught.value.name == "org.pvcd1.Error.Unavailable" and reason in caught.value.text and NAME in caught.value.text
+        assert content_of(store) == before
+    assert node.client.get(vm_path(vm), "Vm", "WantedState") == "stopped"
 
 
 def test_an_absent_hypervisor_means_no_start_and_it_is_named(node, vm):
-    node.running["fake"].kill()
+    assert node.running.pop("fake").stop() == 0
+    wait_for("the node to know", lambda: node.unit_state("fake") == "shutdown")
+    assert_not_taken_on(node, vm, "pvcd-fake.service is shutdown")
+    node.start("fake")
+    node.wait_until_ready()
+    time.sleep(2)                                   # several rounds: it does not start unasked
+    assert not node.calls("create")
+    assert node.client.finish(node.client.vm(vm, "Start"))[0] == "done"
+    node.running["fake"].stop()
+    wait_for("the node to know", lambda: node.unit_state("fake") == "shutdown")
+    assert refused_kind(node.client.vm, vm, "Restart") == "Unavailable"
+    assert refused_kind(node.client.vm, vm, "Move", "sa{sv}", "", NO_OPTIONS) == "Unavailable"
+    assert node.client.finish(node.client.vm(vm, "Start"))[0] == "skipped"     # it runs, and is wanted
+    assert node.client.get(vm_path(vm), "Vm", "WantedState") == "running"
+
+
+def test_a_hypervisor_that_goes_away_later_means_that_it_starts_later(node, vm):
+    node.running["fake"].kill()                     # nobody knows yet
     job = node.client.vm(vm, "Start")
     wait_for("the reason", lambda: "plugin fake" in node.client.get(vm_path(vm), "Vm", "FailedReason"))
     assert node.client.get(vm_path(vm), "Vm", "State") == "starting" and node.domain(vm) is None
@@ -249,6 +276,7 @@ def test_a_job_that_nobody_takes_up_can_be_canceled(make_node):
     wait_for("the store", lambda: client.peek(ROOT, "Manager", "ClusterName"), 30)
     vm = fresh_uuid()
     client.define(domain("patient", vm))
+    wait_for("the plugin", lambda: node.unit_state("fake") == "running")
     job = client.vm(vm, "Start")
     assert client.get(job, "Job", "State") == "queued" and client.get(ROOT, "Manager", "Primary") == ""
     client.call(job, "org.pvcd1.Job", "Cancel", "a{sv}", NO_OPTIONS)

@@ -142,3 +142,103 @@ TEST_CASE("what is proven already needs no fencer") {
   it.world.prove("n3");
   CHECK(it.to_fence().empty());
 }
+
+namespace {
+
+// web is stopped, and may run on n1 and n2.
+struct StoppedVm : Case {
+  UnitNeeds needs{{"libvirt", "rbd-locks"}, seconds(10)};
+
+  StoppedVm() { world.vm(web, WantedState::Stopped).node_limit = {"n1", "n2"}; }
+  std::string to_start() { return objection_to_start(world.view, world.vm(web), needs); }
+  std::string to_restart() { return objection_to_restart(world.view, world.vm(web), needs); }
+  std::string to_move() { return objection_to_move(world.view, world.vm(web), needs); }
+};
+
+}  // namespace
+
+TEST_CASE("a start needs the hypervisor and the hooks on one living node on which the VM may run") {
+  struct Row {
+    const char* name;
+    std::function<void(StoppedVm&)> bend;
+    std::vector<std::string> said;  // empty: it can be tried
+  };
+  const std::vector<Row> rows = {
+      {"all is well", [](StoppedVm&) {}, {}},
+      {"one is left",
+       [](StoppedVm& it) {
+         it.without("libvirt", {"n1", "n3"});
+       },
+       {}},
+      {"none is left that may run it",
+       [](StoppedVm& it) { it.without("libvirt", {"n1"}).without("rbd-locks", {"n2"}); },
+       {"on n1 pvcd-libvirt.service does not run", "on n2 pvcd-rbd-locks.service does not run"}},
+      {"nor lives",
+       [](StoppedVm& it) {
+         it.without("libvirt", {"n1"});
+         it.world.lose("n2");
+       },
+       {"on n1 pvcd-libvirt.service"}},
+      {"nobody lives: it is no plugin that is missing",
+       [](StoppedVm& it) {
+         it.without("libvirt", {"n1", "n2"});
+         it.world.lose("n1").lose("n2");
+       },
+       {}},
+      {"a core that is away comes back",
+       [](StoppedVm& it) {
+         it.without("core", {"n1", "n2"});
+       },
+       {}},
+      {"its local disks are elsewhere",
+       [](StoppedVm& it) {
+         it.world.vm(web).disks.front().kind = DiskKind::Local;
+         it.world.vm(web).home = "n1";
+         it.without("libvirt", {"n1"});
+       },
+       {"on n1 pvcd-libvirt.service"}},
+      {"a living owner has not given it back",
+       [](StoppedVm& it) {
+         it.world.own(web, "n1");
+         it.without("libvirt", {"n1"});
+       },
+       {"is on n1, where pvcd-libvirt.service does not run"}},
+      {"its owner is proven dead",
+       [](StoppedVm& it) {
+         it.world.own(web, "n1");
+         it.without("libvirt", {"n1"});
+         it.world.prove("n1");
+       },
+       {}},
+      {"its owner has released it",
+       [](StoppedVm& it) {
+         it.world.own(web, "n1").released = true;
+         it.without("libvirt", {"n1"});
+       },
+       {}},
+  };
+  for (const Row& row : rows) {
+    StoppedVm it;
+    row.bend(it);
+    INFO(row.name << ": " << it.to_start());
+    CHECK(it.to_start().empty() == row.said.empty());
+    for (const std::string& said : row.said) CHECK_THAT(it.to_start(), Catch::Contains(said));
+    CHECK(it.to_restart() == it.to_start());
+    CHECK(it.to_move().empty());  // it is stopped: only its home changes
+    it.world.vm(web).wanted = WantedState::Running;
+    CHECK(it.to_start().empty());  // nothing would change
+  }
+}
+
+TEST_CASE("a running VM is moved or restarted only where it can be stopped") {
+  StoppedVm it;
+  it.world.vm(web).wanted = WantedState::Running;
+  it.world.own(web, "n1");
+  CHECK(it.to_move().empty());
+  CHECK(it.to_restart().empty());
+  it.without("libvirt", {"n1"});
+  CHECK_THAT(it.to_move(), Catch::Contains("is on n1, where pvcd-libvirt.service does not run"));
+  CHECK(it.to_restart() == it.to_move());
+  it.world.lose("n1");
+  CHECK(it.to_move().empty());  // the job says that it is out of reach
+}
