@@ -477,14 +477,18 @@ class Story:
 
     def require_beats_to_the_end(self, name: str, began_ms: float, ended_ms: float) -> None:
         """As ZooKeeper's own log has them, from the beginning of the stop to its end."""
-        last_words = self.written(f"live/{name}.", began_ms)
-        require(last_words, f"no heartbeat of {name} is in ZooKeeper's log while it stopped")
-        times = [began_ms, *(change.at_ms for change in last_words), ended_ms]
+        def heard() -> list:
+            return self.written(f"live/{name}.", began_ms)
+        require(heard(), f"no heartbeat of {name} is in ZooKeeper's log while it stopped")
+        last_words = ("left", "stop")           # the servers write to their logs a moment after they have answered
+        wait_for(f"the last word of {name} in ZooKeeper's log", lambda: json.loads(heard()[-1].data)["daemon_state"] in last_words, PATIENCE)
+        beats = heard()
+        times = [began_ms, *(change.at_ms for change in beats), ended_ms]
         gap_s = max(late - early for early, late in zip(times, times[1:])) / 1000
-        self.note(f"stopped; it wrote {len(last_words)} heartbeats meanwhile, at most {gap_s:.1f} s apart")
+        self.note(f"stopped; it wrote {len(beats)} heartbeats meanwhile, at most {gap_s:.1f} s apart")
         require(gap_s < SILENT_S, f"{name} was silent for {gap_s:.1f} s while it stopped")
-        states = [json.loads(change.data)["daemon_state"] for change in last_words]
-        require("shutdown" in states and states[-1] in ("left", "stop"), f"{name} did not say that it stops, then that it has: {states}")
+        states = {json.loads(change.data)["daemon_state"] for change in beats}
+        require("shutdown" in states, f"{name} did not say that it stops, only {states}")
 
     def written(self, path: str, since_ms: float) -> list:
         """What was written to entries whose path begins so, as ZooKeeper's own log has it."""
