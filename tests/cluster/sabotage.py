@@ -53,7 +53,7 @@ SABOTAGES = {
     "epoch-check-off": Sabotage(LATE[0], "was taken at epoch", "mutants/epoch-check-removed.patch", ("epoch-check-off",), steps=[PREPARE, LATE], config=PATIENT),
     # No simulator has users or units.
     "polkit-off": Sabotage(USER[0], "alice started a VM without any right", switches=("polkit-off",), steps=[PREPARE, USER]),
-    "keepalive-stops-first": Sabotage(LEAVING[0], "no heartbeat of", story=KeepaliveStopsFirst, steps=[PREPARE, LEAVING]),
+    "keepalive-stops-first": Sabotage(LEAVING[0], "in ZooKeeper's log", story=KeepaliveStopsFirst, steps=[PREPARE, LEAVING]),
 }
 
 
