@@ -87,6 +87,13 @@ TEST_CASE("a fence needs the fencer where it would be carried out: on the primar
          it.without(fencer, {"n1", "n3"});
        },
        {"on n1 pvcd-ipmi", "on n3 pvcd-ipmi"}},
+      {"no primary, and who has it is no node of the cluster yet",
+       [](Case& it) {
+         it.world.vacate();
+         it.settings.coordinators = {"n1", "n2", "n9"};
+         it.without(fencer, {"n1", "n2"});
+       },
+       {"on n1 pvcd-ipmi", "on n2 pvcd-ipmi"}},
       {"nobody lives: it is no plugin that is missing",
        [](Case& it) {
          for (const char* name : {"n1", "n2", "n3"}) it.world.lose(name);
@@ -185,6 +192,18 @@ TEST_CASE("a start needs the hypervisor and the hooks on one living node on whic
          it.world.lose("n1").lose("n2");
        },
        {}},
+      {"it may run anywhere, and the third has all",
+       [](StoppedVm& it) {
+         it.world.vm(web).node_limit.clear();
+         it.without("libvirt", {"n1", "n2"});
+       },
+       {}},
+      {"it may run anywhere, and nobody has all",
+       [](StoppedVm& it) {
+         it.world.vm(web).node_limit.clear();
+         it.without("libvirt", {"n1", "n2", "n3"});
+       },
+       {"on n1 pvcd-libvirt.service", "on n2 pvcd-libvirt.service", "on n3 pvcd-libvirt.service"}},
       {"a core that is away comes back",
        [](StoppedVm& it) {
          it.without("core", {"n1", "n2"});

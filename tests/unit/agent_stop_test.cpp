@@ -92,6 +92,10 @@ TEST_CASE("a guest that could not be asked to shut down is asked again, and its 
     }
     CHECK(asked == 8);
   }
+  SECTION("meanwhile the core stops: the next one asks") {
+    it.stopping = true;
+    CHECK(it.wait(seconds(60)).idle());
+  }
   SECTION("meanwhile it is to be off at once") {
     it.world.vm(web).off_at_once = true;
     CHECK(it.round().plans<DestroyDomain>());
