@@ -65,7 +65,10 @@ void note_power_act(Round& round, const PowerActed& acted) {
   if (acted.victim != history.victim || acted.asked_at < history.began) return;  // it is about an earlier reason
   if (acted.answer.outcome == Outcome::Done) {
     history.off_accepted = acted.at;
-    if (!history.attempt_began) history.attempt_began = acted.at;  // it was given up: this one may fail, too
+    if (!history.attempt_began) {  // it was given up: it goes on, is read at once, and may fail
+      history.attempt_began = acted.at;
+      history.not_before = std::min(history.not_before, acted.at);
+    }
     note_fact(history, "off sent to the BMC of " + acted.victim.node + " and accepted");
   } else {
     fail_attempt(history, round.settings, round.in.now, acted.answer.note);
