@@ -47,8 +47,9 @@ void AgentVm::plan_step() {
     case Step::RecordTurn:
       return plan_write(write(turn_record()), "let " + vm_->name + " wait", memory_.reason);
     case Step::AskShutdown:
-      return plan(ShutdownDomain{domain}, "ask the guest of " + vm_->name + " to shut down",
-                  "it is not wanted any more");
+      return plan(
+          ShutdownDomain{domain}, "ask the guest of " + vm_->name + " to shut down",
+          memory_.shutdown_asked ? "it could not be asked before: " + memory_.reason : "it is not wanted any more");
     case Step::Destroy:
       return plan(DestroyDomain{domain}, "destroy the domain of " + vm_->name,
                   memory_.goal == Goal::DestroyStale

@@ -174,10 +174,11 @@ void AgentVm::take_answer(const Answer& answer) {
 void AgentVm::take_shutdown(const Answer& answer) {
   if (!memory_.shutdown_asked) memory_.shutdown_asked = in_.now;
   memory_.shutdown_again.reset();
-  if (answer.outcome == Outcome::Done) return go(Step::AwaitShutdown);
-  memory_.shutdown_again = in_.now + backoff(memory_.failures++);
-  memory_.reason = "its guest could not be asked to shut down: " + answer.note;
-  go(Step::RecordRefusal);
+  if (answer.outcome != Outcome::Done) {
+    memory_.shutdown_again = in_.now + backoff(memory_.failures++);
+    memory_.reason = answer.note;
+  }
+  go(Step::AwaitShutdown);
 }
 
 void AgentVm::take_written(const Written& written) {
