@@ -26,9 +26,10 @@ std::string expected_guid(const Settings& settings, const NodeName& node, const 
     throw Error("whose BMC it is cannot be checked: " + node + " recorded no system UUID and [bmc." + node +
                 "] has no guid");
   if (configured && recorded && !same_machine(*configured, *recorded))
-    throw Error("plugins.d/ipmi.toml: [bmc." + node + "] guid is " + *configured + ", but " + node +
-                " recorded the system UUID " + *recorded + ": remove guid; where firmware and BMC differ, set " +
-                "node.system_uuid of that host to what its BMC says");
+    throw Error(
+        "plugins.d/ipmi.toml: [bmc." + node + "] guid is " + *configured + ", but " + node +
+        " recorded the system UUID " + *recorded + ": remove guid; where firmware and BMC differ, set " +
+        "node.system_uuid of that host to what its BMC says and restart pvcd-keepalive there, before it reboots");
   const std::string expected = recorded.value_or(configured.value_or(""));
   // A table copied with its guid would let one machine's BMC prove another machine off.
   for (const std::string& other : settings.tables("bmc")) {

@@ -20,7 +20,8 @@ std::optional<Refuse> refuse_short_session(const OwnFacts& self) {
 bool differs(const std::string& recorded, const std::string& own) { return !recorded.empty() && recorded != own; }
 bool shared(const std::string& left, const std::string& right) { return !left.empty() && left == right; }
 
-// A second machine under a known name, or a known machine under a second name (safety rule 13).
+// A second machine under a known name, or a known machine under a second name (safety rule 13). In one boot it is one
+// machine for certain: there its UUID may be set right, for a BMC that says another than the firmware.
 std::optional<Refuse> refuse_identity(const ClusterLook& seen, const NodeRecord& self) {
   for (const auto& [name, found] : seen.nodes) {
     const NodeRecord& node = found.value;
@@ -28,7 +29,7 @@ std::optional<Refuse> refuse_identity(const ClusterLook& seen, const NodeRecord&
       if (differs(node.machine_id, self.machine_id))
         return Refuse{"node name " + name + " belongs to the machine with machine id " + node.machine_id +
                       ", this one has " + self.machine_id + "; give this machine another node.name"};
-      if (differs(node.system_uuid, self.system_uuid))
+      if (node.boot != self.boot && differs(node.system_uuid, self.system_uuid))
         return Refuse{"node name " + name + " belongs to the machine with system UUID " + node.system_uuid +
                       ", this one has \"" + self.system_uuid + "\"; give this machine another node.name"};
     } else if (shared(node.machine_id, self.machine_id)) {

@@ -201,6 +201,21 @@ TEST_CASE("a second machine under a known name is refused", "[keepalive]") {
   CHECK(contains(refusal(known("boot-1"), other_board), "uuid-9"));
 }
 
+TEST_CASE("in the boot that is recorded it is one machine, whose system UUID may be set right", "[keepalive]") {
+  auto corrected = self();
+  corrected.node.system_uuid = "uuid-of-its-bmc";
+  auto look = known("boot-2");
+  look.session_owner = own_session;
+  look.live = LiveRecord{};
+  const auto decision = decide_join(look, corrected);
+  REQUIRE(std::holds_alternative<Resume>(decision));
+  const auto& changes = std::get<Resume>(decision).changes;
+  REQUIRE(changes.size() == 2);
+  CHECK(std::get<NodeRecord>(std::get<Put>(changes[1]).record).system_uuid == "uuid-of-its-bmc");
+  corrected.node.machine_id = "machine-9";
+  CHECK(contains(refusal(look, corrected), "machine-9"));
+}
+
 TEST_CASE("a machine that is known under another name is refused", "[keepalive]") {
   ClusterLook look;
   NodeRecord other;
