@@ -102,7 +102,7 @@ def main() -> int:
         ended = by_signal.code
     finally:
         ignore_signals()
-        if not (options.keep and booted):
+        if not (options.keep and booted and not ended):
             left = take_away(cluster)
     ok = len(steps) == len(expected) and all(step.ok for step in steps) and not left and not ended
     seconds = round(time.monotonic() - began, 1)

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from .sabotage import lab
+from .sabotage import SABOTAGES, lab
 
 
 @pytest.mark.parametrize("ended_by", ["itself", signal.SIGINT, signal.SIGKILL])
@@ -33,6 +33,7 @@ def test_a_demo_says_what_failed_and_leaves_nothing(tmp_path, monkeypatch, ended
         assert [step["ok"] for step in told["steps"]] == [True, True, False]
         assert set(told["steps"][0]) == {"name", "ok", "seconds", "evidence"}
         assert any("record web1 running" in line for line in told["steps"][0]["evidence"]), told["steps"][0]
+        assert SABOTAGES["bmc-stays-on"].because in told["steps"][2]["evidence"][0], told["steps"][2]
         assert "The story FAILED" in said
     cluster = lab()
     if ended_by == signal.SIGKILL:                  # nobody was left to clean up: the next run or ./dev down does

@@ -1,13 +1,12 @@
 """The rbd-locks plugin against a real Ceph, seen from outside it: lock lists, watchers, blocklist, and who can still write."""
-import json
 import os
 import signal
 import time
 
 import pytest
 
-from tests.cluster.lab.process import run, wait_for
-from tests.cluster.rbd_lab import (BOUNDED_S, POOL, TIMEOUT_MS, WAITED_MS, WATCH_TIMEOUT_MS, CephAndCables, Client, Driver,
+from tests.cluster.lab.process import wait_for
+from tests.cluster.rbd_lab import (BOUNDED_S, POOL, TIMEOUT_MS, WAITED_MS, WATCH_TIMEOUT_MS, CephAndCables, Driver,
                                    assert_fenced_and_free, assert_untouched, blocked_for_s, client, driver, image, killed, lab,
                                    lockers, watchers)    # noqa: F401
 

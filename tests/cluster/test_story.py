@@ -1,11 +1,13 @@
 """The story on real parts, step by step, and the trials that it leaves out."""
 import json
+import os
 import re
 import subprocess
 
 import pytest
 
 from .lab.cluster import Cluster
+from .lab.spec import default_prefix
 from .sabotage import SABOTAGES, lab, play_sabotage
 from .story import STEPS, Story
 from .trials import THAWED, Trials
@@ -18,7 +20,7 @@ def demo(tmp_path_factory):
     done = subprocess.run(["./dev", "demo", "--keep", "--json", result], stdout=subprocess.PIPE, text=True)
     print(done.stdout)
     yield done, json.loads(result.read_text())
-    subprocess.run(["./dev", "down"], check=True)
+    subprocess.run(["./dev", "down"], check=True, env=os.environ | {"PVCD_LAB": default_prefix()})
     assert not Cluster().leftovers()
 
 
@@ -139,7 +141,7 @@ def test_a_write_decided_under_an_old_epoch_is_refused():
         trials.a_write_decided_under_an_old_epoch_is_refused()
 
 
-@pytest.mark.parametrize("name", sorted(SABOTAGES))
+@pytest.mark.parametrize("name", sorted(SABOTAGES.keys() - {"bmc-stays-on"}))       # test_demo.py plays that one
 def test_sabotage_is_noticed(name):
     sabotage = SABOTAGES[name]
     with lab(sabotage) as cluster:
