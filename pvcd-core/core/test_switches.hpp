@@ -15,7 +15,7 @@
 namespace pvcd::core {
 
 #ifdef PVCD_TEST_SWITCHES
-inline const std::filesystem::path test_switches = "/etc/pvcd/test-switches";
+constexpr const char* test_switches = "/etc/pvcd/test-switches";
 
 // One name a line, read each time so that a test can change it while the core runs.
 inline bool switched(std::string_view name) {
