@@ -35,6 +35,8 @@ def test_a_demo_says_what_failed_and_leaves_nothing(tmp_path, monkeypatch, ended
         assert any("record web1 running" in line for line in told["steps"][0]["evidence"]), told["steps"][0]
         assert SABOTAGES["bmc-stays-on"].because in told["steps"][2]["evidence"][0], told["steps"][2]
         assert "The story FAILED" in said
+    else:
+        assert status != 0, said
     cluster = lab()
     if ended_by == signal.SIGKILL:                  # nobody was left to clean up: the next run or ./dev down does
         assert cluster.leftovers()
