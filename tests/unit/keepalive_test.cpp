@@ -62,6 +62,15 @@ struct Cluster {
     REQUIRE(host.turn_until([&] { return code.has_value(); }));
     REQUIRE(*code == store::CommitCode::Ok);
   }
+  // Of its first life, by n2, whose off may be on its way: it does not get in again meanwhile.
+  void begin_fence() {
+    FenceRecord fence;
+    fence.victim = {"n1", live(1)->boot, 1};
+    fence.phase = FencePhase::Acting;
+    fence.by = "n2";
+    write({store::Create{"/fences/n1", store::encode(fence)}});
+    local->expire(last->session());
+  }
   std::optional<LiveRecord> live(Incarnation incarnation) {
     return read<LiveRecord>(store::paths::live_entry("n1", incarnation));
   }
@@ -219,12 +228,7 @@ TEST_CASE("a fence that has begun is waited for, until it is settled", "[keepali
   Cluster cluster;
   auto keepalive = cluster.process();
   REQUIRE(cluster.joined(1));
-  FenceRecord fence;
-  fence.victim = {"n1", cluster.live(1)->boot, 1};
-  fence.phase = FencePhase::Acting;
-  fence.by = "n2";
-  cluster.write({store::Create{"/fences/n1", store::encode(fence)}});
-  cluster.local->expire(cluster.last->session());
+  cluster.begin_fence();
   REQUIRE(cluster.host.turn_until([&] { return cluster.host.logged("waiting for the fence by n2"); }));
   CHECK_FALSE(cluster.proof());
   cluster.write({store::Remove{"/fences/n1"}});
@@ -280,11 +284,7 @@ TEST_CASE("stopped before it is in again, it goes in first and leaves its last w
   Cluster cluster;
   auto keepalive = cluster.process();
   REQUIRE(cluster.joined(1));
-  FenceRecord fence;
-  fence.victim = {"n1", cluster.live(1)->boot, 1};
-  fence.phase = FencePhase::Acting;
-  cluster.write({store::Create{"/fences/n1", store::encode(fence)}});
-  cluster.local->expire(cluster.last->session());
+  cluster.begin_fence();
   REQUIRE(cluster.host.turn_until([&] { return cluster.host.logged("waiting for the fence"); }));
   cluster.send(encode_age({"core", "shutdown", ""}));
   cluster.send("read after it");
