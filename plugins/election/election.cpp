@@ -78,18 +78,20 @@ Answer Election::claim_by_reading(const ClaimRequest& request) {
 
 Answer Election::vacate(const VacateRequest& request) {
   if (store_->state() != store::SessionState::Connected) return not_connected();
-  const LeaderRecord ours{request.epoch, request.self.node, request.self.incarnation};
-  const LeaderRecord vacant{request.epoch, {}, 0};
+  const Epoch epoch = request.permit.epoch;
+  const LeaderRecord ours{epoch, request.self.node, request.self.incarnation};
+  const LeaderRecord vacant{epoch, {}, 0};
   auto now = read_leader();
   if (now.record == ours) {
-    const auto result = commit(
-        vacate_changes(request.self, request.epoch, now.version, "its core asked for it", store::realtime_now()));
+    if (is_over(request.permit)) return came_too_late();
+    const auto result =
+        commit(vacate_changes(request.self, epoch, now.version, "its core asked for it", store::realtime_now()));
     if (result.code == store::CommitCode::Ok) return {Outcome::Done, {}};
     now = read_leader();
   }
   if (now.record == vacant) return {Outcome::Done, {}};
   if (!now.known() || now.record == ours) return {Outcome::Unknown, "the store did not answer"};
-  return {Outcome::Refused, "epoch " + std::to_string(request.epoch) + " is not this incarnation's any more"};
+  return {Outcome::Refused, "epoch " + std::to_string(epoch) + " is not this incarnation's any more"};
 }
 
 // No answer is the Unknown of the result. A server that does not answer is left.

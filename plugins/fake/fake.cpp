@@ -170,7 +170,7 @@ StorageFenced Fake::fence_storage(const StorageFenceRequest& request) {
 
 Answer Fake::role_change(const RoleChange& change) {
   const std::string state = change.state == CoordinatorState::Takeover ? "takeover" : "relinquish";
-  return answer(script_->call("role_change", state + " epoch=" + std::to_string(change.epoch)));
+  return answer(script_->call("role_change", state + " epoch=" + std::to_string(change.permit.epoch)));
 }
 
 Answer Fake::claim(const ClaimRequest& request) {
@@ -178,7 +178,7 @@ Answer Fake::claim(const ClaimRequest& request) {
 }
 
 Answer Fake::vacate(const VacateRequest& request) {
-  return answer(script_->call("vacate", request.self.node + " epoch=" + std::to_string(request.epoch)));
+  return answer(script_->call("vacate", request.self.node + " epoch=" + std::to_string(request.permit.epoch)));
 }
 
 // Ids from 0 on, and a pool; what they say is made from the id.

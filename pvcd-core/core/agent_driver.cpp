@@ -130,18 +130,13 @@ Plugins::PermitNow AgentDriver::permit() const {
   return [this, life = self_.life(cluster_.view())]() -> std::optional<Permit> {
     const Instant now = runtime::boottime_us();
     if (!right_.holds_at(now) || self_.life(cluster_.view()) != life) return std::nullopt;
-    return Permit{std::min(right_.not_after, now + settings_.act_limit), epoch()};
+    return Permit{std::min(right_.not_after, now + settings_.act_limit), logic::epoch_of(cluster_.view())};
   };
 }
 
-// Stopping what runs here is safe whoever owns it: it needs no proof.
-Plugins::PermitNow AgentDriver::permit_to_stop() const {
-  return [this] { return Permit{runtime::boottime_us() + settings_.act_limit, 0}; };
-}
-
-Epoch AgentDriver::epoch() const {
-  const auto& leader = cluster_.view().leader;
-  return leader ? leader->value.epoch : 0;
+// Looking is safe, and so is stopping what runs here, whoever owns it: it needs no proof.
+Plugins::PermitNow AgentDriver::while_awaited() const {
+  return Plugins::while_awaited(settings_.act_limit, logic::epoch_of(cluster_.view()));
 }
 
 void AgentDriver::answer(const VmUuid& uuid, logic::AgentResult result) {
@@ -187,7 +182,7 @@ void AgentDriver::execute(const logic::AgentAction& action, Carried step) {
   const auto reply = [this, uuid](auto result) { answer(uuid, std::move(result)); };
   const auto act = [&]<class Act>(const Act& one) {
     if constexpr (std::is_same_v<Act, logic::Probe>) {
-      plugins_.probe(hypervisor_, one.request, reply);
+      plugins_.probe(hypervisor_, one.request, while_awaited(), reply);
     } else if constexpr (std::is_same_v<Act, logic::RunHook>) {
       if (switched("pre-start-hook-off")) {
         HookVerdict verdict;
@@ -198,13 +193,13 @@ void AgentDriver::execute(const logic::AgentAction& action, Carried step) {
     } else if constexpr (std::is_same_v<Act, logic::CreateDomain>) {
       plugins_.create(hypervisor_, one.request, permit(), reply);
     } else if constexpr (std::is_same_v<Act, logic::IdentifyInstances>) {
-      plugins_.identify(one.hook, one.request, reply);
+      plugins_.identify(one.hook, one.request, while_awaited(), reply);
     } else if constexpr (std::is_same_v<Act, logic::ResumeDomain>) {
       plugins_.resume(hypervisor_, one.request, permit(), reply);
     } else if constexpr (std::is_same_v<Act, logic::ShutdownDomain>) {
-      plugins_.shutdown(hypervisor_, one.request, permit_to_stop(), reply);
+      plugins_.shutdown(hypervisor_, one.request, while_awaited(), reply);
     } else if constexpr (std::is_same_v<Act, logic::DestroyDomain>) {
-      plugins_.destroy(hypervisor_, one.request, permit_to_stop(), reply);
+      plugins_.destroy(hypervisor_, one.request, while_awaited(), reply);
     } else if constexpr (std::is_same_v<Act, logic::AfterStop>) {
       plugins_.after_stop(one.hook, one.request, permit(), reply);
     }

@@ -30,8 +30,7 @@ class AgentDriver {
   void take_fact(const std::string& key, const std::string& value);
   void keep_first_sights();
   Plugins::PermitNow permit() const;
-  Plugins::PermitNow permit_to_stop() const;
-  Epoch epoch() const;
+  Plugins::PermitNow while_awaited() const;
   void commit(const logic::AgentAction&, Carried);
   void trim_history(const VmUuid&);
 

@@ -4,6 +4,7 @@
 #include "logic/transactions.hpp"
 #include "runtime/clock.hpp"
 #include "runtime/config.hpp"
+#include "runtime/wire.hpp"
 #include "store/changes.hpp"
 
 namespace pvcd::core {
@@ -120,7 +121,8 @@ void CoordinatorDriver::execute(const logic::CoordinatorAction& action, Carried 
 }
 
 void CoordinatorDriver::read_power(const logic::ReadPower& act) {
-  plugins_.read(fencer_, {act.node, act.system_uuid}, act.routine ? Urgency::Routine : Urgency::Look,
+  plugins_.read(fencer_, {{}, act.node, act.system_uuid}, act.routine ? Urgency::Routine : Urgency::Look,
+                Plugins::while_awaited(runtime::answer_limit, logic::epoch_of(cluster_.view())),
                 [this, act](PowerReading reading, Instant asked_at) {
                   answer(logic::PowerRead{act.node, std::move(reading), asked_at});
                   answer(logic::Done{act.key, Outcome::Done});

@@ -37,7 +37,7 @@ std::string behind(const Marks& marks, const logic::ClusterView& view) {
   if (!view.cluster) return "the store has no cluster, this node has seen cluster " + marks.cluster_id;
   if (view.cluster->value.id != marks.cluster_id)
     return "the store holds cluster " + view.cluster->value.id + ", this node belongs to " + marks.cluster_id;
-  const Epoch epoch = view.leader ? view.leader->value.epoch : 0;
+  const Epoch epoch = logic::epoch_of(view);
   if (epoch < marks.epoch)
     return "the store is at epoch " + std::to_string(epoch) + ", this node has seen " + std::to_string(marks.epoch);
   for (const auto& [uuid, generation] : marks.generations) {
@@ -54,7 +54,7 @@ std::string behind(const Marks& marks, const logic::ClusterView& view) {
 Marks raised(const Marks& marks, const logic::ClusterView& view) {
   Marks result;
   result.cluster_id = view.cluster ? view.cluster->value.id : marks.cluster_id;
-  result.epoch = std::max(marks.epoch, view.leader ? view.leader->value.epoch : 0);
+  result.epoch = std::max(marks.epoch, logic::epoch_of(view));
   // The owner record outlives its VM (logic/transactions.cpp), so nothing is ever forgotten here.
   result.generations = marks.generations;
   for (const auto& [uuid, owner] : view.owners) result.generations[uuid] = owner.value.generation;

@@ -66,7 +66,7 @@ DecisionRecord record_of(const logic::Decision& decision, const logic::ClusterVi
   record.rejected = decision.rejected;
   record.object = object_of(changes);
   record.inputs = inputs_of(changes);
-  record.epoch = view.leader ? view.leader->value.epoch : 0;
+  record.epoch = logic::epoch_of(view);
   record.node = decider.node;
   record.time = decider.time;
   return record;

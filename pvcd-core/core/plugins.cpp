@@ -10,8 +10,6 @@ namespace {
 
 namespace names = runtime::names;
 
-constexpr Microseconds role_hook_limit = seconds(3600);
-
 DomainProbe unknown(DomainProbe*, const std::string& why) { return {DomainState::Unknown, std::nullopt, why}; }
 CreateAnswer unknown(CreateAnswer*, const std::string& why) { return {Outcome::Unknown, std::nullopt, why}; }
 Answer unknown(Answer*, const std::string& why) { return {Outcome::Unknown, why}; }
@@ -31,7 +29,7 @@ HookVerdict unknown(HookVerdict*, const std::string& why) {
 
 // How a request is sent, apart from what it says.
 struct Sending {
-  Plugins::PermitNow permit;  // none: the request has no permit, or brings its own
+  Plugins::PermitNow permit;
   std::string lane = {};
   Urgency urgency = Urgency::Look;
   Microseconds limit = runtime::answer_limit;
@@ -68,7 +66,7 @@ struct Plugins::State {
 
   template <class Reply, class Request>
   void call(const std::string& plugin, const char* interface, const char* method, const Request& request,
-            std::function<void(Reply)> answered, Sending how = {}) {
+            std::function<void(Reply)> answered, Sending how) {
     const auto not_sent = [plugin, answered](const std::string& why) {
       answered(unknown(static_cast<Reply*>(nullptr), "plugin " + plugin + ": " + why));
     };
@@ -82,12 +80,10 @@ struct Plugins::State {
     };
     PluginQueue::Call queued{how.lane, how.urgency, {}, not_sent};
     queued.send = [this, plugin, interface, method, request, answer, not_sent, how = std::move(how)] {
+      const std::optional<Permit> permit = how.permit();
+      if (!permit) return not_sent("not asked, because the right to it has gone"), false;
       Request permitted = request;
-      if (how.permit) {
-        const std::optional<Permit> permit = how.permit();
-        if (!permit) return not_sent("not asked, because the right to it has gone"), false;
-        if constexpr (requires { permitted.permit; }) permitted.permit = *permit;
-      }
+      permitted.permit = *permit;
       if (how.sent) how.sent();
       try {
         proxy(plugin)
@@ -144,8 +140,13 @@ struct Plugins::State {
 Plugins::Plugins(runtime::Bus& bus, Microseconds hook_limit) : state_(std::make_unique<State>(bus, hook_limit)) {}
 Plugins::~Plugins() = default;
 
-void Plugins::probe(const std::string& plugin, const ProbeRequest& request, Answered<DomainProbe> answered) {
-  state_->call(plugin, names::hypervisor_interface, "Probe", request, std::move(answered));
+Plugins::PermitNow Plugins::while_awaited(Microseconds limit, Epoch epoch) {
+  return [limit, epoch] { return Permit{runtime::boottime_us() + limit, epoch}; };
+}
+
+void Plugins::probe(const std::string& plugin, const ProbeRequest& request, PermitNow permit,
+                    Answered<DomainProbe> answered) {
+  state_->call(plugin, names::hypervisor_interface, "Probe", request, std::move(answered), {std::move(permit)});
 }
 void Plugins::create(const std::string& plugin, const CreateRequest& request, PermitNow permit,
                      Answered<CreateAnswer> answered) {
@@ -168,18 +169,21 @@ void Plugins::before_start(const std::string& plugin, const VmStart& request, Pe
   state_->call(plugin, names::pre_start_hook_interface, "BeforeStart", request, std::move(answered),
                state_->hook(std::move(permit)));
 }
-void Plugins::identify(const std::string& plugin, const ImagesRequest& request, Answered<Identified> answered) {
-  state_->call(plugin, names::pre_start_hook_interface, "Identify", request, std::move(answered), state_->hook({}));
+void Plugins::identify(const std::string& plugin, const ImagesRequest& request, PermitNow permit,
+                       Answered<Identified> answered) {
+  state_->call(plugin, names::pre_start_hook_interface, "Identify", request, std::move(answered),
+               state_->hook(std::move(permit)));
 }
 void Plugins::after_stop(const std::string& plugin, const VmStopped& request, PermitNow permit,
                          Answered<Answer> answered) {
   state_->call(plugin, names::pre_start_hook_interface, "AfterStop", request, std::move(answered),
                state_->hook(std::move(permit)));
 }
-void Plugins::read(const std::string& plugin, const ReadRequest& request, Urgency urgency,
+void Plugins::read(const std::string& plugin, const ReadRequest& request, Urgency urgency, PermitNow permit,
                    std::function<void(PowerReading, Instant)> answered) {
   const auto asked_at = std::make_shared<Instant>(runtime::boottime_us());
   Sending how;
+  how.permit = std::move(permit);
   how.lane = request.node;
   how.urgency = urgency;
   how.sent = [asked_at] { *asked_at = runtime::boottime_us(); };
@@ -200,17 +204,20 @@ void Plugins::fence_storage(const std::string& plugin, const StorageFenceRequest
   how.limit = limit;
   state_->call(plugin, names::storage_fencer_interface, "FenceStorage", request, std::move(answered), std::move(how));
 }
-void Plugins::role_change(const std::string& plugin, const RoleChange& request, Answered<Answer> answered) {
+void Plugins::role_change(const std::string& plugin, const RoleChange& request, PermitNow permit,
+                          Answered<Answer> answered) {
   Sending how;
-  how.limit = role_hook_limit;
+  how.permit = std::move(permit);
+  how.limit = runtime::role_hook_limit;
   state_->call(plugin, names::role_hook_interface, "RoleChange", request, std::move(answered), std::move(how));
 }
 void Plugins::claim(const std::string& plugin, const ClaimRequest& request, Answered<Answer> answered) {
   const auto permit = [permit = request.permit] { return holds(permit) ? std::optional(permit) : std::nullopt; };
   state_->call(plugin, names::elector_interface, "Claim", request, std::move(answered), {permit});
 }
-void Plugins::vacate(const std::string& plugin, const VacateRequest& request, Answered<Answer> answered) {
-  state_->call(plugin, names::elector_interface, "Vacate", request, std::move(answered));
+void Plugins::vacate(const std::string& plugin, const VacateRequest& request, PermitNow permit,
+                     Answered<Answer> answered) {
+  state_->call(plugin, names::elector_interface, "Vacate", request, std::move(answered), {std::move(permit)});
 }
 
 void Plugins::observe(const std::string& plugin, PermitNow permit, Answered<StorageSurvey> answered) {

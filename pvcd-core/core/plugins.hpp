@@ -24,28 +24,31 @@ class Plugins {
   using Answered = std::function<void(T)>;
   using PermitNow = std::function<std::optional<Permit>()>;  // nothing: the right to act has gone, do not send it
 
+  // For what needs no right (sdk/roles.hpp): until its answer is no longer waited for.
+  static PermitNow while_awaited(Microseconds limit, Epoch);
+
   // Hypervisor
-  void probe(const std::string& plugin, const ProbeRequest&, Answered<DomainProbe>);
+  void probe(const std::string& plugin, const ProbeRequest&, PermitNow, Answered<DomainProbe>);
   void create(const std::string& plugin, const CreateRequest&, PermitNow, Answered<CreateAnswer>);
   void resume(const std::string& plugin, const DomainRequest&, PermitNow, Answered<Answer>);
   void shutdown(const std::string& plugin, const DomainRequest&, PermitNow, Answered<Answer>);
   void destroy(const std::string& plugin, const DomainRequest&, PermitNow, Answered<Answer>);
   // PreStartHook
   void before_start(const std::string& plugin, const VmStart&, PermitNow, Answered<HookVerdict>);
-  void identify(const std::string& plugin, const ImagesRequest&, Answered<Identified>);
+  void identify(const std::string& plugin, const ImagesRequest&, PermitNow, Answered<Identified>);
   void after_stop(const std::string& plugin, const VmStopped&, PermitNow, Answered<Answer>);
   // Fencer
-  void read(const std::string& plugin, const ReadRequest&, Urgency,
+  void read(const std::string& plugin, const ReadRequest&, Urgency, PermitNow,
             std::function<void(PowerReading, Instant asked_at)>);
   void power(const std::string& plugin, const PowerRequest&, PermitNow, Answered<Answer>);
   // StorageFencer: within `limit`
   void fence_storage(const std::string& plugin, const StorageFenceRequest&, Microseconds limit, PermitNow,
                      Answered<StorageFenced>);
   // RoleHook: as long as it takes; the caller decides how long to wait
-  void role_change(const std::string& plugin, const RoleChange&, Answered<Answer>);
+  void role_change(const std::string& plugin, const RoleChange&, PermitNow, Answered<Answer>);
   // Elector: the claim's own permit is that of the decision
   void claim(const std::string& plugin, const ClaimRequest&, Answered<Answer>);
-  void vacate(const std::string& plugin, const VacateRequest&, Answered<Answer>);
+  void vacate(const std::string& plugin, const VacateRequest&, PermitNow, Answered<Answer>);
   // StorageObserver
   void observe(const std::string& plugin, PermitNow, Answered<StorageSurvey>);
 

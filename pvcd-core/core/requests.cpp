@@ -313,7 +313,7 @@ Append Requests::decision(const std::string& what, const std::string& object, co
   record.what = what;
   record.because = "uid " + std::to_string(caller.uid) + " asked for it on " + place_.self;
   record.object = object;
-  record.epoch = view.leader ? view.leader->value.epoch : 0;
+  record.epoch = logic::epoch_of(view);
   record.node = place_.self;
   record.time = runtime::realtime_us();
   return {Kind::Decision, record};

@@ -6,6 +6,7 @@
 #include "runtime/clock.hpp"
 #include "runtime/journal.hpp"
 #include "runtime/names.hpp"
+#include "runtime/wire.hpp"
 #include "store/changes.hpp"
 
 namespace pvcd::core {
@@ -50,25 +51,35 @@ bool RoleDriver::is_free_of_role() const {
 }
 void RoleDriver::give_up() { give_up_asked_ = true; }
 
+bool RoleDriver::is_serving() const {
+  return state_ == CoordinatorState::Takeover || state_ == CoordinatorState::Primary;
+}
+
+// A core that ended as primary without a word has left its hooks in service: what it had published says so.
+void RoleDriver::resume() {
+  if (resumed_ || !cluster_.view().complete) return;
+  resumed_ = true;
+  const auto known = cluster_.view().roles.find(self_.name());
+  if (known == cluster_.view().roles.end() || !is_held(known->second.value.state)) return;
+  if (!is_primary()) enter(CoordinatorState::Relinquish, known->second.value.epoch);
+}
+
 void RoleDriver::round(const Right& right, Instant now, bool stopping) {
+  right_ = right;
+  resume();
   const bool primary = is_primary();
+  if (!primary) give_up_asked_ = false;
   const bool leave = stopping || give_up_asked_;
-  if (primary && !is_held(state_)) {
-    epoch_ = cluster_.view().leader->value.epoch;
-    enter(CoordinatorState::Takeover);
-  }
-  if (!primary && is_held(state_)) {
-    give_up_asked_ = false;
-    enter(CoordinatorState::Secondary);
-  }
+  const Epoch epoch = logic::epoch_of(cluster_.view());
+  if (primary && (right.may_act || leave) && (!is_held(state_) || epoch != epoch_))
+    enter(CoordinatorState::Takeover, epoch);
+  if (is_serving() && (!primary || !right.may_act || leave)) enter(CoordinatorState::Relinquish, epoch_);
   ask_hooks(now);
-  if (state_ == CoordinatorState::Takeover && unacknowledged_.empty()) enter(CoordinatorState::Primary);
-  const bool serving = state_ == CoordinatorState::Takeover || state_ == CoordinatorState::Primary;
-  if (serving && leave) {
-    enter(CoordinatorState::Relinquish);
-    ask_hooks(now);
+  if (state_ == CoordinatorState::Takeover && unacknowledged_.empty()) enter(CoordinatorState::Primary, epoch_);
+  if (state_ == CoordinatorState::Relinquish && unacknowledged_.empty()) {
+    if (!primary || !leave) enter(CoordinatorState::Secondary, epoch_);
+    if (primary && leave && now >= vacate_not_before_) vacate(now);
   }
-  if (state_ == CoordinatorState::Relinquish && unacknowledged_.empty() && now >= vacate_not_before_) vacate(now);
   publish();
 
   const logic::ElectionInput in{cluster_.view(), self_.life(cluster_.view()), now};
@@ -97,8 +108,9 @@ void RoleDriver::claim(ClaimRequest request, const Right& right, Instant now) {
   });
 }
 
-void RoleDriver::enter(CoordinatorState state) {
+void RoleDriver::enter(CoordinatorState state, Epoch epoch) {
   state_ = state;
+  epoch_ = epoch;
   change_++;
   vacates_failed_ = 0;
   unacknowledged_.clear();
@@ -112,11 +124,20 @@ void RoleDriver::ask_hooks(Instant now) {
     auto waiting = unacknowledged_.find(hook);
     if (waiting == unacknowledged_.end() || waiting->second.asking || now < waiting->second.ask_not_before) continue;
     waiting->second.asking = true;
-    plugins_.role_change(hook, {epoch_, state_}, [this, hook, change = change_](const Answer& answer) {
+    plugins_.role_change(hook, {{}, state_}, permit(change_), [this, hook, change = change_](const Answer& answer) {
       if (change == change_) hook_answered(hook, answer);
       wake_();
     });
   }
+}
+
+// Of the moment in which it is sent. To let go of a service needs no right.
+Plugins::PermitNow RoleDriver::permit(std::uint64_t change) const {
+  if (state_ == CoordinatorState::Relinquish) return Plugins::while_awaited(runtime::role_hook_limit, epoch_);
+  return [this, change]() -> std::optional<Permit> {
+    if (change != change_ || !right_.holds_at(runtime::boottime_us())) return std::nullopt;
+    return Permit{right_.not_after, epoch_};
+  };
 }
 
 // A service is not taken over before its hook says so. One that does not let go of it cannot hold the role back: that
@@ -139,7 +160,8 @@ void RoleDriver::vacate(Instant now) {
   if (vacating_) return;
   vacating_ = true;
   vacate_not_before_ = now + try_interval;
-  plugins_.vacate(elector_, {self_.life(cluster_.view()), epoch_}, [this](Answer answer) {
+  const auto permit = Plugins::while_awaited(runtime::answer_limit, epoch_);
+  plugins_.vacate(elector_, {{}, self_.life(cluster_.view())}, permit, [this](Answer answer) {
     vacating_ = false;
     if (answer.outcome == Outcome::Done)
       runtime::log_event(Level::Notice, runtime::names::message::relinquish, "the role of primary is given back", {});

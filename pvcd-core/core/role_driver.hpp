@@ -1,6 +1,7 @@
 // This node's part in the leadership: claims it when the decision says so, shows takeover and relinquish to the cluster
 // until the role hooks have acknowledged, and gives the role back. The epoch moves first: a hook that hangs delays its
-// service, never recovery (safety rule 10).
+// service, never recovery (safety rule 10). The hooks let go of it whenever it is lost, too: another node's claim, a
+// session that ended, or a proof too old to act on, which comes before any claim (rule 5).
 #pragma once
 
 #include <functional>
@@ -28,8 +29,11 @@ class RoleDriver {
 
  private:
   void claim(ClaimRequest, const Right&, Instant now);
-  void enter(CoordinatorState);
+  void resume();
+  void enter(CoordinatorState, Epoch);
+  bool is_serving() const;
   void ask_hooks(Instant now);
+  Plugins::PermitNow permit(std::uint64_t change) const;
   void hook_answered(const std::string& hook, const Answer&);
   void vacate(Instant now);
   void vacate_failed(const std::string& why);
@@ -57,6 +61,8 @@ class RoleDriver {
   bool vacating_ = false;
   bool publishing_ = false;
   bool give_up_asked_ = false;
+  bool resumed_ = false;
+  Right right_;  // as of the last round
   CoordinatorState state_ = CoordinatorState::Secondary;
   Epoch epoch_ = 0;           // of the role that state_ is about
   std::uint64_t change_ = 0;  // tells the answers to this change of the role from those to an earlier one

@@ -43,7 +43,7 @@ void StorageDriver::ask(Instant now) {
   busy_ = true;
   not_before_ = now + interval_;
   guard_ = store::operations_of(logic::epoch_guard(cluster_.view()));
-  const Epoch epoch = cluster_.view().leader ? cluster_.view().leader->value.epoch : 0;
+  const Epoch epoch = logic::epoch_of(cluster_.view());
   const auto permit = [this, epoch]() -> std::optional<Permit> {
     if (!primary_ || !right_.holds_at(runtime::boottime_us())) return std::nullopt;
     return Permit{right_.not_after, epoch};

@@ -51,7 +51,7 @@ PluginProcess::PluginProcess(LoadedPlugin loaded, std::unique_ptr<Settings> shar
       settings_(std::move(settings)),
       stall_limit_(stall_limit(*shared_, *settings_)),
       ages_(loop_, loaded.name),
-      methods_(role_methods(*loaded.plugin, newest_epoch_)) {
+      methods_(role_methods(*loaded.plugin, newest_epochs_)) {
   status_.name = name_;
   status_.roles = role_names(methods_);
   status_.queue_length = [this] { return static_cast<std::uint32_t>(worker_->queue_length()); };
@@ -61,7 +61,7 @@ PluginProcess::PluginProcess(LoadedPlugin loaded, std::unique_ptr<Settings> shar
   connect_bus();
   worker_ = std::make_unique<Worker>(
       loop_, std::move(loaded.plugin),
-      WorkerOptions{settings_.get(), shared_.get(), &newest_epoch_, limit_of(*settings_, "interval_ms")},
+      WorkerOptions{settings_.get(), shared_.get(), &newest_epochs_.act, limit_of(*settings_, "interval_ms")},
       WorkerEvents{[this](Phase phase) { on_phase(phase); },
                    [this](const std::string& key, const std::string& value) { on_fact(key, value); }});
 }

@@ -48,7 +48,7 @@ class PluginProcess {
 
   runtime::Loop loop_;
   runtime::AgeSender ages_;
-  NewestEpoch newest_epoch_;
+  NewestEpochs newest_epochs_;
   std::vector<RoleMethod> methods_;
   PluginStatus status_;
   bool ready_told_ = false;

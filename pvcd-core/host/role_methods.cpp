@@ -36,11 +36,19 @@ Answer_ refused(std::string why) {
   return answer;
 }
 
-// What fences, or breaks locks, is done for the newest primary alone.
+// What fences, or breaks locks, is done for the newest primary alone, and a role changes for the newest change alone.
 template <class Request>
-constexpr bool is_bound_to_epoch =
-    std::is_same_v<Request, PowerRequest> || std::is_same_v<Request, StorageFenceRequest> ||
-    std::is_same_v<Request, VmStart> || std::is_same_v<Request, VmStopped>;
+constexpr NewestEpoch NewestEpochs::*bound_to = nullptr;
+template <>
+constexpr NewestEpoch NewestEpochs::*bound_to<PowerRequest> = &NewestEpochs::act;
+template <>
+constexpr NewestEpoch NewestEpochs::*bound_to<StorageFenceRequest> = &NewestEpochs::act;
+template <>
+constexpr NewestEpoch NewestEpochs::*bound_to<VmStart> = &NewestEpochs::act;
+template <>
+constexpr NewestEpoch NewestEpochs::*bound_to<VmStopped> = &NewestEpochs::act;
+template <>
+constexpr NewestEpoch NewestEpochs::*bound_to<RoleChange> = &NewestEpochs::role;
 
 // One BMC is no other's business: only calls about the same node have to wait for each other.
 template <class Request>
@@ -63,14 +71,13 @@ std::string described(const char* name, const Request& request) {
 
 template <class Role, class Request, class Answer_>
 Answer_ call(Role& role, Answer_ (Role::*function)(const Request&), const char* name, const Request& request,
-             const NewestEpoch& newest) {
-  const Permit* permit = runtime::permit_of(request);
-  if (permit != nullptr && runtime::boottime_us() > permit->not_after)
-    return unknown<Answer_>("too late: the right to act ended before the plugin took the request up");
-  if constexpr (is_bound_to_epoch<Request>)
-    if (newest.is_older(request.permit.epoch))
+             const NewestEpochs& newest) {
+  if (runtime::boottime_us() > request.permit.not_after)
+    return unknown<Answer_>("too late: its time had ended before the plugin took the request up");
+  if constexpr (bound_to<Request> != nullptr)
+    if (const NewestEpoch& heard = newest.*bound_to<Request>; heard.is_older(request.permit.epoch))
       return refused<Answer_>("epoch " + std::to_string(request.permit.epoch) + " is over: a request of epoch " +
-                              std::to_string(newest.get()) + " has been heard");
+                              std::to_string(heard.get()) + " has been heard");
   try {
     return (role.*function)(request);
   } catch (const std::exception& error) {
@@ -81,12 +88,12 @@ Answer_ call(Role& role, Answer_ (Role::*function)(const Request&), const char* 
 
 template <class Role, class Request, class Answer_>
 RoleMethod method(Role& role, const char* role_name, const char* interface, const char* name,
-                  Answer_ (Role::*function)(const Request&), NewestEpoch& newest) {
+                  Answer_ (Role::*function)(const Request&), NewestEpochs& newest) {
   const auto prepare = [&role, function, name, &newest](const std::string& text) -> std::variant<Call, InvalidRequest> {
     auto decoded = runtime::decode<Request>(text);
     if (const auto* error = std::get_if<std::string>(&decoded)) return InvalidRequest{*error};
     Request request = std::get<Request>(std::move(decoded));
-    if constexpr (is_bound_to_epoch<Request>) newest.hear(request.permit.epoch);
+    if constexpr (bound_to<Request> != nullptr) (newest.*bound_to<Request>).hear(request.permit.epoch);
     Call prepared{described(name, request), lane_of(request), {}};
     prepared.work = [&role, function, name, &newest, request = std::move(request)] {
       return runtime::encode(call(role, function, name, request, newest));
@@ -98,7 +105,7 @@ RoleMethod method(Role& role, const char* role_name, const char* interface, cons
 
 }  // namespace
 
-std::vector<RoleMethod> role_methods(Plugin& plugin, NewestEpoch& newest) {
+std::vector<RoleMethod> role_methods(Plugin& plugin, NewestEpochs& newest) {
   std::vector<RoleMethod> methods;
   const auto add = [&](auto* role, const char* role_name, const char* interface, const char* name, auto function) {
     methods.push_back(method(*role, role_name, interface, name, function, newest));

@@ -30,7 +30,7 @@ struct RoleMethod {
   std::function<std::variant<Call, InvalidRequest>(const std::string& request)> prepare;
 };
 
-// Of the roles it fills; the plugin and the epoch must outlive them.
-std::vector<RoleMethod> role_methods(Plugin&, NewestEpoch&);
+// Of the roles it fills; the plugin and the epochs must outlive them.
+std::vector<RoleMethod> role_methods(Plugin&, NewestEpochs&);
 
 }  // namespace pvcd::host

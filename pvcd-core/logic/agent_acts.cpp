@@ -23,7 +23,7 @@ void AgentVm::plan_step() {
       return plan_create();
     case Step::Identify:
       if (has_more_hooks() && needs_storage_guard())
-        return plan(IdentifyInstances{hook(), {vm_->disks, memory_.present, in_.storage_addresses}},
+        return plan(IdentifyInstances{hook(), {{}, vm_->disks, memory_.present, in_.storage_addresses}},
                     "read the Ceph client instances of " + vm_->name, "they must be on record before its CPUs run");
       go(Step::RecordStart);
       return plan_step();
@@ -141,7 +141,7 @@ bool AgentVm::needs_storage_guard() const {
 }
 
 ProbeRequest AgentVm::probe_request() const {
-  ProbeRequest request{uuid_, {}};
+  ProbeRequest request{{}, uuid_, {}};
   if (run_ && run_->value.process && run_->value.life.boot == in_.self.boot)
     request.recorded.push_back(*run_->value.process);
   return request;

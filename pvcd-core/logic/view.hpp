@@ -55,6 +55,9 @@ inline const Live* live_of(const ClusterView& view, const NodeRecord& node) {
 // comes by itself go on (finding F25).
 inline bool in_maintenance(const ClusterView& view) { return view.cluster && view.cluster->value.maintenance; }
 
+// The newest that this view has seen; 0: nobody has been primary yet.
+inline Epoch epoch_of(const ClusterView& view) { return view.leader ? view.leader->value.epoch : 0; }
+
 // Leadership counts only while the holder's incarnation is alive.
 inline const LeaderRecord* primary_of(const ClusterView& view) {
   if (!view.leader || view.leader->value.node.empty()) return nullptr;

@@ -57,7 +57,7 @@ struct Fields {
   void list(Of<Answer>& m) { visit("outcome", m.outcome), visit("note", m.note); }
 
   void list(Of<DomainProbe>& m) { visit("state", m.state), visit("process", m.process), visit("note", m.note); }
-  void list(Of<ProbeRequest>& m) { visit("uuid", m.uuid), visit("recorded", m.recorded); }
+  void list(Of<ProbeRequest>& m) { visit("permit", m.permit), visit("uuid", m.uuid), visit("recorded", m.recorded); }
   void list(Of<CreateRequest>& m) {
     visit("permit", m.permit), visit("uuid", m.uuid), visit("xml", m.xml), visit("generation", m.generation);
   }
@@ -74,7 +74,8 @@ struct Fields {
     visit("covered", m.covered), visit("living", m.living), visit("first_seen", m.first_seen);
   }
   void list(Of<ImagesRequest>& m) {
-    visit("disks", m.disks), visit("present", m.present), visit("own_addresses", m.own_addresses);
+    visit("permit", m.permit), visit("disks", m.disks), visit("present", m.present);
+    visit("own_addresses", m.own_addresses);
   }
   void list(Of<Identified>& m) { visit("outcome", m.outcome), visit("instances", m.instances), visit("note", m.note); }
   void list(Of<VmStopped>& m) {
@@ -87,7 +88,9 @@ struct Fields {
     visit("permit", m.permit), visit("node", m.node), visit("victim", m.victim), visit("system_uuid", m.system_uuid);
     visit("act", m.act);
   }
-  void list(Of<ReadRequest>& m) { visit("node", m.node), visit("system_uuid", m.system_uuid); }
+  void list(Of<ReadRequest>& m) {
+    visit("permit", m.permit), visit("node", m.node), visit("system_uuid", m.system_uuid);
+  }
 
   void list(Of<StorageFenceRequest>& m) {
     visit("permit", m.permit), visit("victim", m.victim), visit("addresses", m.addresses);
@@ -97,13 +100,13 @@ struct Fields {
     visit("outcome", m.outcome), visit("images", m.images), visit("facts", m.facts), visit("note", m.note);
   }
 
-  void list(Of<RoleChange>& m) { visit("epoch", m.epoch), visit("state", m.state); }
+  void list(Of<RoleChange>& m) { visit("permit", m.permit), visit("state", m.state); }
 
   void list(Of<ClaimRequest>& m) {
     visit("permit", m.permit), visit("self", m.self), visit("leader_version", m.leader_version);
     visit("expected", m.expected), visit("holder_stale", m.holder_stale);
   }
-  void list(Of<VacateRequest>& m) { visit("self", m.self), visit("epoch", m.epoch); }
+  void list(Of<VacateRequest>& m) { visit("permit", m.permit), visit("self", m.self); }
 
   void list(Of<OsdFacts>& m) {
     visit("id", m.id), visit("uuid", m.uuid), visit("node", m.node), visit("device_class", m.device_class);

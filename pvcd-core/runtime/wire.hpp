@@ -10,8 +10,9 @@
 namespace pvcd::runtime {
 
 // How long the core waits for an answer. A plugin's own limits are shorter: config_checks.cpp sees to it. Hooks before
-// a start have a configured limit, and a role hook may take as long as it needs.
+// a start have a configured limit, and a role hook may take as long as it needs, within reason.
 inline constexpr Microseconds answer_limit = seconds(30);
+inline constexpr Microseconds role_hook_limit = seconds(3600);
 
 // Instantiated in wire.cpp for every struct that a role's method takes or gives.
 template <class Message>
@@ -19,14 +20,5 @@ std::string encode(const Message&);
 
 template <class Message>
 std::variant<Message, std::string> decode(const std::string& text);  // or what is wrong with it
-
-// When a request may be taken up at the latest; nothing for requests that only look.
-template <class Request>
-constexpr const Permit* permit_of(const Request& request) {
-  if constexpr (requires { request.permit; })
-    return &request.permit;
-  else
-    return nullptr;
-}
 
 }  // namespace pvcd::runtime

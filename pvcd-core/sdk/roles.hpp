@@ -1,7 +1,7 @@
 // The roles a plugin can fill. Each is a small abstract class whose calls come on the plugin's own thread (those of a
 // Fencer on several) and may block; the core sees an absent, hung or timed-out plugin as the Unknown of the answer.
-// Requests carry the right to act (Permit); the plugin checks it when it takes the request up (the host does that) and
-// again just before the act.
+// Every request has a Permit: the host looks at it when the plugin takes the request up, and who acts looks again just
+// before the act.
 #pragma once
 
 #include <optional>
@@ -13,6 +13,7 @@
 namespace pvcd {
 
 // The right to act has a time limit that the worker itself can check (safety rule 5): CLOCK_BOOTTIME of this machine.
+// What only looks, stops what runs here or gives something up needs no right: its limit is that of the core's waiting.
 struct Permit {
   Instant not_after = 0;
   Epoch epoch = 0;
@@ -37,6 +38,7 @@ struct DomainProbe {
   std::string note;
 };
 struct ProbeRequest {
+  Permit permit;
   VmUuid uuid;
   std::vector<Process> recorded;  // earlier processes of it: all must be gone for Gone (safety rule 3)
 };
@@ -106,6 +108,7 @@ struct VmStart {
 };
 
 struct ImagesRequest {
+  Permit permit;
   std::vector<Disk> disks;
   std::vector<ClientInstance> present;  // identify: listed before create
   std::vector<std::string> own_addresses;
@@ -151,6 +154,7 @@ struct PowerRequest {
   PowerAct act = PowerAct::Off;
 };
 struct ReadRequest {
+  Permit permit;
   NodeName node;
   std::string system_uuid;
 };
@@ -194,8 +198,11 @@ class StorageFencer {
 // --------------------------------------------------------------------------------------------------------------
 // RoleHook
 
+// Of the role at the permit's epoch. A takeover that comes late, or after that of a newer epoch, does not reach the
+// plugin. Relinquish is also said when the role was lost: to another node, or because this one cannot prove any more
+// that it may act. A takeover can follow a takeover, and a relinquish can come without one (the core was restarted).
 struct RoleChange {
-  Epoch epoch = 0;
+  Permit permit;
   CoordinatorState state = CoordinatorState::Takeover;  // Takeover or Relinquish
 };
 class RoleHook {
@@ -217,8 +224,8 @@ struct ClaimRequest {
   bool holder_stale = false;  // the holder lives but its published core age is past twice the limit
 };
 struct VacateRequest {
+  Permit permit;  // of the epoch that is given up
   Life self;
-  Epoch epoch = 0;
 };
 class Elector {
  public:

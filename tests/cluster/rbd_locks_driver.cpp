@@ -125,7 +125,7 @@ const char* text_of(Outcome outcome) {
 
 json identify(PreStartHook& hook, const json& request) {
   const Identified answer =
-      hook.identify({disks(request), instances(request, "present"), texts(request, "own_addresses")});
+      hook.identify({{}, disks(request), instances(request, "present"), texts(request, "own_addresses")});
   return {{"outcome", text_of(answer.outcome)}, {"instances", to_json(answer.instances)}, {"note", answer.note}};
 }
 

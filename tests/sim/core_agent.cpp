@@ -74,7 +74,7 @@ void Core::execute(const logic::AgentAction& action) {
       [&] { return world_.node(node_).host.name() + ": " + action.why.what + " (" + action.why.because + ")"; });
   Hypervisor& hypervisor = world_.node(node_).hypervisor;
   RbdGuard& guard = world_.node(node_).guard;
-  const auto to_stop = [this]() -> std::optional<Permit> { return Permit{clock() + hook_limit, 0}; };
+  const auto while_awaited = [this]() -> std::optional<Permit> { return Permit{clock() + hook_limit, epoch()}; };
   // One of the plugin's answers, or the Unknown of its type.
   const auto ask = [&]<class Reply, class Plugin, class Request>(
                        Plugin& plugin, Microseconds limit,
@@ -82,12 +82,10 @@ void Core::execute(const logic::AgentAction& action) {
                        const Request& request, std::function<std::optional<Permit>()> permit) {
     const std::string lane = std::is_same_v<Plugin, Hypervisor> ? "libvirt" : "rbd-locks";
     calls_.add(lane, [this, uuid, lane, &plugin, limit, method, request, permit] {
+      const auto now = permit();
+      if (!now) return answer(uuid, unknown<Reply>()), false;
       Request permitted = request;
-      if constexpr (requires { permitted.permit; }) {
-        const auto now = permit();
-        if (!now) return answer(uuid, unknown<Reply>()), false;
-        permitted.permit = *now;
-      }
+      permitted.permit = *now;
       plugin.worker.template call<Reply>(
           process, limit, unknown<Reply>(),
           [&plugin, method, permitted](std::function<void(Reply)> reply) { (plugin.*method)(permitted, reply); },
@@ -100,19 +98,19 @@ void Core::execute(const logic::AgentAction& action) {
   };
   const auto act = [&]<class Act>(const Act& one) {
     if constexpr (std::is_same_v<Act, logic::Probe>) {
-      ask(hypervisor, answer_limit, &Hypervisor::probe, one.request, nullptr);
+      ask(hypervisor, answer_limit, &Hypervisor::probe, one.request, while_awaited);
     } else if constexpr (std::is_same_v<Act, logic::RunHook>) {
       ask(guard, hook_limit, &RbdGuard::before_start, one.request, permit());
     } else if constexpr (std::is_same_v<Act, logic::CreateDomain>) {
       ask(hypervisor, answer_limit, &Hypervisor::create, one.request, permit());
     } else if constexpr (std::is_same_v<Act, logic::IdentifyInstances>) {
-      ask(guard, hook_limit, &RbdGuard::identify, one.request, nullptr);
+      ask(guard, hook_limit, &RbdGuard::identify, one.request, while_awaited);
     } else if constexpr (std::is_same_v<Act, logic::ResumeDomain>) {
       ask(hypervisor, answer_limit, &Hypervisor::resume, one.request, permit());
     } else if constexpr (std::is_same_v<Act, logic::ShutdownDomain>) {
-      ask(hypervisor, answer_limit, &Hypervisor::shutdown, one.request, to_stop);
+      ask(hypervisor, answer_limit, &Hypervisor::shutdown, one.request, while_awaited);
     } else if constexpr (std::is_same_v<Act, logic::DestroyDomain>) {
-      ask(hypervisor, answer_limit, &Hypervisor::destroy, one.request, to_stop);
+      ask(hypervisor, answer_limit, &Hypervisor::destroy, one.request, while_awaited);
     } else if constexpr (std::is_same_v<Act, logic::AfterStop>) {
       ask(guard, hook_limit, &RbdGuard::after_stop, one.request, permit());
     } else if constexpr (std::is_same_v<Act, logic::WriteRun>) {

@@ -59,7 +59,7 @@ void Core::read_power(const logic::ReadPower& act) {
     fencer.worker.call<PowerReading>(
         process, answer_limit, PowerReading{PowerState::Unknown, {}, "no answer"},
         [&fencer, act](std::function<void(PowerReading)> reply) {
-          fencer.read({act.node, act.system_uuid}, reply);
+          fencer.read({{}, act.node, act.system_uuid}, reply);
         },
         [this, act, asked_at = clock()](PowerReading reading) {
           calls_.ended("bmc of " + act.node);
@@ -134,21 +134,21 @@ bool Core::is_primary() const {
 
 void Core::run_role(const Right& right) {
   const bool primary = is_primary();
+  if (!primary) give_up_asked_ = false;
   const bool leave = stopping_ || give_up_asked_;
-  if (primary && !is_held(state_)) {
+  if (primary && (right.may_act || leave) && (!is_held(state_) || epoch() != role_epoch_)) {
     role_epoch_ = epoch();
     state_ = CoordinatorState::Primary;
     vacates_failed_ = 0;
   }
-  if (!primary && is_held(state_)) {
-    give_up_asked_ = false;
-    state_ = CoordinatorState::Secondary;
-  }
-  if (state_ == CoordinatorState::Primary && leave) {
+  if (state_ == CoordinatorState::Primary && (!primary || !right.may_act || leave)) {
     state_ = CoordinatorState::Relinquish;
     vacate_not_before_ = clock() + role_hook_takes;
   }
-  if (state_ == CoordinatorState::Relinquish && clock() >= vacate_not_before_) vacate();
+  if (state_ == CoordinatorState::Relinquish && clock() >= vacate_not_before_) {
+    if (!primary || !leave) state_ = CoordinatorState::Secondary;
+    if (primary && leave) vacate();
+  }
   publish();
   logic::ElectionPlan plan = logic::decide_election({view(), self(), clock()}, election_settings_, election_memory_);
   election_memory_ = plan.next;
@@ -174,7 +174,7 @@ void Core::claim(ClaimRequest request, const Right& right) {
 void Core::vacate() {
   if (std::exchange(vacating_, true)) return;
   vacate_not_before_ = clock() + try_interval;
-  const VacateRequest request{self(), role_epoch_};
+  const VacateRequest request{{clock() + answer_limit, role_epoch_}, self()};
   Elector& elector = world_.node(node_).elector;
   elector.worker.call<Answer>(
       process, answer_limit, Answer{}, [&elector, request](Elector::Reply reply) { elector.vacate(request, reply); },

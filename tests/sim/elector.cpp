@@ -60,14 +60,17 @@ void Elector::read_leader(std::function<void(bool, std::optional<LeaderRecord>, 
 }
 
 void Elector::vacate(const VacateRequest& request, const Reply& reply) {
-  const LeaderRecord ours{request.epoch, request.self.node, request.self.incarnation};
-  const LeaderRecord vacant{request.epoch, {}, 0};
-  read_leader([this, request, ours, vacant, reply](bool known, const auto& now, Version version) {
+  const Epoch epoch = request.permit.epoch;
+  const LeaderRecord ours{epoch, request.self.node, request.self.incarnation};
+  const LeaderRecord vacant{epoch, {}, 0};
+  read_leader([this, request, ours, vacant, epoch, reply](bool known, const auto& now, Version version) {
     if (!known) return reply({Outcome::Unknown, "the store did not answer"});
     if (now == vacant) return reply({Outcome::Done, {}});
     if (now != ours) return reply({Outcome::Refused, "it is not this incarnation's any more"});
-    world_.store.commit(client_, {node_, Part::Election, request.epoch},
-                        election::vacate_changes(request.self, request.epoch, version, "its core asked for it",
+    if (world_.node(node_).host.clock() >= request.permit.not_after)
+      return reply({Outcome::Refused, "the request came after its time"});
+    world_.store.commit(client_, {node_, Part::Election, epoch},
+                        election::vacate_changes(request.self, epoch, version, "its core asked for it",
                                                  world_.node(node_).host.wall_clock()),
                         [reply](const CommitOutcome& outcome) {
                           reply({outcome.code == CommitCode::Ok ? Outcome::Done : Outcome::Unknown, {}});

@@ -10,6 +10,8 @@
 namespace pvcd::election {
 namespace {
 
+Instant in_time() { return store::boottime_now() + seconds(30); }
+
 namespace paths = store::paths;
 using test::FakeHost;
 
@@ -85,7 +87,7 @@ struct Cluster {
   // What the core of n1 sees and asks for.
   ClaimRequest request() {
     ClaimRequest request;
-    request.permit.not_after = store::boottime_now() + seconds(30);
+    request.permit.not_after = in_time();
     request.self = {"n1", "boot", 3};
     const auto now = get(paths::leader);
     if (now.code != store::ReadCode::Ok) return request;
@@ -237,13 +239,14 @@ TEST_CASE("an unknown outcome is answered by what is there", "[election]") {
 TEST_CASE("leadership is given up only by whom it belongs to", "[election]") {
   Cluster cluster;
   cluster.lead({7, "n1", 3});
-  CHECK(cluster.vacate({{"n1", "boot", 3}, 6}).outcome == Outcome::Refused);
-  CHECK(cluster.vacate({{"n1", "boot", 2}, 7}).outcome == Outcome::Refused);
-  CHECK(cluster.vacate({{"n2", "boot", 3}, 7}).outcome == Outcome::Refused);
+  CHECK(cluster.vacate({{in_time(), 6}, {"n1", "boot", 3}}).outcome == Outcome::Refused);
+  CHECK(cluster.vacate({{in_time(), 7}, {"n1", "boot", 2}}).outcome == Outcome::Refused);
+  CHECK(cluster.vacate({{in_time(), 7}, {"n2", "boot", 3}}).outcome == Outcome::Refused);
+  CHECK(cluster.vacate({{store::boottime_now(), 7}, {"n1", "boot", 3}}).note == "the request came after its time");
   CHECK(cluster.leader() == LeaderRecord{7, "n1", 3});
-  CHECK(cluster.vacate({{"n1", "boot", 3}, 7}).outcome == Outcome::Done);
+  CHECK(cluster.vacate({{in_time(), 7}, {"n1", "boot", 3}}).outcome == Outcome::Done);
   CHECK(cluster.leader() == LeaderRecord{7, "", 0});
-  CHECK(cluster.vacate({{"n1", "boot", 3}, 7}).outcome == Outcome::Done);
+  CHECK(cluster.vacate({{in_time(), 7}, {"n1", "boot", 3}}).outcome == Outcome::Done);
 }
 
 TEST_CASE("a primary whose core is silent loses its leadership, one whose core decides keeps it", "[election]") {

@@ -33,7 +33,7 @@ TEST_CASE(
     "fake: a domain lives in its file, through restarts of the plugin, until it is stopped or its file is removed") {
   Stage stage;
   CHECK(stage.host.facts["domains"] == "ready");
-  CHECK(stage.plugin.probe({uuid, {}}).state == DomainState::Gone);
+  CHECK(stage.plugin.probe({{}, uuid, {}}).state == DomainState::Gone);
   const CreateAnswer created = stage.plugin.create({{}, uuid, "<domain/>", 7});
   CHECK(created.outcome == Outcome::Done);
   CHECK(stage.host.facts[key] == "paused");
@@ -42,7 +42,7 @@ TEST_CASE(
 
   Fake restarted;
   restarted.start(stage.host);
-  const DomainProbe probe = restarted.probe({uuid, {}});
+  const DomainProbe probe = restarted.probe({{}, uuid, {}});
   CHECK(probe.state == DomainState::Running);
   CHECK(probe.process == created.process);
 
@@ -57,23 +57,23 @@ TEST_CASE("fake: destroying a former process spares the one that lives") {
   Stage stage;
   const CreateAnswer created = stage.plugin.create({{}, uuid, "<domain/>", 7});
   CHECK(stage.plugin.destroy({{}, uuid, {created.process->pid + 1, 0}}).outcome == Outcome::Done);
-  CHECK(stage.plugin.probe({uuid, {}}).state == DomainState::Paused);
+  CHECK(stage.plugin.probe({{}, uuid, {}}).state == DomainState::Paused);
 }
 
 TEST_CASE("fake: power follows the acts, and the script overrules both") {
   Stage stage;
   const PowerRequest off{{}, "n1", {"n1", "boot-1", 1}, uuid, PowerAct::Off};
-  CHECK(stage.plugin.read({"n1", uuid}).state == PowerState::On);
-  CHECK(stage.plugin.read({"n1", uuid}).guid == uuid);
+  CHECK(stage.plugin.read({{}, "n1", uuid}).state == PowerState::On);
+  CHECK(stage.plugin.read({{}, "n1", uuid}).guid == uuid);
   stage.write("power", "outcome refused\nnote no right\n");
   CHECK(stage.plugin.power(off).note == "no right");
-  CHECK(stage.plugin.read({"n1", uuid}).state == PowerState::On);
+  CHECK(stage.plugin.read({{}, "n1", uuid}).state == PowerState::On);
   stage.write("power", "");
   CHECK(stage.plugin.power(off).outcome == Outcome::Done);
-  CHECK(stage.plugin.read({"n1", uuid}).state == PowerState::Off);
-  CHECK(stage.plugin.read({"n2", uuid}).state == PowerState::On);
+  CHECK(stage.plugin.read({{}, "n1", uuid}).state == PowerState::Off);
+  CHECK(stage.plugin.read({{}, "n2", uuid}).state == PowerState::On);
   stage.write("read", "state something\n");
-  CHECK(stage.plugin.read({"n1", uuid}).state == PowerState::Unknown);
+  CHECK(stage.plugin.read({{}, "n1", uuid}).state == PowerState::Unknown);
 }
 
 TEST_CASE("fake: hooks answer what the script says and every call is logged") {
@@ -89,7 +89,7 @@ TEST_CASE("fake: hooks answer what the script says and every call is logged") {
   CHECK(verdict.wait_for == std::vector<std::string>{"vms/vm1 10.0.0.1:0/7"});
   CHECK(verdict.reason == "a watcher");
   stage.write("role_change", "outcome nothing-known\n");
-  CHECK(stage.plugin.role_change({3, CoordinatorState::Relinquish}).outcome == Outcome::Unknown);
+  CHECK(stage.plugin.role_change({{0, 3}, CoordinatorState::Relinquish}).outcome == Outcome::Unknown);
   CHECK(stage.read("calls.log") == "start \nbefore_start " + std::string(uuid) + " generation=7\nbefore_start " + uuid +
                                        " generation=7\nrole_change relinquish epoch=3\n");
 }
@@ -103,7 +103,7 @@ TEST_CASE("fake: an election says what the script says, and what it was asked is
   CHECK(elector.claim(claim).outcome == Outcome::Done);
   stage.write("claim", "outcome refused\nnote n3 was faster\n");
   CHECK(elector.claim(claim).note == "n3 was faster");
-  CHECK(elector.vacate({claim.self, 4}).outcome == Outcome::Done);
+  CHECK(elector.vacate({{0, 4}, claim.self}).outcome == Outcome::Done);
   CHECK(stage.read("calls.log") == "start \nclaim n1 epoch=4\nclaim n1 epoch=4\nvacate n1 epoch=4\n");
 }
 
@@ -111,10 +111,10 @@ TEST_CASE("fake: a delay blocks the call, and nonsense in the script is an error
   Stage stage;
   stage.write("role_change", "delay_ms 150\n");
   const Instant before = store::boottime_now();
-  CHECK(stage.plugin.role_change({3, CoordinatorState::Takeover}).outcome == Outcome::Done);
+  CHECK(stage.plugin.role_change({{0, 3}, CoordinatorState::Takeover}).outcome == Outcome::Done);
   CHECK(store::boottime_now() >= before + milliseconds(150));
   stage.write("role_change", "delay_ms soon\n");
-  CHECK_THROWS_AS(stage.plugin.role_change({3, CoordinatorState::Takeover}), Error);
+  CHECK_THROWS_AS(stage.plugin.role_change({{0, 3}, CoordinatorState::Takeover}), Error);
   stage.host.values.texts["script"] = "/nonexistent";
   CHECK_THROWS_AS(Fake().start(stage.host), Error);
 }

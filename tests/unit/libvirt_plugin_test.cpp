@@ -445,14 +445,14 @@ TEST_CASE("libvirt: without libvirt, living and gone are still told apart, and d
   plugin.start(host);
   REQUIRE(host.turn_until([&] { return host.journal.find("no connection to") != std::string::npos; }));
 
-  const DomainProbe lives = plugin.probe({vm, {}});
+  const DomainProbe lives = plugin.probe({{}, vm, {}});
   CHECK(lives.state == DomainState::Unknown);  // it may be paused
   CHECK(lives.process == qemu.process);
   CHECK_THAT(lives.note, Contains("libvirt does not say"));
-  const DomainProbe recorded = plugin.probe({random_uuid(), {qemu.process}});
+  const DomainProbe recorded = plugin.probe({{}, random_uuid(), {qemu.process}});
   CHECK(recorded.state == DomainState::Unknown);
   CHECK(recorded.process == qemu.process);  // whatever its name
-  CHECK(plugin.probe({random_uuid(), {}}).state == DomainState::Gone);
+  CHECK(plugin.probe({{}, random_uuid(), {}}).state == DomainState::Gone);
 
   CHECK_THAT(plugin.create({for_a_minute(), vm, "<domain/>", 1}).note, Contains("lives here already"));
   CHECK_THAT(plugin.create({for_a_minute(), random_uuid(), "<domain/>", 1}).note, Contains("no connection to"));
@@ -464,11 +464,11 @@ TEST_CASE("libvirt: without libvirt, living and gone are still told apart, and d
   CHECK(plugin.destroy({for_a_minute(), vm, former}).outcome == Outcome::Done);
   CHECK(plugin.destroy({for_a_minute(), vm, {}}).outcome == Outcome::Unknown);
   CHECK(plugin.destroy({{boottime_now(), 1}, vm, qemu.process}).outcome == Outcome::Refused);
-  const DomainProbe spared = plugin.probe({vm, {qemu.process}});
+  const DomainProbe spared = plugin.probe({{}, vm, {qemu.process}});
   CHECK(spared.state == DomainState::Unknown);
   CHECK(spared.process == qemu.process);
   CHECK(plugin.destroy({for_a_minute(), vm, qemu.process}).outcome == Outcome::Done);
-  CHECK(plugin.probe({vm, {qemu.process}}).state == DomainState::Gone);
+  CHECK(plugin.probe({{}, vm, {qemu.process}}).state == DomainState::Gone);
   CHECK(host.turn_until([&] { return host.said("domain/" + vm + "=gone"); }));
   plugin.stop();
 }
@@ -501,13 +501,13 @@ TEST_CASE("libvirt: destroying one of two QEMUs with one UUID spares the other")
   const VmUuid vm = random_uuid();
   LookAlike victim(vm), other(vm);
   plugin.start(host);
-  const DomainProbe both = plugin.probe({vm, {}});
+  const DomainProbe both = plugin.probe({{}, vm, {}});
   CHECK(both.state == DomainState::Unknown);  // of which one would libvirt speak?
   CHECK(both.process.has_value());
   CHECK_THAT(both.note, Contains("2 of its processes live here"));
   CHECK(plugin.resume({for_a_minute(), vm, victim.process}).outcome == Outcome::Refused);
   CHECK(plugin.destroy({for_a_minute(), vm, victim.process}).outcome == Outcome::Done);
-  CHECK(plugin.probe({vm, {victim.process}}).process == other.process);
+  CHECK(plugin.probe({{}, vm, {victim.process}}).process == other.process);
   plugin.stop();
 }
 

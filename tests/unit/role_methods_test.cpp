@@ -42,7 +42,7 @@ class Observer : public Plugin {
   void start(Host&) override {}
 };
 
-std::variant<host::Call, host::InvalidRequest> prepare(Plugin& plugin, host::NewestEpoch& newest,
+std::variant<host::Call, host::InvalidRequest> prepare(Plugin& plugin, host::NewestEpochs& newest,
                                                        const std::string& name, const std::string& request) {
   for (const RoleMethod& method : host::role_methods(plugin, newest))
     if (method.name == name) return method.prepare(request);
@@ -50,7 +50,7 @@ std::variant<host::Call, host::InvalidRequest> prepare(Plugin& plugin, host::New
 }
 
 std::string call(Plugin& plugin, const std::string& name, const std::string& request) {
-  host::NewestEpoch newest;
+  host::NewestEpochs newest;
   auto prepared = prepare(plugin, newest, name, request);
   if (const auto* invalid = std::get_if<host::InvalidRequest>(&prepared)) return "invalid: " + invalid->text;
   return std::get<host::Call>(prepared).work();
@@ -63,6 +63,10 @@ std::string power_request(const NodeName& node, Instant not_after, Epoch epoch =
   return runtime::encode(request);
 }
 
+std::string read_request(const NodeName& node, Instant not_after) {
+  return runtime::encode(ReadRequest{{not_after, 1}, node, {}});
+}
+
 Answer power(Power& plugin, const NodeName& node, Instant not_after) {
   return std::get<Answer>(runtime::decode<Answer>(call(plugin, "Power", power_request(node, not_after))));
 }
@@ -71,7 +75,7 @@ Answer power(Power& plugin, const NodeName& node, Instant not_after) {
 
 TEST_CASE("a plugin has the methods of the roles it fills, and no others") {
   Power plugin;
-  host::NewestEpoch newest;
+  host::NewestEpochs newest;
   std::string names;
   for (const RoleMethod& method : host::role_methods(plugin, newest))
     names += std::string(method.interface) + "." + method.name + " ";
@@ -82,7 +86,8 @@ TEST_CASE("a plugin has the methods of the roles it fills, and no others") {
 
 TEST_CASE("a request goes to the plugin and its answer back") {
   Power plugin;
-  CHECK(call(plugin, "Read", R"({"node":"n1","system_uuid":""})") == R"({"guid":"guid of n1","note":"","state":"on"})");
+  CHECK(call(plugin, "Read", read_request("n1", runtime::boottime_us() + seconds(60))) ==
+        R"({"guid":"guid of n1","note":"","state":"on"})");
 }
 
 TEST_CASE("what cannot be read never reaches the plugin") {
@@ -103,9 +108,14 @@ TEST_CASE("an act whose permit ended is Unknown and not done; in time it is done
   CHECK(plugin.acts == 1);
 }
 
+TEST_CASE("nobody looks for a core that has stopped waiting for it") {
+  Power plugin;
+  CHECK_THAT(call(plugin, "Read", read_request("n1", runtime::boottime_us() - 1)), Catch::Contains("too late"));
+}
+
 TEST_CASE("the permit is judged when the request is taken up, not when it came") {
   Power plugin;
-  host::NewestEpoch newest;
+  host::NewestEpochs newest;
   const Instant not_after = runtime::boottime_us() + milliseconds(30);
   const auto prepared = prepare(plugin, newest, "Power", power_request("n1", not_after));
   while (runtime::boottime_us() <= not_after) {
@@ -123,7 +133,7 @@ TEST_CASE("what a plugin throws is Unknown with its text") {
 
 TEST_CASE("what fences or breaks locks is refused when a request of a newer primary has been heard") {
   Locks plugin;
-  host::NewestEpoch newest;
+  host::NewestEpochs newest;
   const Instant limit = runtime::boottime_us() + seconds(60);
   const auto ask = [&](const std::string& name, const auto& request) {
     return std::get<host::Call>(prepare(plugin, newest, name, runtime::encode(request))).work();
@@ -156,13 +166,40 @@ TEST_CASE("what fences or breaks locks is refused when a request of a newer prim
   CHECK_THAT(ask("Power", newer_off), Catch::Contains("done"));
 }
 
+TEST_CASE("a change of the role is refused after that of a newer epoch, and whatever epoch is acted for is no matter") {
+  Locks plugin;
+  host::NewestEpochs newest;
+  const Instant limit = runtime::boottime_us() + seconds(60);
+  const auto prepared = [&](Epoch epoch, CoordinatorState state) {
+    const std::string request = runtime::encode(RoleChange{{limit, epoch}, state});
+    return std::get<host::Call>(prepare(plugin, newest, "RoleChange", request));
+  };
+  CHECK_THAT(prepared(3, CoordinatorState::Takeover).work(), Catch::Contains("done"));
+  VmStart start;
+  start.permit = {limit, 4};
+  std::get<host::Call>(prepare(plugin, newest, "BeforeStart", runtime::encode(start))).work();
+  CHECK_THAT(prepared(3, CoordinatorState::Relinquish).work(), Catch::Contains("done"));
+
+  const host::Call waiting = prepared(3, CoordinatorState::Takeover);
+  CHECK_THAT(prepared(5, CoordinatorState::Takeover).work(), Catch::Contains("done"));
+  CHECK_THAT(waiting.work(), Catch::Contains("refused") && Catch::Contains("epoch 3 is over"));
+  CHECK_THAT(prepared(3, CoordinatorState::Relinquish).work(), Catch::Contains("epoch 3 is over"));
+  CHECK_THAT(prepared(5, CoordinatorState::Relinquish).work(), Catch::Contains("done"));
+}
+
+TEST_CASE("a takeover that comes late does not reach the plugin") {
+  Power plugin;
+  const RoleChange late{{runtime::boottime_us() - 1, 3}, CoordinatorState::Takeover};
+  CHECK_THAT(call(plugin, "RoleChange", runtime::encode(late)), Catch::Contains("too late"));
+}
+
 TEST_CASE("calls about a node have a lane of their own and a name; all others come on the plugin's thread") {
   Power plugin;
-  host::NewestEpoch newest;
+  host::NewestEpochs newest;
   const auto off = std::get<host::Call>(prepare(plugin, newest, "Power", power_request("n2", 0)));
   CHECK(off.lane == "n2");
   CHECK(off.what == "Power n2");
-  const auto read = std::get<host::Call>(prepare(plugin, newest, "Read", R"({"node":"n2","system_uuid":""})"));
+  const auto read = std::get<host::Call>(prepare(plugin, newest, "Read", read_request("n2", 0)));
   CHECK(read.lane == "n2");
   CHECK(read.what == "Read n2");
   const auto change = std::get<host::Call>(prepare(plugin, newest, "RoleChange", runtime::encode(RoleChange{})));

@@ -62,22 +62,22 @@ TEST_CASE("a request arrives as it was sent") {
 
 TEST_CASE("every message survives the round trip") {
   round(Answer{Outcome::Refused, "because"});
-  round(ProbeRequest{"u", {{1, 2}, {3, 4}}});
+  round(ProbeRequest{{1, 2}, "u", {{1, 2}, {3, 4}}});
   round(DomainProbe{DomainState::Paused, Process{5, 6}, ""});
   round(CreateRequest{{1, 2}, "u", "<domain/>", 3});
   round(CreateAnswer{Outcome::Done, Process{5, 6}, ""});
   round(DomainRequest{{1, 2}, "u", {3, 4}});
   round(vm_start());
   round(HookVerdict{Verdict::Wait, "r", 30, {"what", "more"}, "n2", {{"vms/a", "x"}}});
-  round(ImagesRequest{{{"vda", DiskKind::Shared, "s"}}, {{"i", "a"}}, {"10.0.0.1"}});
+  round(ImagesRequest{{1, 2}, {{"vda", DiskKind::Shared, "s"}}, {{"i", "a"}}, {"10.0.0.1"}});
   round(Identified{Outcome::Done, {{"i", "a"}}, ""});
   round(VmStopped{{1, 2}, "u", {}, {{"i", "a"}}, {}});
-  round(ReadRequest{"n1", "uuid"});
+  round(ReadRequest{{1, 2}, "n1", "uuid"});
   round(PowerReading{PowerState::Off, "guid", ""});
   round(PowerRequest{{1, 2}, "n1", {"n1", "boot", 3}, "uuid", PowerAct::Reset});
-  round(RoleChange{4, CoordinatorState::Relinquish});
+  round(RoleChange{{1, 4}, CoordinatorState::Relinquish});
   round(ClaimRequest{{1, 2}, {"n1", "boot", 3}, -1, {5, "n2", 6}, true});
-  round(VacateRequest{{"n1", "boot", 3}, 9});
+  round(VacateRequest{{1, 9}, {"n1", "boot", 3}});
   round(ObserveRequest{{1, 2}});
   round(StorageSurvey{});
   OsdFacts osd{7,   "uuid", "n1", "ssd", "exists,up", true, false, 0.5, 1.25, 0.75, 0.1,
@@ -107,11 +107,14 @@ TEST_CASE("what is not exactly a message is refused, and the place named") {
       "read_ops":null,"write_ops":null,"read_bytes":null,"write_bytes":null}],"health":{"status":"","checks":[]}})"),
              Catch::Contains("pools[0].used_fraction: not a number"));
   CHECK_THAT(wrong<Answer>(R"({"outcome":"done","note":null})"), Catch::Contains("note: not a text"));
-  CHECK_THAT(wrong<ProbeRequest>(R"({"uuid":"u","recorded":[{"pid":1,"start_time":-2}]})"),
-             Catch::Contains("recorded[0].start_time"));
-  CHECK_THAT(wrong<ProbeRequest>(R"({"uuid":"u","recorded":[{"pid":1.5,"start_time":2}]})"),
-             Catch::Contains("recorded[0].pid"));
-  CHECK_THAT(wrong<VacateRequest>(R"({"self":{"node":"n","boot":"b","incarnation":1,"x":2},"epoch":1})"),
+  CHECK_THAT(
+      wrong<ProbeRequest>(R"({"permit":{"not_after":1,"epoch":2},"uuid":"u","recorded":[{"pid":1,"start_time":-2}]})"),
+      Catch::Contains("recorded[0].start_time"));
+  CHECK_THAT(
+      wrong<ProbeRequest>(R"({"permit":{"not_after":1,"epoch":2},"uuid":"u","recorded":[{"pid":1.5,"start_time":2}]})"),
+      Catch::Contains("recorded[0].pid"));
+  CHECK_THAT(wrong<VacateRequest>(
+                 R"({"permit":{"not_after":1,"epoch":2},"self":{"node":"n","boot":"b","incarnation":1,"x":2}})"),
              Catch::Contains("self.x: unknown key"));
 }
 
@@ -121,11 +124,4 @@ TEST_CASE("bytes that are no UTF-8 do not cost the answer") {
                                                                    "b"})));
   CHECK(got.outcome == Outcome::Done);
   CHECK(got.note.starts_with("a"));
-}
-
-TEST_CASE("only acts have a permit") {
-  CHECK(runtime::permit_of(ReadRequest{}) == nullptr);
-  const PowerRequest act{{42, 1}, {}, {}, {}, PowerAct::Off};
-  REQUIRE(runtime::permit_of(act) != nullptr);
-  CHECK(runtime::permit_of(act)->not_after == 42);
 }

@@ -176,7 +176,7 @@ ManagerProperties derive_manager(const ClusterView& view, const NodeName& self, 
   ManagerProperties shown;
   if (view.cluster) shown.cluster_name = view.cluster->value.name;
   if (view.cluster) shown.maintenance = view.cluster->value.maintenance;
-  if (view.leader) shown.epoch = view.leader->value.epoch;
+  shown.epoch = epoch_of(view);
   if (const LeaderRecord* leader = primary_of(view)) shown.primary = leader->node;
   shown.quorate = connected && view.complete;
   auto node = view.nodes.find(self);
