@@ -183,6 +183,8 @@ Refusal check_vm_job(const ClusterView& view, const logic::UnitNeeds& needs, std
                      const Arguments& arguments) {
   if (type == "vm-start") return check_ability(logic::objection_to_start(view, vm, needs));
   if (type == "vm-restart") return check_ability(logic::objection_to_restart(view, vm, needs));
+  if (type == "vm-stop" || type == "vm-shutdown" || type == "vm-disable")
+    return check_ability(logic::objection_to_stop(view, vm, needs));
   if (type != "vm-move") return std::nullopt;
   if (auto refusal = check_move(view, vm, argument(arguments, "node"))) return refusal;
   return check_ability(logic::objection_to_move(view, vm, needs));

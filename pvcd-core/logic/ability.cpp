@@ -109,6 +109,12 @@ std::string objection_to_restart(const ClusterView& view, const VmRecord& vm, co
          ". Start that and repeat";
 }
 
+std::string objection_to_stop(const ClusterView& view, const VmRecord& vm, const UnitNeeds& needs) {
+  const LiveRecord* owner = living_owner(view, vm);
+  if (!owner || needs.plugins.empty()) return {};
+  return on_its_owner(*owner, vm, {{needs.plugins.front()}, needs.silent_after});
+}
+
 std::string objection_to_move(const ClusterView& view, const VmRecord& vm, const UnitNeeds& needs) {
   const LiveRecord* owner = vm.wanted == WantedState::Running ? living_owner(view, vm) : nullptr;
   return owner ? on_its_owner(*owner, vm, needs) : std::string();

@@ -14,10 +14,12 @@ std::string objection_to_fence(const ClusterView&, const NodeRecord& victim, con
                                const CoordinatorSettings&);
 std::string objection_to_verification(const ClusterView&, const std::string& fencer, const CoordinatorSettings&);
 
-// What is wanted already is not refused: asking again changes nothing. To be moved or restarted it must be stopped
-// where it is; a move only says then whether that is possible, and the primary says which node can take it.
+// A start that is wanted already is not refused: asking again changes nothing. To be moved or restarted it must be
+// stopped where it is; a move only says then whether that is possible, and the primary says which node can take it.
 std::string objection_to_start(const ClusterView&, const VmRecord&, const UnitNeeds&);
 std::string objection_to_restart(const ClusterView&, const VmRecord&, const UnitNeeds&);
+// Only of the hypervisor: a hook that is away delays the release, not the guest's end.
+std::string objection_to_stop(const ClusterView&, const VmRecord&, const UnitNeeds&);
 std::string objection_to_move(const ClusterView&, const VmRecord&, const UnitNeeds&);
 
 }  // namespace pvcd::logic

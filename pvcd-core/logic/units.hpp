@@ -10,7 +10,7 @@
 namespace pvcd::logic {
 
 struct UnitNeeds {
-  std::vector<std::string> plugins;         // the hypervisor and the pre-start hooks; the core is needed always
+  std::vector<std::string> plugins;         // the hypervisor first, then the pre-start hooks; the core is needed always
   Microseconds silent_after = seconds(10);  // a unit whose last report is older does not count any more
 };
 

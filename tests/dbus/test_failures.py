@@ -149,6 +149,13 @@ def test_an_absent_hypervisor_means_no_start_and_it_is_named(node, vm):
     wait_for("the node to know", lambda: node.unit_state("fake") == "shutdown")
     assert refused_kind(node.client.vm, vm, "Restart") == "Unavailable"
     assert refused_kind(node.client.vm, vm, "Move", "sa{sv}", "", NO_OPTIONS) == "Unavailable"
+    with store_of(node) as store:
+        before = content_of(store)
+        for method in ("Stop", "Shutdown", "Disable"):
+            with pytest.raises(Refused) as caught:
+                node.client.vm(vm, method)
+            assert caught.value.name == "org.pvcd1.Error.Unavailable" and f"is on {NAME}, where pvcd-fake.service is shutdown" in caught.value.text
+        assert content_of(store) == before
     assert node.client.finish(node.client.vm(vm, "Start"))[0] == "skipped"     # it runs, and is wanted
     assert node.client.get(vm_path(vm), "Vm", "WantedState") == "running"
 

@@ -159,6 +159,7 @@ struct StoppedVm : Case {
   StoppedVm() { world.vm(web, WantedState::Stopped).node_limit = {"n1", "n2"}; }
   std::string to_start() { return objection_to_start(world.view, world.vm(web), needs); }
   std::string to_restart() { return objection_to_restart(world.view, world.vm(web), needs); }
+  std::string to_stop() { return objection_to_stop(world.view, world.vm(web), needs); }
   std::string to_move() { return objection_to_move(world.view, world.vm(web), needs); }
 };
 
@@ -247,6 +248,27 @@ TEST_CASE("a start needs the hypervisor and the hooks on one living node on whic
     it.world.vm(web).wanted = WantedState::Running;
     CHECK(it.to_start().empty());  // nothing would change
   }
+}
+
+TEST_CASE("a VM is stopped, shut down or disabled only where its hypervisor runs; a hook is not waited for") {
+  StoppedVm it;
+  it.without("libvirt", {"n1"});
+  CHECK(it.to_stop().empty());  // it is nowhere
+  it.world.own(web, "n1");
+  CHECK_THAT(it.to_stop(), Catch::Contains("is on n1, where pvcd-libvirt.service does not run. Start it there"));
+  it.world.view.owners.at(web).value.released = true;
+  CHECK(it.to_stop().empty());
+  it.world.view.owners.at(web).value.released = false;
+  it.world.lose("n1");
+  CHECK(it.to_stop().empty());  // the job says that it is out of reach, or waits for the evidence
+
+  StoppedVm twin;
+  twin.world.own(web, "n1");
+  twin.without("rbd-locks", {"n1"}).without("libvirt", {"n2", "n3"});
+  CHECK(twin.to_stop().empty());
+  twin.needs.plugins.clear();
+  twin.without("libvirt", {"n1"});
+  CHECK(twin.to_stop().empty());
 }
 
 TEST_CASE("a running VM is moved or restarted only where it can be stopped") {
