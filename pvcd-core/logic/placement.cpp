@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <limits>
 #include <tuple>
+#include <utility>
 
 #include "logic/self_fence.hpp"
 
@@ -46,6 +47,36 @@ Promises promised_to_who_knows_where(const ClusterView& view) {
         promise(promises, name, vm->second.value, false);
   }
   return promises;
+}
+
+bool is_fenced(const ClusterView& view, const NodeRecord& node) {
+  const auto fence = view.fences.find(node.name);
+  return fence != view.fences.end() && fence->second.value.victim.boot == node.boot;
+}
+
+// What a node that has just booted gets over by itself. Its join becomes visible in pieces.
+std::string objection_of_start(const ClusterView& view, const NodeRecord& node, Health seen, const Sights& sights,
+                               const CoordinatorSettings& settings) {
+  if (seen != Health::Alive) return "not known to be alive";
+  if (last_word(sights, node.name) != DaemonState::Run) return "not in state run";
+  if (view.fences.contains(node.name)) return "the fence of its earlier boot is still open";
+  // Its keepalive may live while nothing there would start a VM.
+  if (const std::string no = unit_objection(live_of(view, node)->value, settings.needs); !no.empty()) return no;
+  return objection_of_watchdog(*live_of(view, node));
+}
+
+bool is_booting(const ClusterView& view, const NodeName& name) {
+  const Live* live = live_of(view, view.nodes.at(name).value);
+  return !live || live->value.counter <= beats_while_booting;
+}
+
+// The last owner's node, if it runs a later boot: what it left behind there is its own to flush.
+NodeName where_it_ran(const ClusterView& view, const VmRecord& vm) {
+  const auto owner = view.owners.find(vm.uuid);
+  if (owner == view.owners.end() || owner->second.value.released) return {};
+  const Life& life = owner->second.value.owner;
+  const auto node = view.nodes.find(life.node);
+  return node != view.nodes.end() && node->second.value.boot != life.boot ? life.node : NodeName();
 }
 
 std::uint64_t rest(std::uint64_t of, std::uint64_t without) { return of < without ? 0 : of - without; }
@@ -104,33 +135,57 @@ bool has_failed_on(const ClusterView& view, const VmUuid& uuid, const NodeName& 
   return std::find(failed_on.begin(), failed_on.end(), node) != failed_on.end();
 }
 
-std::string objection(const ClusterView& view, const VmRecord& vm, const NodeRecord& node, const Promises& promises,
-                      const Sights& sights, Instant now, const CoordinatorSettings& settings) {
+namespace {
+
+// What does not go away by itself while the node boots.
+std::string lasting_objection(const ClusterView& view, const VmRecord& vm, const NodeRecord& node, Health seen,
+                              const Promises& promises, const Sights& sights, Instant now) {
   if (!vm.node_limit.empty() && std::find(vm.node_limit.begin(), vm.node_limit.end(), node.name) == vm.node_limit.end())
     return "not in the node limit of " + vm.name;
   const NodeName pin = pinned_to(view, vm);
   if (!pin.empty() && pin != node.name) return "does not have the local disks of " + vm.name;
-  if (health(view, sights, node.name, now, settings.suspect_after) != Health::Alive) return "not known to be alive";
-  if (last_word(sights, node.name) != DaemonState::Run) return "not in state run";
+  if (seen != Health::Alive && seen != Health::Unknown) return "not known to be alive";
   if (is_flapping(sights, node.name, now))
     return "flapping: its heartbeat was away " + std::to_string(hiccups(sights, node.name, now)) + " times within " +
            std::to_string(flapping_window / seconds(1)) + " s";
-  if (view.fences.contains(node.name)) return "being fenced";
-  // Its keepalive may live while nothing there would start a VM.
-  if (const std::string no = unit_objection(live_of(view, node)->value, settings.needs); !no.empty()) return no;
-  if (const std::string no = objection_of_watchdog(*live_of(view, node)); !no.empty()) return no;
+  if (is_fenced(view, node)) return "being fenced";
   const Promised promised = promised_on(promises, node.name);
   if (promised.unknown) return "owns a VM whose record cannot be read, and may need its memory";
   const std::uint64_t unpromised = rest(node.memory_total, promised.total);
   if (unpromised < vm.memory) return too_little(unpromised, " not promised to others, ", vm);
-  const std::uint64_t free = rest(live_of(view, node)->value.memory_free, promised.not_taken);
+  const Live* live = live_of(view, node);
+  const std::uint64_t free = live ? rest(live->value.memory_free, promised.not_taken) : unpromised;
   if (free < vm.memory) return too_little(free, " free, ", vm);
   return {};
 }
 
+}  // namespace
+
+std::string objection(const ClusterView& view, const VmRecord& vm, const NodeRecord& node, const Promises& promises,
+                      const Sights& sights, Instant now, const CoordinatorSettings& settings) {
+  const Health seen = health(view, sights, node.name, now, settings.suspect_after);
+  const std::string lasting = lasting_objection(view, vm, node, seen, promises, sights, now);
+  return lasting.empty() ? objection_of_start(view, node, seen, sights, settings) : lasting;
+}
+
+namespace {
+
+// It is better to wait: where it ran, nothing but its start is missing, and the best other host has just booted, too.
+bool returns(const ClusterView& view, const VmRecord& vm, const NodeName& ran_on, const NodeName& best,
+             const Promises& promises, const Sights& sights, Instant now, const CoordinatorSettings& settings) {
+  if (ran_on.empty() || ran_on == best || has_failed_on(view, vm.uuid, ran_on)) return false;
+  if (!is_booting(view, ran_on) || !is_booting(view, best)) return false;
+  const Health seen = health(view, sights, ran_on, now, settings.suspect_after);
+  return lasting_objection(view, vm, view.nodes.at(ran_on).value, seen, promises, sights, now).empty();
+}
+
+}  // namespace
+
 Placement place(const ClusterView& view, const VmRecord& vm, const Promises& promises, const Sights& sights,
                 Instant now, const CoordinatorSettings& settings, const NodeName& leaving) {
   Placement result;
+  const NodeName ran_on = where_it_ran(view, vm);
+  const NodeName& preferred = ran_on.empty() ? vm.home : ran_on;
   std::optional<std::tuple<bool, bool, std::uint64_t>> best;
   const auto reject = [&](const NodeName& name) {
     const bool failed = has_failed_on(view, vm.uuid, name);
@@ -144,7 +199,7 @@ Placement place(const ClusterView& view, const VmRecord& vm, const Promises& pro
       result.rejected.push_back(name + ": " + no);
       continue;
     }
-    const std::tuple rank{!has_failed_on(view, vm.uuid, name), name == vm.home,
+    const std::tuple rank{!has_failed_on(view, vm.uuid, name), name == preferred,
                           rest(node.value.memory_total, promised_on(promises, name).total)};
     if (best && *best >= rank) {
       reject(name);
@@ -153,6 +208,10 @@ Placement place(const ClusterView& view, const VmRecord& vm, const Promises& pro
     if (best) reject(result.node);
     best = rank;
     result.node = name;
+  }
+  if (best && returns(view, vm, ran_on, result.node, promises, sights, now, settings)) {
+    result.rejected.push_back(result.node + ": fits, but " + ran_on + ", where " + vm.name + " ran, is starting");
+    result.kept_free = std::exchange(result.node, {});
   }
   return result;
 }

@@ -1,5 +1,5 @@
-// Which node may run a VM, and which is best: memory that is not promised to another VM, home first among equals, last
-// of all one that could not start it.
+// Which node may run a VM, and which is best: memory that is not promised to another VM, where it ran before a reboot,
+// its home, last of all one that could not start it.
 #pragma once
 
 #include <map>
@@ -13,6 +13,7 @@ namespace pvcd::logic {
 
 struct Placement {
   NodeName node;                      // empty: none
+  NodeName kept_free;                 // while it waits for the host it ran on: where it would go otherwise
   std::vector<std::string> rejected;  // "n2: 3.1 GiB free, web1 needs 4.0 GiB", one per node that was not taken
 };
 
@@ -43,6 +44,11 @@ bool has_failed_on(const ClusterView&, const VmUuid&, const NodeName&);
 // Why the node cannot take the VM now; empty: it can.
 std::string objection(const ClusterView&, const VmRecord&, const NodeRecord&, const Promises&, const Sights&,
                       Instant now, const CoordinatorSettings&);
+
+// After a site has lost its power its hosts come back within seconds of each other, and the first one could take
+// everything. A host that has sent no more heartbeats than this, five session timeouts, waits for the host where the VM
+// ran when that one has only its units to start yet; a host that has not been off waits for nobody.
+inline constexpr std::uint64_t beats_while_booting = 30;
 
 // `leaving`: where it is to go away from.
 Placement place(const ClusterView&, const VmRecord&, const Promises&, const Sights&, Instant now,

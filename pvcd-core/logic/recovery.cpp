@@ -150,6 +150,7 @@ void assign(Round& round, const VmRecord& vm, Promises& promises) {
   const std::string why_not = wait_reason(round, vm, former, placement);
   if (!why_not.empty()) {
     round.next.waiting[vm.uuid] = why_not;
+    if (!placement.kept_free.empty()) promise(promises, placement.kept_free, vm, false);
     return;
   }
   promise(promises, placement.node, vm, false);

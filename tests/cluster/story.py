@@ -169,6 +169,7 @@ class Story:
         stale = [locker for name in running
                  for locker in wait_for(f"{name} to lock its disk", lambda: self.cluster.ceph.lockers(name), PATIENCE)]
         before = self.cluster.guests.disk_state(IMAGE)
+        ran_on = {name: self.where(name) for name in running}
         self.event(f"power cut of all hosts at once, then power on: {', '.join(running)} ran, {', '.join(stopped)} did not")
         acts = [len(bmc.acts()) for bmc in self.cluster.bmcs]
         for host in self.cluster.hosts:
@@ -188,6 +189,8 @@ class Story:
         for name, uuid in running.items():
             owner = owners[uuid]["owner"]["node"]
             require(self.where(name) == [owner], f"{name} has a QEMU on {self.where(name)}, its owner is {owner}")
+            # The host that flushed is the one that started it: each those of its own earlier boot.
+            require(ran_on[name] == [owner], f"{name} ran on {ran_on[name]} before the power cut, and is on {owner} now")
         for name in stopped:
             require(not self.where(name), f"{name} was not to run, and has a QEMU on {self.where(name)}")
         # That the hosts have booted proves the clients of their earlier boots dead: nobody has to be switched off for it.

@@ -75,7 +75,8 @@ bool has_plenty_of_memory(const logic::ClusterView& view, const NodeRecord& node
   return view.broken.empty() && 3 * sum <= node.memory_total;
 }
 
-// A VM that waits, although one that matters less has just got a place that would do.
+// A VM that waits, although one that matters less has just got a place that would do. Where one that waits for the host
+// it ran on would go otherwise, room is kept for it.
 std::string passed_over(const logic::ClusterView& view, const logic::CoordinatorPlan& plan,
                         const logic::AssignVm& act) {
   const auto* given = seen<VmRecord>(view.vms, act.uuid);
@@ -83,6 +84,10 @@ std::string passed_over(const logic::ClusterView& view, const logic::Coordinator
     const auto* waits = seen<VmRecord>(view.vms, uuid);
     if (!given || !waits || waits->priority <= given->priority || waits->memory > given->memory) continue;
     if (reason.find("maintenance") != std::string::npos) continue;
+    const NodeRecord& node = view.nodes.at(act.record.owner.node).value;
+    const bool kept_here = reason.find(node.name + ": fits, but n") != std::string::npos;
+    if (reason.find("ran, is starting") != std::string::npos && (!kept_here || has_plenty_of_memory(view, node)))
+      continue;
     if (may_run_on(*waits, seen<OwnerRecord>(view.owners, uuid), act.record.owner.node)) return uuid;
   }
   return {};

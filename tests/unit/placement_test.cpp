@@ -163,6 +163,81 @@ TEST_CASE("a node whose hypervisor or hook does not work takes no VM, and the un
   }
 }
 
+TEST_CASE("after a reboot of all hosts a VM waits for the units of the host it ran on") {
+  Case it;
+  it.settings.needs.plugins = {"libvirt"};
+  const auto report = [&](const NodeName& name, const std::string& state) {
+    it.world.live(name).value.units["libvirt"] = {state, 0, ""};
+  };
+  it.world.vm(web).home = "n1";
+  it.world.own(web, "n2");
+  for (const char* name : {"n1", "n2", "n3"}) {
+    it.world.prove(name, EvidenceKind::LaterBoot);
+    it.world.join(name, 2, 2);
+    report(name, "running");
+  }
+  SECTION("which starts them: nobody else takes it") {
+    report("n2", "starting");
+    const Placement placement = it.place_web();
+    CHECK(placement.node.empty());
+    CHECK(placement.kept_free == "n1");
+    CHECK(contains(placement.rejected, "n1: fits, but n2, where " + it.world.vm(web).name + " ran, is starting"));
+    CHECK(contains(placement.rejected, "n2: pvcd-libvirt.service is starting"));
+  }
+  SECTION("which has not said yet that it runs") {
+    it.world.live("n2").value.daemon_state = DaemonState::Init;
+    CHECK(it.place_web().node.empty());
+  }
+  SECTION("whose fence ends because it has booted") {
+    it.world.fence("n2", FencePhase::Acting).victim.boot = World::boot_of("n2");
+    CHECK(it.place_web().node.empty());
+    CHECK(contains(it.place_web().rejected, "n2: the fence of its earlier boot is still open"));
+  }
+  SECTION("not one that is fenced in its present boot") {
+    it.world.fence("n2", FencePhase::Acting);
+    CHECK(it.place_web().node == "n1");
+    CHECK(contains(it.place_web().rejected, "n2: being fenced"));
+  }
+  SECTION("whose join is not seen as a whole yet") {
+    it.world.view.live.erase({"n2", 2});
+    CHECK(it.place_web().node.empty());
+    it.world.node("n2").memory_total = gib;
+    CHECK(it.place_web().node == "n1");
+  }
+  SECTION("which is ready: it is better than the home") { CHECK(it.place_web().node == "n2"); }
+  SECTION("which has had time enough") {
+    report("n2", "starting");
+    it.world.live("n2").value.counter = beats_while_booting;
+    CHECK(it.place_web().node.empty());
+    ++it.world.live("n2").value.counter;
+    CHECK(it.place_web().node == "n1");
+  }
+  SECTION("not where a host is ready that was not off") {
+    report("n2", "starting");
+    it.world.live("n1").value.counter = beats_while_booting + 1;
+    CHECK(it.place_web().node == "n1");
+  }
+  SECTION("not where something else speaks against it") {
+    report("n2", "starting");
+    it.world.node("n2").memory_total = gib;
+    CHECK(it.place_web().node == "n1");
+  }
+  SECTION("not where it could not be started") {
+    report("n2", "starting");
+    it.world.view.owners.at(web).value.failed_on = {"n2"};
+    CHECK(it.place_web().node == "n1");
+  }
+  SECTION("not where it was released") {
+    report("n2", "starting");
+    it.world.view.owners.at(web).value.released = true;
+    CHECK(it.place_web().node == "n1");
+  }
+  SECTION("not where nobody else could take it either") {
+    for (const char* name : {"n1", "n2", "n3"}) report(name, "starting");
+    CHECK(contains(it.place_web().rejected, "n1: pvcd-libvirt.service is starting"));
+  }
+}
+
 TEST_CASE("a VM that is to leave a node is placed on another, or nowhere") {
   Case it;
   it.world.vm(web).home = "n2";
