@@ -25,9 +25,6 @@ namespace {
 using Refusal = std::optional<RequestError>;
 using Arguments = std::map<std::string, std::string>;
 
-constexpr std::size_t list_entries_max = 1000;
-constexpr std::size_t text_bytes_max = 1000;
-
 VmUuid fresh_uuid() {
   sd_id128_t id{};
   if (sd_id128_randomize(&id) < 0) throw Error("no random numbers from the kernel");
@@ -75,12 +72,8 @@ Refusal check_nodes(const ClusterView& view, const std::string& key, const std::
 Refusal check_settings(const ClusterView& view, const VmSettings& settings) {
   if (settings.node_limit)
     if (auto refusal = check_nodes(view, "node_limit", *settings.node_limit)) return refusal;
-  if (settings.tags) {
-    const auto bad = [](const std::string& tag) { return tag.empty() || tag.size() > text_bytes_max; };
-    if (settings.tags->size() > list_entries_max || std::any_of(settings.tags->begin(), settings.tags->end(), bad))
-      return invalid("tags: at most 1000, each of 1 to 1000 bytes");
-  }
-  if (settings.profile && settings.profile->size() > text_bytes_max) return invalid("profile: more than 1000 bytes");
+  if (settings.tags && std::find(settings.tags->begin(), settings.tags->end(), "") != settings.tags->end())
+    return invalid("tags: one of them is empty; leave it out");
   return std::nullopt;
 }
 

@@ -122,7 +122,9 @@ BAD_OPTIONS = {
     "an unknown node in the limit": (options(node_limit=dbus.Array(["n9"], signature="s")), "n9"),
     "a node twice": (options(node_limit=dbus.Array([NAME, NAME], signature="s")), "twice"),
     "an empty tag": (options(tags=dbus.Array([""], signature="s")), "tags"),
-    "a long profile": (options(profile="x" * 1001), "profile"),
+    "a long profile": (options(profile="x" * 1001), "profile: a text of 1001 bytes"),
+    "a long tag": (options(tags=dbus.Array(["x" * 1001], signature="s")), "tags: a text of 1001 bytes"),
+    "many tags": (options(tags=dbus.Array(["x"] * 1001, signature="s")), "tags: 1001 texts"),
 }
 
 
@@ -230,6 +232,7 @@ def test_not_found(node, vm, refusal):
     assert "no-such-vm" in refusal("NotFound", node.client.manager, "GetVm", "s", "no-such-vm")
     assert "n9" in refusal("NotFound", node.client.manager, "GetNode", "s", "n9")
     assert "n9" in refusal("NotFound", node.client.vm, vm, "Move", "sa{sv}", "n9", NO_OPTIONS)
+    assert "node: a text of 1001 bytes" in refusal("InvalidArgument", node.client.vm, vm, "Move", "sa{sv}", "n" * 1001, NO_OPTIONS)
 
 
 def test_a_move_to_a_node_outside_the_limit(node, gone, vm, refusal):

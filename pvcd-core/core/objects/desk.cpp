@@ -1,6 +1,7 @@
 #include "core/objects/desk.hpp"
 
 #include "core/objects/authorisation.hpp"
+#include "core/objects/options.hpp"
 #include "runtime/names.hpp"
 
 namespace pvcd::core {
@@ -14,6 +15,7 @@ Call Desk::call_on(const sdbus::IObject& object, std::string_view interface, std
 
 void Desk::submit(const Call& call, const std::string& object, const std::map<std::string, std::string>& arguments,
                   PathResult&& result) {
+  for (const auto& [key, value] : arguments) require_short(key, value);
   gate.pass(call, std::move(result), {},
             [this, call, object, arguments](const Caller& caller, std::shared_ptr<PathResult> answer) {
               const std::string type(find_rule(call.interface, call.method)->job);

@@ -1,4 +1,4 @@
-// Reads an a{sv} argument: every key has one type, and a key that nobody takes is an error that names it.
+// Reads an a{sv} argument: every key has one type and a bound, and a key that nobody takes is an error that names it.
 #pragma once
 
 #include <sdbus-c++/sdbus-c++.h>
@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/requests.hpp"
 #include "runtime/names.hpp"
@@ -13,6 +14,25 @@
 namespace pvcd::core {
 
 using Options = std::map<std::string, sdbus::Variant>;
+
+// Each is kept while polkit is asked, and somebody who may do nothing can send many.
+inline constexpr std::size_t texts_max = 1000;
+inline constexpr std::size_t text_bytes_max = 1000;
+
+// Throws sdbus::Error InvalidArgument.
+inline void require_short(const std::string& key, const std::string& text) {
+  if (text.size() > text_bytes_max)
+    throw sdbus::Error(runtime::names::error::invalid_argument, key + ": a text of " + std::to_string(text.size()) +
+                                                                    " bytes; at most " +
+                                                                    std::to_string(text_bytes_max) + " are taken");
+}
+inline void require_short(const std::string& key, const std::vector<std::string>& texts) {
+  if (texts.size() > texts_max)
+    throw sdbus::Error(
+        runtime::names::error::invalid_argument,
+        key + ": " + std::to_string(texts.size()) + " texts; at most " + std::to_string(texts_max) + " are taken");
+  for (const std::string& text : texts) require_short(key, text);
+}
 
 // Throws sdbus::Error InvalidArgument.
 class OptionReader {
@@ -28,6 +48,7 @@ class OptionReader {
                                                                       found->second.peekValueType() + "; give it as " +
                                                                       sdbus::signature_of<T>::str());
     const T value = found->second.get<T>();
+    if constexpr (requires { require_short(key, value); }) require_short(key, value);
     options_.erase(found);
     return value;
   }
