@@ -6,6 +6,7 @@
 #include "runtime/clock.hpp"
 #include "runtime/journal.hpp"
 #include "runtime/names.hpp"
+#include "runtime/wire.hpp"
 #include "sdk/self_fence.hpp"
 #include "store/changes.hpp"
 #include "store/paths.hpp"
@@ -136,7 +137,7 @@ Plugins::PermitNow AgentDriver::permit() const {
 
 // Looking is safe, and so is stopping what runs here, whoever owns it: it needs no proof.
 Plugins::PermitNow AgentDriver::while_awaited() const {
-  return Plugins::while_awaited(settings_.act_limit, logic::epoch_of(cluster_.view()));
+  return Plugins::while_awaited(runtime::answer_limit, logic::epoch_of(cluster_.view()));
 }
 
 void AgentDriver::answer(const VmUuid& uuid, logic::AgentResult result) {
@@ -151,7 +152,7 @@ void AgentDriver::commit(const logic::AgentAction& action, Carried step) {
   store::commit(cluster_.store(), *step.changes,
                 [this, action, record = *step.record, answered](const store::CommitResult& result) {
                   const bool ok = result.code == store::CommitCode::Ok;
-                  if (ok) decisions_.announce(record, result.created.back(), action.uuid);
+                  if (ok) decisions_.announce(Level::Notice, record, result.created.back(), action.uuid);
                   if (answered) answer(action.uuid, logic::Written{ok, describe(result)});
                   const auto* written = std::get_if<logic::WriteRun>(&action.act);
                   if (ok && written && written->link) trim_history(action.uuid);
@@ -178,7 +179,7 @@ void AgentDriver::trim_history(const VmUuid& uuid) {
 void AgentDriver::execute(const logic::AgentAction& action, Carried step) {
   const VmUuid& uuid = action.uuid;
   if (step.changes) return commit(action, std::move(step));
-  decisions_.announce(*step.record, {}, uuid);
+  decisions_.announce(Level::Info, *step.record, {}, uuid);
   const auto reply = [this, uuid](auto result) { answer(uuid, std::move(result)); };
   const auto act = [&]<class Act>(const Act& one) {
     if constexpr (std::is_same_v<Act, logic::Probe>) {

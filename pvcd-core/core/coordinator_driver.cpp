@@ -104,11 +104,11 @@ void CoordinatorDriver::answer(logic::CoordinatorAnswer one) {
 void CoordinatorDriver::execute(const logic::CoordinatorAction& action, Carried step, Instant now) {
   if (const auto* read = std::get_if<logic::ReadPower>(&action.act)) return read_power(*read);
   if (const auto* off = std::get_if<logic::PowerOff>(&action.act)) {
-    decisions_.announce(*step.record, {});
+    decisions_.announce(Level::Notice, *step.record, {});
     return power_off(*off, now);
   }
   if (const auto* shut_out = std::get_if<logic::FenceStorage>(&action.act)) {
-    decisions_.announce(*step.record, {});
+    decisions_.announce(Level::Notice, *step.record, {});
     return fence_storage(*shut_out, now);
   }
   if (const auto* give_up = std::get_if<logic::GiveUpRole>(&action.act)) {
@@ -117,7 +117,10 @@ void CoordinatorDriver::execute(const logic::CoordinatorAction& action, Carried 
         logic::Done{give_up->key, Outcome::Done});  // no reason for a round: it is asked until the role is gone
     return;
   }
-  if (step.changes) commit(logic::key_of(action.act), std::move(step));
+  if (!step.changes) return;
+  const auto* readiness = std::get_if<logic::PutReadiness>(&action.act);
+  const bool warns = readiness && !readiness->record.fence_ready;
+  commit(logic::key_of(action.act), warns ? Level::Warning : Level::Notice, std::move(step));
 }
 
 void CoordinatorDriver::read_power(const logic::ReadPower& act) {
@@ -167,7 +170,7 @@ void CoordinatorDriver::fence_storage(const logic::FenceStorage& act, Instant no
       });
 }
 
-void CoordinatorDriver::commit(const std::string& key, Carried step) {
+void CoordinatorDriver::commit(const std::string& key, Level level, Carried step) {
   Changes& changes = *step.changes;
   if (switched("epoch-check-off"))
     std::erase_if(changes, [](const Change& change) {
@@ -176,9 +179,10 @@ void CoordinatorDriver::commit(const std::string& key, Carried step) {
     });
   if (switched("late-writes")) stand_still();
   store::commit(cluster_.store(), changes,
-                [this, key, record = *step.record, stored = step.stored](const store::CommitResult& result) {
+                [this, key, level, record = *step.record, stored = step.stored](const store::CommitResult& result) {
                   const Outcome outcome = logic::outcome_of(result.code);
-                  if (outcome == Outcome::Done) decisions_.announce(record, stored ? result.created.back() : "");
+                  if (outcome == Outcome::Done)
+                    decisions_.announce(stored ? level : Level::Info, record, stored ? result.created.back() : "");
                   // What was written wakes when it is seen, what was refused is decided again at the next interval: on
                   // the same view the same decision would be refused again, as often as the store answers.
                   answers_.push_back(logic::Done{key, outcome});

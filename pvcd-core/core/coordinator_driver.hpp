@@ -37,7 +37,7 @@ class CoordinatorDriver {
   void fence_storage(const logic::FenceStorage&, Instant now);
   template <class Act>
   std::optional<Permit> permit_now(const Act&) const;
-  void commit(const std::string& key, Carried);
+  void commit(const std::string& key, Level, Carried);
   void answer(logic::CoordinatorAnswer);
 
   runtime::Loop& loop_;

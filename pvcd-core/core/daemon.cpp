@@ -203,7 +203,8 @@ struct Daemon::State {
   // VMs run on. The role is handed over first, however long its hooks take; without a store nobody can be told.
   void finish_stopping(Instant now) {
     const bool reachable = opened->state() == store::SessionState::Connected;
-    if ((role.is_free_of_role() && !unit_decisions.is_looking() && has_told_keepalive(now)) || !reachable) {
+    if ((role.is_free_of_role() && !unit_decisions.is_looking() && has_told_keepalive(now)) ||
+        (!reachable && role.has_let_go())) {
       opened->close();
       return loop.exit(0);
     }

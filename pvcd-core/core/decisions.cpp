@@ -6,12 +6,12 @@
 
 namespace pvcd::core {
 
-void Decisions::announce(const DecisionRecord& record, const std::string& created, const std::string& vm) {
+void Decisions::announce(Level level, const DecisionRecord& record, const std::string& created, const std::string& vm) {
   namespace field = runtime::names::field;
   const std::string json = store::encode(record);
   std::vector<runtime::Field> fields{{field::decision, json}, {field::epoch, std::to_string(record.epoch)}};
   if (!vm.empty()) fields.push_back({field::vm, vm});
-  runtime::log_event(created.empty() ? Level::Info : Level::Notice, runtime::names::message::decision,
+  runtime::log_event(level, runtime::names::message::decision,
                      record.what + (record.because.empty() ? "" : ": " + record.because), fields);
   const auto id = number_of(created);
   if (!id) return;

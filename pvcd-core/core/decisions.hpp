@@ -6,6 +6,7 @@
 #include <string>
 
 #include "sdk/change.hpp"
+#include "sdk/plugin.hpp"
 
 namespace pvcd::core {
 
@@ -18,8 +19,8 @@ class Decisions {
   void on_announced(Emit emit) { emit_ = std::move(emit); }
 
   // `created`: the path of the record in the store, whose number is the decision's id; empty for an act that changes
-  // nothing there.
-  void announce(const DecisionRecord&, const std::string& created, const std::string& vm = {});
+  // nothing there. Notice is for what changes a host or the store, Info for what looks or prepares.
+  void announce(Level, const DecisionRecord&, const std::string& created, const std::string& vm = {});
 
   bool has_announced(std::uint64_t id) const { return announced_.contains(id); }
 

@@ -266,7 +266,7 @@ struct Requests::Writer : std::enable_shared_from_this<Writer> {
       const auto writer = self.lock();
       if (!writer) return;
       if (result.code == CommitCode::Ok && decision)
-        writer->decisions.announce(*decision, result.created.back(), vm_of(*decision));
+        writer->decisions.announce(Level::Notice, *decision, result.created.back(), vm_of(*decision));
       committed(result);
     });
   }

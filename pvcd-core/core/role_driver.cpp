@@ -47,33 +47,41 @@ bool RoleDriver::is_primary() const {
 
 // A role that nobody takes back is void once this node's session has ended: leaving does not wait for it for ever.
 bool RoleDriver::is_free_of_role() const {
-  return (!is_primary() && !is_held(state_)) || vacates_failed_ >= vacate_tries_max;
+  return !claiming_ && ((!is_primary() && !is_held(state_)) || vacates_failed_ >= vacate_tries_max);
 }
+bool RoleDriver::has_let_go() const { return !is_serving() && unacknowledged_.empty(); }
 void RoleDriver::give_up() { give_up_asked_ = true; }
 
 bool RoleDriver::is_serving() const {
   return state_ == CoordinatorState::Takeover || state_ == CoordinatorState::Primary;
 }
 
+// What the guard would vacate, and others may claim, is not served: the view that this core acts on must be whole.
+bool RoleDriver::may_serve(const Right& right, Instant now) {
+  if (cluster_.view().complete) view_was_whole_ = now;
+  return right.may_act && now - view_was_whole_ <= settings_.decision_limit;
+}
+
 // A core that ended as primary without a word has left its hooks in service: what it had published says so.
-void RoleDriver::resume() {
+void RoleDriver::resume(bool may_serve) {
   if (resumed_ || !cluster_.view().complete) return;
   resumed_ = true;
   const auto known = cluster_.view().roles.find(self_.name());
   if (known == cluster_.view().roles.end() || !is_held(known->second.value.state)) return;
-  if (!is_primary()) enter(CoordinatorState::Relinquish, known->second.value.epoch);
+  if (!is_primary() || !may_serve) enter(CoordinatorState::Relinquish, logic::epoch_of(cluster_.view()));
 }
 
 void RoleDriver::round(const Right& right, Instant now, bool stopping) {
   right_ = right;
-  resume();
+  const bool serve = may_serve(right, now);
+  resume(serve);
   const bool primary = is_primary();
   if (!primary) give_up_asked_ = false;
-  const bool leave = stopping || give_up_asked_;
+  const bool leave = leaving_ = stopping || give_up_asked_;
   const Epoch epoch = logic::epoch_of(cluster_.view());
-  if (primary && (right.may_act || leave) && (!is_held(state_) || epoch != epoch_))
+  if (primary && cluster_.view().complete && (serve || leave) && (!is_held(state_) || epoch != epoch_))
     enter(CoordinatorState::Takeover, epoch);
-  if (is_serving() && (!primary || !right.may_act || leave)) enter(CoordinatorState::Relinquish, epoch_);
+  if (is_serving() && (!primary || !serve || leave)) enter(CoordinatorState::Relinquish, epoch_);
   ask_hooks(now);
   if (state_ == CoordinatorState::Takeover && unacknowledged_.empty()) enter(CoordinatorState::Primary, epoch_);
   if (state_ == CoordinatorState::Relinquish && unacknowledged_.empty()) {
@@ -119,7 +127,14 @@ void RoleDriver::enter(CoordinatorState state, Epoch epoch) {
   wake_();
 }
 
+bool RoleDriver::is_on_record(CoordinatorState state) const {
+  const auto known = cluster_.view().roles.find(self_.name());
+  return known != cluster_.view().roles.end() && known->second.value == RoleRecord{state, epoch_};
+}
+
+// Taken over is only what is on record: if this core ends without a word, the next one finds what to let go of.
 void RoleDriver::ask_hooks(Instant now) {
+  if (state_ == CoordinatorState::Takeover && !is_on_record(state_)) return;
   for (const std::string& hook : hooks_) {
     auto waiting = unacknowledged_.find(hook);
     if (waiting == unacknowledged_.end() || waiting->second.asking || now < waiting->second.ask_not_before) continue;
@@ -140,8 +155,8 @@ Plugins::PermitNow RoleDriver::permit(std::uint64_t change) const {
   };
 }
 
-// A service is not taken over before its hook says so. One that does not let go of it cannot hold the role back: that
-// counts as given up, and the epoch keeps what comes late from harm.
+// A service is not taken over before its hook says so. One that does not let go of it cannot keep a core from leaving:
+// that counts as given up, and the epoch keeps what comes late from harm. Where the role is lost it is asked again.
 void RoleDriver::hook_answered(const std::string& hook, const Answer& answer) {
   auto waiting = unacknowledged_.find(hook);
   if (waiting == unacknowledged_.end()) return;
@@ -150,7 +165,7 @@ void RoleDriver::hook_answered(const std::string& hook, const Answer& answer) {
     runtime::log(Level::Warning, "role hook " + hook + " did not acknowledge " +
                                      (state_ == CoordinatorState::Takeover ? "takeover" : "relinquish") + ": " +
                                      answer.note);
-  if (done || state_ == CoordinatorState::Relinquish)
+  if (done || (state_ == CoordinatorState::Relinquish && leaving_))
     unacknowledged_.erase(waiting);
   else
     waiting->second = {false, runtime::boottime_us() + hook_retry_interval, true};
@@ -181,7 +196,7 @@ void RoleDriver::publish() {
   if (!cluster_.view().complete || publishing_) return;
   RoleRecord record{state_, epoch_};
   const auto& coordinators = settings_.coordinators;
-  if (std::find(coordinators.begin(), coordinators.end(), self_.name()) == coordinators.end())
+  if (!is_held(state_) && std::find(coordinators.begin(), coordinators.end(), self_.name()) == coordinators.end())
     record.state = CoordinatorState::Client;
   auto known = roles.find(self_.name());
   if (known != roles.end() && known->second.value == record) return;

@@ -1,7 +1,8 @@
 // This node's part in the leadership: claims it when the decision says so, shows takeover and relinquish to the cluster
 // until the role hooks have acknowledged, and gives the role back. The epoch moves first: a hook that hangs delays its
 // service, never recovery (safety rule 10). The hooks let go of it whenever it is lost, too: another node's claim, a
-// session that ended, or a proof too old to act on, which comes before any claim (rule 5).
+// session that ended, a proof too old to act on (rule 5), or a view of the store that has not been whole for
+// decision_limit, after which others may claim (rule 10).
 #pragma once
 
 #include <functional>
@@ -26,10 +27,13 @@ class RoleDriver {
   bool is_primary() const;
   void give_up();                // an administrator asked: relinquish, then vacate
   bool is_free_of_role() const;  // nothing of the role is left here: the daemon may go
+  bool has_let_go() const;       // no service of it is left here, whatever the store still says
 
  private:
   void claim(ClaimRequest, const Right&, Instant now);
-  void resume();
+  void resume(bool may_serve);
+  bool may_serve(const Right&, Instant now);
+  bool is_on_record(CoordinatorState) const;
   void enter(CoordinatorState, Epoch);
   bool is_serving() const;
   void ask_hooks(Instant now);
@@ -62,6 +66,8 @@ class RoleDriver {
   bool publishing_ = false;
   bool give_up_asked_ = false;
   bool resumed_ = false;
+  bool leaving_ = false;
+  Instant view_was_whole_ = 0;
   Right right_;  // as of the last round
   CoordinatorState state_ = CoordinatorState::Secondary;
   Epoch epoch_ = 0;           // of the role that state_ is about

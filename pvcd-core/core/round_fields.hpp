@@ -119,10 +119,10 @@ PVCD_MEMBERS(logic::ElectionPlan, next, claim)
 PVCD_MEMBERS(logic::AgentSettings, hooks, shutdown_timeout, retry_min, retry_max, act_limit, needs_watchdog,
              settled_after, starts_at_once)
 PVCD_MEMBERS(logic::OwnWrite, run, owner, limit)
-PVCD_MEMBERS(logic::VmMemory, step, goal, under_way, generation, hook, process, domain, present, instances, unrecorded,
-             doubted_at, looked_at, create_ends_at, not_before, failures, shutdown_asked, shutdown_again, running_since,
-             crashes, own_write, first_seen, note, reason, ask, refused, answered_job, releases_seen, failed_creates,
-             gives_back, waits_for_turn)
+PVCD_MEMBERS(logic::VmMemory, step, goal, under_way, generation, hook, process, domain, present, proceeded, instances,
+             unrecorded, doubted_at, looked_at, create_ends_at, not_before, failures, shutdown_asked, shutdown_again,
+             running_since, crashes, own_write, first_seen, note, reason, ask, refused, answered_job, releases_seen,
+             failed_creates, gives_back, waits_for_turn)
 PVCD_MEMBERS(logic::AgentMemory, vms)
 PVCD_MEMBERS(logic::Written, ok, note)
 PVCD_MEMBERS(logic::AgentAnswer, uuid, result)

@@ -100,7 +100,7 @@ void UnitDecisions::read(const std::shared_ptr<Look>& look, std::vector<std::str
 void UnitDecisions::finish(const Look& look) {
   looking_ = false;
   for (const auto& [number, decision] : look.found)
-    if (!decisions_.has_announced(number)) decisions_.announce(decision.second, decision.first);
+    if (!decisions_.has_announced(number)) decisions_.announce(Level::Notice, decision.second, decision.first);
   if (look.failed) return;
   looked_for_ = look.trigger;
   next_ = look.next;

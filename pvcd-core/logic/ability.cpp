@@ -111,7 +111,10 @@ std::string objection_to_restart(const ClusterView& view, const VmRecord& vm, co
 
 std::string objection_to_stop(const ClusterView& view, const VmRecord& vm, const UnitNeeds& needs) {
   const LiveRecord* owner = living_owner(view, vm);
-  if (!owner || needs.plugins.empty()) return {};
+  const auto run = view.runs.find(vm.uuid);
+  const bool on_record = owner && run != view.runs.end() && run->second.value.process &&
+                         run->second.value.generation == view.owners.at(vm.uuid).value.generation;
+  if (!on_record || needs.plugins.empty()) return {};
   return on_its_owner(*owner, vm, {{needs.plugins.front()}, needs.silent_after});
 }
 

@@ -18,7 +18,8 @@ std::string objection_to_verification(const ClusterView&, const std::string& fen
 // stopped where it is; a move only says then whether that is possible, and the primary says which node can take it.
 std::string objection_to_start(const ClusterView&, const VmRecord&, const UnitNeeds&);
 std::string objection_to_restart(const ClusterView&, const VmRecord&, const UnitNeeds&);
-// Only of the hypervisor: a hook that is away delays the release, not the guest's end.
+// Only of the hypervisor, where a QEMU is on record: a hook that is away delays the release, not the guest's end, and a
+// wish that has not come true can always be taken back.
 std::string objection_to_stop(const ClusterView&, const VmRecord&, const UnitNeeds&);
 std::string objection_to_move(const ClusterView&, const VmRecord&, const UnitNeeds&);
 

@@ -159,6 +159,7 @@ struct VmMemory {
   std::optional<Process> process;  // found or created here
   DomainState domain = DomainState::Unknown;
   std::vector<ClientInstance> present;     // listed before create
+  std::vector<std::string> proceeded;      // why each hook let it start: what it found at the images, and removed
   std::vector<ClientInstance> instances;   // of the new QEMU
   std::vector<ClientInstance> unrecorded;  // identified, and not known to be on record
   std::optional<Instant> doubted_at;       // when a fact that says gone was last held against the processes

@@ -29,7 +29,7 @@ void AgentVm::plan_step() {
       return plan_step();
     case Step::RecordStart:
       return plan_write(write(run_record(VmState::Starting), LinkKind::Started), "record the start of " + vm_->name,
-                        "intent before act");
+                        "intent before act", memory_.proceeded);
     case Step::Resume:
       return plan(ResumeDomain{domain}, "let the CPUs of " + vm_->name + " run", "its instances are on record");
     case Step::RecordRunning: {
@@ -85,9 +85,9 @@ void AgentVm::plan_create() {
        "owned here at generation " + std::to_string(memory_.generation) + ", and every hook said Proceed");
 }
 
-void AgentVm::plan_write(WriteRun act, std::string what, std::string because) {
+void AgentVm::plan_write(WriteRun act, std::string what, std::string because, std::vector<std::string> evidence) {
   memory_.own_write = OwnWrite{act.replaces, act.owner ? act.owner_version : std::nullopt, 0};
-  plan(std::move(act), std::move(what), std::move(because));
+  plan(std::move(act), std::move(what), std::move(because), std::move(evidence));
 }
 
 // Of what is given back the record says where it has failed, until every host has had its turn.
@@ -118,9 +118,9 @@ void AgentVm::plan_report() {
   plan(act, "answer the release request for " + vm_->name, act.record.message);
 }
 
-void AgentVm::plan(AgentAct act, std::string what, std::string because) {
+void AgentVm::plan(AgentAct act, std::string what, std::string because, std::vector<std::string> evidence) {
   memory_.under_way = true;
-  actions_.push_back({uuid_, std::move(act), {std::move(what), std::move(because), {}, {}}});
+  actions_.push_back({uuid_, std::move(act), {std::move(what), std::move(because), std::move(evidence), {}}});
 }
 
 // A refusal that names a living node's dead instance becomes a request to that node.

@@ -68,6 +68,7 @@ void AgentVm::take_verdict(const HookVerdict& verdict) {
   switch (verdict.verdict) {
     case Verdict::Proceed:
       memory_.present.insert(memory_.present.end(), verdict.present.begin(), verdict.present.end());
+      if (!verdict.reason.empty()) memory_.proceeded.push_back(hook() + ": " + verdict.reason);
       memory_.refused = false;
       memory_.hook++;
       return;

@@ -189,6 +189,7 @@ void AgentVm::choose_run() {
   if (release_job()) return refuse_release(vm_->name + " is " + in_.self.node + "'s, and is to run there");
   // Whatever was waited for stays remembered; the rest of a former start does not.
   memory_.present.clear();
+  memory_.proceeded.clear();
   memory_.instances.clear();
   if (!memory_.process) return choose_start();
   const bool recorded_running = lives_as_recorded(VmState::Running);

@@ -59,10 +59,10 @@ class AgentVm {
   // Which act a step is.
   void plan_step();
   void plan_create();
-  void plan_write(WriteRun, std::string what, std::string because);
+  void plan_write(WriteRun, std::string what, std::string because, std::vector<std::string> evidence = {});
   void plan_release();
   void plan_report();
-  void plan(AgentAct, std::string what, std::string because);
+  void plan(AgentAct, std::string what, std::string because, std::vector<std::string> evidence = {});
   bool has_more_hooks() const { return memory_.hook < settings_.hooks.size(); }
   const std::string& hook() const { return settings_.hooks[memory_.hook]; }
   bool needs_storage_guard() const;  // has RBD disks and a hook that guards them

@@ -114,6 +114,10 @@ void promise(Promises& promises, const NodeName& node, const VmRecord& vm, bool 
   if (!taken) promised.not_taken = sum(promised.not_taken, vm.memory);
 }
 
+void keep_room(Promises& promises, const NodeName& node, const VmRecord& vm) {
+  promises[node].kept = sum(promises[node].kept, vm.memory);
+}
+
 bool is_pinned(const VmRecord& vm) {
   return std::any_of(vm.disks.begin(), vm.disks.end(), [](const Disk& disk) { return disk.kind != DiskKind::Rbd; });
 }
@@ -144,17 +148,18 @@ std::string lasting_objection(const ClusterView& view, const VmRecord& vm, const
     return "not in the node limit of " + vm.name;
   const NodeName pin = pinned_to(view, vm);
   if (!pin.empty() && pin != node.name) return "does not have the local disks of " + vm.name;
-  if (seen != Health::Alive && seen != Health::Unknown) return "not known to be alive";
+  if (seen == Health::Lost || seen == Health::Dead) return "not known to be alive";
   if (is_flapping(sights, node.name, now))
     return "flapping: its heartbeat was away " + std::to_string(hiccups(sights, node.name, now)) + " times within " +
            std::to_string(flapping_window / seconds(1)) + " s";
   if (is_fenced(view, node)) return "being fenced";
   const Promised promised = promised_on(promises, node.name);
   if (promised.unknown) return "owns a VM whose record cannot be read, and may need its memory";
-  const std::uint64_t unpromised = rest(node.memory_total, promised.total);
+  const std::uint64_t kept = where_it_ran(view, vm) == node.name ? 0 : promised.kept;
+  const std::uint64_t unpromised = rest(node.memory_total, sum(promised.total, kept));
   if (unpromised < vm.memory) return too_little(unpromised, " not promised to others, ", vm);
   const Live* live = live_of(view, node);
-  const std::uint64_t free = live ? rest(live->value.memory_free, promised.not_taken) : unpromised;
+  const std::uint64_t free = live ? rest(live->value.memory_free, sum(promised.not_taken, kept)) : unpromised;
   if (free < vm.memory) return too_little(free, " free, ", vm);
   return {};
 }
@@ -170,13 +175,12 @@ std::string objection(const ClusterView& view, const VmRecord& vm, const NodeRec
 
 namespace {
 
-// It is better to wait: where it ran, nothing but its start is missing, and the best other host has just booted, too.
-bool returns(const ClusterView& view, const VmRecord& vm, const NodeName& ran_on, const NodeName& best,
-             const Promises& promises, const Sights& sights, Instant now, const CoordinatorSettings& settings) {
-  if (ran_on.empty() || ran_on == best || has_failed_on(view, vm.uuid, ran_on)) return false;
-  if (!is_booting(view, ran_on) || !is_booting(view, best)) return false;
-  const Health seen = health(view, sights, ran_on, now, settings.suspect_after);
-  return lasting_objection(view, vm, view.nodes.at(ran_on).value, seen, promises, sights, now).empty();
+// Nothing but its start is missing there.
+bool will_take(const ClusterView& view, const VmRecord& vm, const NodeName& name, const Promises& promises,
+               const Sights& sights, Instant now, const CoordinatorSettings& settings) {
+  if (has_failed_on(view, vm.uuid, name) || !is_booting(view, name)) return false;
+  const Health seen = health(view, sights, name, now, settings.suspect_after);
+  return lasting_objection(view, vm, view.nodes.at(name).value, seen, promises, sights, now).empty();
 }
 
 }  // namespace
@@ -187,6 +191,7 @@ Placement place(const ClusterView& view, const VmRecord& vm, const Promises& pro
   const NodeName ran_on = where_it_ran(view, vm);
   const NodeName& preferred = ran_on.empty() ? vm.home : ran_on;
   std::optional<std::tuple<bool, bool, std::uint64_t>> best;
+  bool another_stayed = false;  // one that could take it was not off
   const auto reject = [&](const NodeName& name) {
     const bool failed = has_failed_on(view, vm.uuid, name);
     result.rejected.push_back(
@@ -199,6 +204,7 @@ Placement place(const ClusterView& view, const VmRecord& vm, const Promises& pro
       result.rejected.push_back(name + ": " + no);
       continue;
     }
+    another_stayed |= !is_booting(view, name);
     const std::tuple rank{!has_failed_on(view, vm.uuid, name), name == preferred,
                           rest(node.value.memory_total, promised_on(promises, name).total)};
     if (best && *best >= rank) {
@@ -209,9 +215,10 @@ Placement place(const ClusterView& view, const VmRecord& vm, const Promises& pro
     best = rank;
     result.node = name;
   }
-  if (best && returns(view, vm, ran_on, result.node, promises, sights, now, settings)) {
-    result.rejected.push_back(result.node + ": fits, but " + ran_on + ", where " + vm.name + " ran, is starting");
-    result.kept_free = std::exchange(result.node, {});
+  const bool may_wait = best && !another_stayed && !ran_on.empty() && ran_on != result.node;
+  if (may_wait && will_take(view, vm, ran_on, promises, sights, now, settings)) {
+    result.awaited = ran_on;
+    result.otherwise = std::exchange(result.node, {});
   }
   return result;
 }

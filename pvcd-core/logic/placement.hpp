@@ -13,7 +13,8 @@ namespace pvcd::logic {
 
 struct Placement {
   NodeName node;                      // empty: none
-  NodeName kept_free;                 // while it waits for the host it ran on: where it would go otherwise
+  NodeName awaited;                   // node empty: the host it ran on, which is starting
+  NodeName otherwise;                 // where it goes if that does not come: room is kept for it
   std::vector<std::string> rejected;  // "n2: 3.1 GiB free, web1 needs 4.0 GiB", one per node that was not taken
 };
 
@@ -21,11 +22,13 @@ struct Placement {
 struct Promised {
   std::uint64_t total = 0;      // to every VM assigned to it, running or not
   std::uint64_t not_taken = 0;  // to those that do not run yet: still counted in its free memory
+  std::uint64_t kept = 0;       // for those that wait for the host they ran on; not from those that ran here
   bool unknown = false;         // to one whose record cannot be read: nobody knows how much
 };
 using Promises = std::map<NodeName, Promised>;
 Promises promised_memory(const ClusterView&);
 void promise(Promises&, const NodeName&, const VmRecord&, bool taken);
+void keep_room(Promises&, const NodeName&, const VmRecord&);
 
 // Of the reasons why nodes were not taken, the first few and how many more: for people.
 std::string list_of(const std::vector<std::string>& rejected);
@@ -46,8 +49,8 @@ std::string objection(const ClusterView&, const VmRecord&, const NodeRecord&, co
                       Instant now, const CoordinatorSettings&);
 
 // After a site has lost its power its hosts come back within seconds of each other, and the first one could take
-// everything. A host that has sent no more heartbeats than this, five session timeouts, waits for the host where the VM
-// ran when that one has only its units to start yet; a host that has not been off waits for nobody.
+// everything. While all hosts that could take a VM have sent no more heartbeats than this, five session timeouts, it
+// waits for the one it ran on, if that has only to start yet. A host that was not off takes it at once.
 inline constexpr std::uint64_t beats_while_booting = 30;
 
 // `leaving`: where it is to go away from.

@@ -123,6 +123,9 @@ std::string wait_reason(const Round& round, const VmRecord& vm, const std::optio
   if (former && former->cover != CoverKind::Release && in_maintenance(round.view()))
     return "the cluster is in maintenance: VMs of lost nodes are not recovered";
   if (!placement.node.empty()) return {};
+  if (!placement.awaited.empty())
+    return "waiting for " + placement.awaited + ", where " + vm.name +
+           " ran and which is starting; otherwise it goes to " + placement.otherwise;
   const NodeName pin = pinned_to(round.view(), vm);
   return (pin.empty() ? "no node can take it now: " : "waiting for " + pin + ", which has its local disks: ") +
          list_of(placement.rejected);
@@ -150,7 +153,7 @@ void assign(Round& round, const VmRecord& vm, Promises& promises) {
   const std::string why_not = wait_reason(round, vm, former, placement);
   if (!why_not.empty()) {
     round.next.waiting[vm.uuid] = why_not;
-    if (!placement.kept_free.empty()) promise(promises, placement.kept_free, vm, false);
+    if (!placement.otherwise.empty()) keep_room(promises, placement.otherwise, vm);
     return;
   }
   promise(promises, placement.node, vm, false);

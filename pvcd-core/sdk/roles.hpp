@@ -201,6 +201,7 @@ class StorageFencer {
 // Of the role at the permit's epoch. A takeover that comes late, or after that of a newer epoch, does not reach the
 // plugin. Relinquish is also said when the role was lost: to another node, or because this one cannot prove any more
 // that it may act. A takeover can follow a takeover, and a relinquish can come without one (the core was restarted).
+// Before it acts a hook looks again with pvcd::holds() (sdk/permit.hpp); Host::holds() is about the epochs of acts.
 struct RoleChange {
   Permit permit;
   CoordinatorState state = CoordinatorState::Takeover;  // Takeover or Relinquish

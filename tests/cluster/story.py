@@ -161,7 +161,7 @@ class Story:
         self.configure("node_limit", "as", "0")
 
     def the_site_loses_power_and_every_vm_runs_once(self) -> None:
-        running = {"web1": self.uuid, "app1": self.define_small("app1", "n2"), "app2": self.define_small("app2", "n3")}
+        running = {"web1": self.uuid, "app1": self.define_small("app1", "n1"), "app2": self.define_small("app2", "n2" if self.where() == ["n3"] else "n3")}
         stopped = {"spare": self.define_small("spare", "n2")}
         for name in ("app1", "app2"):
             result, message = self.any_bus().start(running[name], PATIENCE)
@@ -170,6 +170,7 @@ class Story:
                  for locker in wait_for(f"{name} to lock its disk", lambda: self.cluster.ceph.lockers(name), PATIENCE)]
         before = self.cluster.guests.disk_state(IMAGE)
         ran_on = {name: self.where(name) for name in running}
+        require(sorted(sum(ran_on.values(), [])) == [host.name for host in self.cluster.hosts], f"not every host runs one: {ran_on}")
         self.event(f"power cut of all hosts at once, then power on: {', '.join(running)} ran, {', '.join(stopped)} did not")
         acts = [len(bmc.acts()) for bmc in self.cluster.bmcs]
         for host in self.cluster.hosts:
@@ -310,14 +311,15 @@ class Story:
                 cursor, text = entry.get("__CURSOR", ""), entry.get("MESSAGE", "")
                 if "PVCD_DECISION" in entry and cursor not in self._told and entry.get("PRIORITY") in ("4", "5"):
                     self._told.add(cursor)
-                    decisions.append((int(entry["__REALTIME_TIMESTAMP"]) / 1e6, f"{host.name}: {text}"))
+                    decisions.append((int(entry["__REALTIME_TIMESTAMP"]) / 1e6, f"{host.name}: {text}", json.loads(entry["PVCD_DECISION"])["evidence"]))
         lines, event = [], None
-        for seconds, text in sorted(decisions + [(at, "") for at, _ in events]):
+        for seconds, text, evidence in sorted(decisions + [(at, "", []) for at, _ in events]):
             if not text:
                 event = seconds
                 lines.append(next(what for at, what in events if at == seconds))
             elif event or not events:           # what came before the first event has only prepared the step
                 lines.append(f"{seconds - (event or self._event):+.2f} s {text}")
+                lines += [f"    evidence: {line}" for line in evidence]
         return lines
 
     # --------------------------------------------------------------------------------------------------------- the parts

@@ -31,6 +31,14 @@ def test_step(demo, number):
     assert told["steps"][number]["ok"] and told["steps"][number]["name"] == STEPS[number][0], told["steps"][number]
 
 
+@pytest.mark.parametrize("number, said", [(1, ["blocklisted and broken: "]), (2, ["switch n1 off", "blocklisted and broken: "]),
+                                          (4, ["is over: the node runs a later boot"] + ["blocklisted and broken: "] * 3)])
+def test_the_timeline_says_what_made_it_safe(demo, number, said):
+    lines = demo[1]["steps"][number]["evidence"]
+    for part in set(said):
+        assert len([line for line in lines if part in line]) >= said.count(part), (part, lines)
+
+
 def test_the_demo_says_how_to_look_around(demo):
     done, told = demo
     assert done.returncode == 0 and told["ok"] and "The story came true" in done.stdout

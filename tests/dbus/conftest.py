@@ -1,5 +1,6 @@
 import contextlib
 import itertools
+import os
 import tempfile
 
 import pytest
@@ -8,7 +9,8 @@ from .domains import domain, fresh_uuid
 from .node import Node
 from .processes import ZooKeeper
 
-_clusters = itertools.count(1)
+# Each worker counts for itself; nodes of one name in clusters of one name would hear each other.
+_clusters = (f"bus-{os.environ.get('PYTEST_XDIST_WORKER', 'gw0')}-{number}" for number in itertools.count(1))
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +26,7 @@ def make_node(zookeeper):
     """Nodes of clusters of their own, closed after the test."""
     with contextlib.ExitStack() as made:
         def make():
-            node = Node(tempfile.mkdtemp(prefix="pvcd-dbus-"), f"bus-{next(_clusters)}", zookeeper)
+            node = Node(tempfile.mkdtemp(prefix="pvcd-dbus-"), next(_clusters), zookeeper)
             made.callback(node.close)
             return node
         yield make
@@ -32,7 +34,7 @@ def make_node(zookeeper):
 
 @pytest.fixture(scope="module")
 def shared_node(zookeeper):
-    made = Node(tempfile.mkdtemp(prefix="pvcd-dbus-"), f"bus-{next(_clusters)}", zookeeper)
+    made = Node(tempfile.mkdtemp(prefix="pvcd-dbus-"), next(_clusters), zookeeper)
     try:
         made.start_all()
         yield made

@@ -75,6 +75,21 @@ bool has_plenty_of_memory(const logic::ClusterView& view, const NodeRecord& node
   return view.broken.empty() && 3 * sum <= node.memory_total;
 }
 
+// At least: what this plan adds is not counted.
+std::uint64_t taken_on(const logic::ClusterView& view, const NodeRecord& node) {
+  std::uint64_t sum = 0;
+  for (const auto& [uuid, owner] : view.owners)
+    if (const auto* vm = seen<VmRecord>(view.vms, uuid);
+        vm && !owner.value.released && owner.value.owner.node == node.name && owner.value.owner.boot == node.boot)
+      sum += vm->memory;
+  return sum;
+}
+
+bool returns_to(const logic::ClusterView& view, const VmUuid& uuid, const NodeRecord& node) {
+  const auto* owner = seen<OwnerRecord>(view.owners, uuid);
+  return owner && !owner->released && owner->owner.node == node.name && owner->owner.boot != node.boot;
+}
+
 // A VM that waits, although one that matters less has just got a place that would do. Where one that waits for the host
 // it ran on would go otherwise, room is kept for it.
 std::string passed_over(const logic::ClusterView& view, const logic::CoordinatorPlan& plan,
@@ -85,9 +100,9 @@ std::string passed_over(const logic::ClusterView& view, const logic::Coordinator
     if (!given || !waits || waits->priority <= given->priority || waits->memory > given->memory) continue;
     if (reason.find("maintenance") != std::string::npos) continue;
     const NodeRecord& node = view.nodes.at(act.record.owner.node).value;
-    const bool kept_here = reason.find(node.name + ": fits, but n") != std::string::npos;
-    if (reason.find("ran, is starting") != std::string::npos && (!kept_here || has_plenty_of_memory(view, node)))
-      continue;
+    const bool awaits = reason.find("which is starting") != std::string::npos;
+    const bool kept_here = reason.ends_with(" " + node.name) && !returns_to(view, act.uuid, node);
+    if (awaits && (!kept_here || taken_on(view, node) + waits->memory + given->memory <= node.memory_total)) continue;
     if (may_run_on(*waits, seen<OwnerRecord>(view.owners, uuid), act.record.owner.node)) return uuid;
   }
   return {};

@@ -133,7 +133,7 @@ inline void add(StateHash& hash, const EntryPointer& entry) {
 
 PVCD_HASHED(logic::OwnWrite, a, b, c)
 PVCD_HASHED(logic::VmMemory, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, aa, bb, cc,
-            dd)
+            dd, ee)
 PVCD_HASHED(logic::AgentMemory, a)
 PVCD_HASHED(logic::Sight, a, b, c, d, e, f, g, h)
 PVCD_HASHED(logic::StorageHistory, a, b, c, d, e, f)

@@ -255,6 +255,12 @@ TEST_CASE("a VM is stopped, shut down or disabled only where its hypervisor runs
   it.without("libvirt", {"n1"});
   CHECK(it.to_stop().empty());  // it is nowhere
   it.world.own(web, "n1");
+  CHECK(it.to_stop().empty());  // and was never started
+  it.world.run(web).generation = 0;
+  CHECK(it.to_stop().empty());  // or is not since then
+  it.world.run(web).process.reset();
+  CHECK(it.to_stop().empty());
+  it.world.run(web);
   CHECK_THAT(it.to_stop(), Catch::Contains("is on n1, where pvcd-libvirt.service does not run. Start it there"));
   it.world.view.owners.at(web).value.released = true;
   CHECK(it.to_stop().empty());
@@ -264,6 +270,7 @@ TEST_CASE("a VM is stopped, shut down or disabled only where its hypervisor runs
 
   StoppedVm twin;
   twin.world.own(web, "n1");
+  twin.world.run(web);
   twin.without("rbd-locks", {"n1"}).without("libvirt", {"n2", "n3"});
   CHECK(twin.to_stop().empty());
   twin.needs.plugins.clear();

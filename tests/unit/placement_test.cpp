@@ -180,8 +180,8 @@ TEST_CASE("after a reboot of all hosts a VM waits for the units of the host it r
     report("n2", "starting");
     const Placement placement = it.place_web();
     CHECK(placement.node.empty());
-    CHECK(placement.kept_free == "n1");
-    CHECK(contains(placement.rejected, "n1: fits, but n2, where " + it.world.vm(web).name + " ran, is starting"));
+    CHECK(placement.awaited == "n2");
+    CHECK(placement.otherwise == "n1");
     CHECK(contains(placement.rejected, "n2: pvcd-libvirt.service is starting"));
   }
   SECTION("which has not said yet that it runs") {
@@ -216,6 +216,16 @@ TEST_CASE("after a reboot of all hosts a VM waits for the units of the host it r
     report("n2", "starting");
     it.world.live("n1").value.counter = beats_while_booting + 1;
     CHECK(it.place_web().node == "n1");
+  }
+  SECTION("not where a host is ready that was not off, although another is better") {
+    report("n2", "starting");
+    it.world.live("n3").value.counter = beats_while_booting + 1;
+    CHECK(it.place_web().node == "n1");
+  }
+  SECTION("whose heartbeat is late once while it boots") {
+    report("n2", "starting");
+    it.settings.suspect_after = 0;
+    CHECK(it.objection_to_n2(seconds(1)) == "not known to be alive");
   }
   SECTION("not where something else speaks against it") {
     report("n2", "starting");

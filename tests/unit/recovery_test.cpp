@@ -269,7 +269,7 @@ TEST_CASE("while a VM waits for the host it ran on, its room elsewhere is kept f
   it.world.lead("n1").lose("n3");
   it.n1.round();
   CHECK_FALSE(it.assign(web));
-  CHECK(mentions(it.waiting(web), "n1: fits, but n2, where vm1 ran, is starting"));
+  CHECK(it.waiting(web) == "waiting for n2, where vm1 ran and which is starting; otherwise it goes to n1");
   CHECK_FALSE(it.assign(mail));
   CHECK(mentions(it.waiting(mail), "n1: 24.0 GiB not promised to others"));
 
@@ -278,6 +278,25 @@ TEST_CASE("while a VM waits for the host it ran on, its room elsewhere is kept f
   REQUIRE(it.assign(web));
   CHECK(it.assign(web)->record.owner.node == "n2");
   CHECK(it.assign(mail));
+}
+
+TEST_CASE("room that is kept for another VM drives none away from the host it ran on") {
+  Case it;
+  it.n1.settings.needs.plugins = {"libvirt"};
+  for (const VmUuid& uuid : {web, mail}) it.world.vm(uuid).memory = 40 * gib;
+  it.world.vm(web).priority = 1;
+  it.world.own(web, "n2");
+  it.world.own(mail, "n1");
+  for (const char* name : {"n1", "n2"}) {
+    it.world.prove(name, EvidenceKind::LaterBoot);
+    it.world.join(name, 2, 2);
+    it.world.live(name).value.units["libvirt"] = {name == NodeName("n1") ? "running" : "starting", 0, ""};
+  }
+  it.world.lead("n1").lose("n3");
+  it.n1.round();
+  CHECK_FALSE(it.assign(web));
+  REQUIRE(it.assign(mail));
+  CHECK(it.assign(mail)->record.owner.node == "n1");
 }
 
 TEST_CASE("a VM whose owner cannot be read is left alone") {

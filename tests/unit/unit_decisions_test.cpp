@@ -98,7 +98,7 @@ TEST_CASE("what the core has announced itself is not announced again, and what n
   it.write({Case::decision("known")});
   DecisionRecord known;
   known.what = "known";
-  it.core->decisions.announce(known, it.last);
+  it.core->decisions.announce(Level::Notice, known, it.last);
   it.write({Case::decision("without an answer")});
   it.lead("n1", 1);
   CHECK(it.told() == Told{"known", "without an answer", "n1 takes epoch 1"});

@@ -114,6 +114,8 @@ CoordinatorState coordinator_state(const ClusterView& view, const NodeName& node
   if (leader && leader->node == node) {
     const bool arrived = said == CoordinatorState::Primary && role->second.value.epoch == leader->epoch;
     if (said == CoordinatorState::Relinquish) return said;
+    const bool let_go = said == CoordinatorState::Secondary && role->second.value.epoch == leader->epoch;
+    if (let_go) return said;
     return arrived ? CoordinatorState::Primary : CoordinatorState::Takeover;
   }
   return said == CoordinatorState::Relinquish ? said : CoordinatorState::Secondary;
