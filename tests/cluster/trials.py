@@ -96,13 +96,17 @@ class Trials(Story):
         before = self.cluster.guests.disk_state(IMAGE)
         offs, beaten = len(self.offs(victim)), self.beats(victim)
         self.event(f"{victim} is frozen; thawed: {thawed}")
+        if thawed == AS_FENCED:         # the BMC does not obey before the host is thawed: it would be faster
+            self.cluster.bmc(victim).lie(True)
         self.cluster.host(victim).freeze()
         if isinstance(thawed, float):
             time.sleep(thawed)          # the moment is the subject of the trial
         elif thawed == AS_FENCED:
-            wait_for("a fence record", lambda: victim in self.fences() or not self.cluster.host(victim).is_on(), PATIENCE, 0.01)
+            wait_for("a fence that has been acted upon", lambda: self.fences().get(victim, {}).get("phase") == "acting", PATIENCE, 0.05)
+            require(self.cluster.host(victim).is_on(), f"{victim} was off before it could be thawed")
         if thawed != "never" and self.cluster.host(victim).is_on():
             self.cluster.host(victim).thaw()
+        self.cluster.bmc(victim).lie(False)
 
         def decided() -> str:
             if not self.cluster.host(victim).is_on():
