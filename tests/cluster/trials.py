@@ -174,6 +174,9 @@ class Trials(Story):
         require(result == "failed" and "GUID" in message, f"VerifyFence ended {result}: {message}")
         wait_for(f"{victim} to be on record as not ready for fencing", lambda: not self.store("readiness")[victim]["fence_ready"], PATIENCE)
         require(self.node(wrong, victim, "FenceReady") is False, "the bus does not say so")
+        warned = [entry for host in self.cluster.hosts for entry in host.journal(unit="pvcd.service")
+                  if f"warn that {victim} cannot be fenced" in entry.get("MESSAGE", "")]
+        require(warned and all(entry["PRIORITY"] == "4" for entry in warned), f"no journal warns: {warned}")
         self.give_roles_to_owner()
         self.event(f"power cut of {victim}")
         acts = len(self.cluster.bmc(wrong).acts())
