@@ -133,7 +133,7 @@ class ZooKeeper(Process):
         config = folder / "zoo.cfg"
         config.write_text(ZOOKEEPER_CONFIG.format(data=folder / "data", port=self.port))
         super().__init__("zookeeper", ZOOKEEPER + [config], folder / "zookeeper.log")
-        wait_for("ZooKeeper", lambda: self.answers(), 60)
+        wait_for("ZooKeeper", self.answers, 60)
 
     def answers(self):
         """Itself: another one may have been faster at its port."""

@@ -254,19 +254,32 @@ TEST_CASE("a VM goes back to its node in the later boot when that fits best") {
   CHECK(it.assign()->record.owner == Life{"n2", "boot-n2-2", 2});
 }
 
-TEST_CASE("while a VM waits for the host it ran on, its room elsewhere is kept for it") {
-  Case it;
-  it.n1.settings.needs.plugins = {"libvirt"};
-  for (const VmUuid& uuid : {web, mail}) it.world.vm(uuid).memory = 40 * gib;
-  it.world.vm(web).priority = 1;
-  it.world.vm(mail).node_limit = {"n1"};
-  it.world.own(web, "n2");
-  for (const char* name : {"n1", "n2"}) {
-    it.world.prove(name, EvidenceKind::LaterBoot);
-    it.world.join(name, 2, 2);
-    it.world.live(name).value.units["libvirt"] = {name == NodeName("n1") ? "running" : "starting", 0, ""};
+namespace {
+
+// n1 is ready, n2 has libvirt to start yet, and n3 stays away. web, which matters more than mail, ran on n2.
+struct AfterPowerCut : Case {
+  AfterPowerCut() {
+    n1.settings.needs.plugins = {"libvirt"};
+    for (const VmUuid& uuid : {web, mail}) world.vm(uuid).memory = 40 * gib;
+    world.vm(web).priority = 1;
+    world.own(web, "n2");
   }
-  it.world.lead("n1").lose("n3");
+  void site_comes_back() {
+    for (const char* name : {"n1", "n2"}) {
+      world.prove(name, EvidenceKind::LaterBoot);
+      world.join(name, 2, 2);
+      world.live(name).value.units["libvirt"] = {name == NodeName("n1") ? "running" : "starting", 0, ""};
+    }
+    world.lead("n1").lose("n3");
+  }
+};
+
+}  // namespace
+
+TEST_CASE("while a VM waits for the host it ran on, its room elsewhere is kept for it") {
+  AfterPowerCut it;
+  it.world.vm(mail).node_limit = {"n1"};
+  it.site_comes_back();
   it.n1.round();
   CHECK_FALSE(it.assign(web));
   CHECK(it.waiting(web) == "waiting for n2, where vm1 ran and which is starting; otherwise it goes to n1");
@@ -281,18 +294,9 @@ TEST_CASE("while a VM waits for the host it ran on, its room elsewhere is kept f
 }
 
 TEST_CASE("room that is kept for another VM drives none away from the host it ran on") {
-  Case it;
-  it.n1.settings.needs.plugins = {"libvirt"};
-  for (const VmUuid& uuid : {web, mail}) it.world.vm(uuid).memory = 40 * gib;
-  it.world.vm(web).priority = 1;
-  it.world.own(web, "n2");
+  AfterPowerCut it;
   it.world.own(mail, "n1");
-  for (const char* name : {"n1", "n2"}) {
-    it.world.prove(name, EvidenceKind::LaterBoot);
-    it.world.join(name, 2, 2);
-    it.world.live(name).value.units["libvirt"] = {name == NodeName("n1") ? "running" : "starting", 0, ""};
-  }
-  it.world.lead("n1").lose("n3");
+  it.site_comes_back();
   it.n1.round();
   CHECK_FALSE(it.assign(web));
   REQUIRE(it.assign(mail));

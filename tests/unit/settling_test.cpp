@@ -7,7 +7,6 @@
 using namespace pvcd;
 using namespace pvcd::logic;
 using test::Coordinator;
-using test::gib;
 using test::mail;
 using test::web;
 using test::World;
