@@ -19,7 +19,8 @@ class Decisions {
   void on_announced(Emit emit) { emit_ = std::move(emit); }
 
   // `created`: the path of the record in the store, whose number is the decision's id; empty for an act that changes
-  // nothing there. Notice is for what changes a host or the store, Info for what looks or prepares.
+  // nothing there. Notice is for what the store has and for what is done to another host, Info for
+  // what a node does about its own VMs between two records.
   void announce(Level, const DecisionRecord&, const std::string& created, const std::string& vm = {});
 
   bool has_announced(std::uint64_t id) const { return announced_.contains(id); }
