@@ -159,7 +159,9 @@ HookVerdict RbdLocks::before_start(const VmStart& start) {
     drop_suspect_connection();
     return answer;
   } catch (const Error& error) {
-    return {Verdict::Unknown, error.what(), 0, {}, "", {}};
+    HookVerdict unknown;
+    unknown.reason = error.what();
+    return unknown;
   }
 }
 

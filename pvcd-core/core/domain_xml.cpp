@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <limits>
 #include <optional>
 #include <pugixml.hpp>
@@ -52,7 +53,8 @@ std::optional<std::uint64_t> bytes_in(const std::string& unit) {
 // Reads one domain. The first thing that is wrong is thrown as DomainError and ends it.
 class Reader {
  public:
-  Reader(const std::string& text, const VmUuid& fresh) : text_(text), fresh_(fresh) {}
+  Reader(const std::string& text, const VmUuid& fresh, const std::vector<std::string>& shared)
+      : text_(text), fresh_(fresh), shared_(shared) {}
 
   Domain read() {
     parse();
@@ -142,10 +144,21 @@ class Reader {
     domain_.vcpus = static_cast<std::uint32_t>(*count);
   }
 
+  // One file has one name, by which two VMs that share it are told (S1).
+  bool is_shared(const std::string& target, const std::string& source) const {
+    if (!source.starts_with("/")) return false;
+    const std::string plain = std::filesystem::path(source).lexically_normal();
+    const bool below =
+        std::ranges::any_of(shared_, [&](const std::string& directory) { return plain.starts_with(directory + "/"); });
+    if (below && plain != source) throw DomainError{"<disk> " + target + ": write '" + source + "' as '" + plain + "'"};
+    return below;
+  }
+
   void add(const std::string& target, DiskKind kind, const std::string& source) {
     if (!targets_.insert(target).second) throw DomainError{"<disk>: target '" + target + "' is there twice"};
     if (!sources_.insert({kind, source}).second)
       throw DomainError{"<disk> " + target + ": source '" + source + "' is there twice"};
+    if (kind == DiskKind::Local && is_shared(target, source)) kind = DiskKind::Shared;
     domain_.disks.push_back({target, kind, source});
   }
 
@@ -159,6 +172,9 @@ class Reader {
     const auto [kind, source] = source_of(disk.child("source"), disk.attribute("type").value(), where);
     if (removable && source.empty()) return;
     if (source.empty()) throw DomainError{where + ": <source> names nothing"};
+    const std::string format = disk.child("driver").attribute("type").value();
+    if (kind == DiskKind::Local && format != "raw" && format != "qcow2" && !format.empty() && is_shared(target, source))
+      throw DomainError{where + ": format '" + format + "' is not raw or qcow2, as it must be in a shared directory"};
     add(target, kind, source);
   }
 
@@ -224,6 +240,7 @@ class Reader {
 
   const std::string& text_;
   const VmUuid& fresh_;
+  const std::vector<std::string>& shared_;
   pugi::xml_document document_;
   pugi::xml_node root_;
   Domain domain_;
@@ -255,9 +272,10 @@ bool valid_vm_name(const std::string& text) {
          text != "..";
 }
 
-std::variant<Domain, DomainError> parse_domain(const std::string& xml, const VmUuid& fresh) {
+std::variant<Domain, DomainError> parse_domain(const std::string& xml, const VmUuid& fresh,
+                                               const std::vector<std::string>& shared) {
   try {
-    return Reader(xml, fresh).read();
+    return Reader(xml, fresh, shared).read();
   } catch (const DomainError& error) {
     return error;
   }

@@ -26,8 +26,10 @@ struct DomainError {
   std::string text;  // names the element
 };
 
-// `fresh` becomes the UUID of a domain that has none.
-std::variant<Domain, DomainError> parse_domain(const std::string& xml, const VmUuid& fresh);
+// `fresh` becomes the UUID of a domain that has none. Files and folders below one of the `shared` directories are
+// Shared, all others Local.
+std::variant<Domain, DomainError> parse_domain(const std::string& xml, const VmUuid& fresh,
+                                               const std::vector<std::string>& shared);
 
 bool valid_uuid(const std::string& text);     // 36 characters, either case, not all zero
 bool valid_vm_name(const std::string& text);  // [A-Za-z0-9._-]{1,63}, neither "." nor ".."

@@ -317,7 +317,7 @@ Append Requests::decision(const std::string& what, const std::string& object, co
 void Requests::define_vm(const std::string& xml, const NodeName& home, const VmSettings& settings, const Caller& caller,
                          Reply<VmUuid> reply) {
   if (auto refusal = writer_->unavailable(place_.self)) return reply(*refusal);
-  const auto parsed = parse_domain(xml, fresh_uuid());
+  const auto parsed = parse_domain(xml, fresh_uuid(), place_.shared_directories);
   if (auto* wrong = std::get_if<DomainError>(&parsed)) return reply(invalid("xml: " + wrong->text));
   const Domain& domain = std::get<Domain>(parsed);
   const ClusterView& view = cluster_.view();

@@ -62,6 +62,7 @@ class Requests {
     NodeName self;
     std::string fencer;                   // plugin that the primary would fence with
     logic::CoordinatorSettings settings;  // as the primary has them, too
+    std::vector<std::string> shared_directories;
   };
 
   Requests(Cluster&, Decisions&, Place);

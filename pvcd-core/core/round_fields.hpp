@@ -56,9 +56,10 @@ PVCD_MEMBERS(ProbeRequest, permit, uuid, recorded)
 PVCD_MEMBERS(CreateRequest, permit, uuid, xml, generation)
 PVCD_MEMBERS(CreateAnswer, outcome, process, note)
 PVCD_MEMBERS(DomainRequest, permit, uuid, process)
-PVCD_MEMBERS(HookVerdict, verdict, reason, wait, wait_for, ask, present)
+PVCD_MEMBERS(HookVerdict, verdict, reason, wait, wait_for, ask, elsewhere, present, file_systems)
 PVCD_MEMBERS(FirstSeen, wait_for, ago)
-PVCD_MEMBERS(VmStart, permit, uuid, generation, disks, self, own_addresses, own_dead, covered, living, first_seen)
+PVCD_MEMBERS(VmStart, permit, uuid, generation, disks, self, own_addresses, own_dead, covered, living, first_seen,
+             file_systems)
 PVCD_MEMBERS(ImagesRequest, permit, disks, present, own_addresses)
 PVCD_MEMBERS(Identified, outcome, instances, note)
 PVCD_MEMBERS(VmStopped, permit, uuid, disks, own_dead, own_addresses)
@@ -122,7 +123,7 @@ PVCD_MEMBERS(logic::OwnWrite, run, owner, limit)
 PVCD_MEMBERS(logic::VmMemory, step, goal, under_way, generation, hook, process, domain, present, proceeded, instances,
              unrecorded, doubted_at, looked_at, create_ends_at, not_before, failures, shutdown_asked, shutdown_again,
              running_since, crashes, own_write, first_seen, note, reason, ask, refused, answered_job, releases_seen,
-             failed_creates, gives_back, waits_for_turn)
+             failed_starts, gives_back, waits_for_turn, file_systems)
 PVCD_MEMBERS(logic::AgentMemory, vms)
 PVCD_MEMBERS(logic::Written, ok, note)
 PVCD_MEMBERS(logic::AgentAnswer, uuid, result)

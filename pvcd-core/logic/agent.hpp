@@ -29,13 +29,14 @@ struct AgentSettings {
   std::size_t starts_at_once = 8;            // the others wait for their turn
 };
 
-// So often libvirt may refuse to create a VM before its host gives it back: another one may do it.
-inline constexpr std::uint32_t failed_creates_max = 2;
+// So often libvirt may refuse to create a VM, or a hook for what this host lacks, before its host gives it back:
+// another one may do it.
+inline constexpr std::uint32_t failed_starts_max = 2;
 
 // When all hosts that fit have been tried the one that has it is the last resort. There it is tried more often; then it
 // has failed, people are told, and the hosts are tried from the beginning, not before the longest wait between two
 // tries.
-inline constexpr std::uint32_t failed_creates_last_max = 8;
+inline constexpr std::uint32_t failed_starts_last_max = 8;
 
 // ---------------------------------------------------------------------------------------------------- actions and
 // answers
@@ -178,10 +179,11 @@ struct VmMemory {
   NodeName ask;                                   // whose dead instance it named
   bool refused = false;                           // what Report says
   std::optional<std::uint64_t> answered_job;      // the last one that Report was about
-  std::size_t releases_seen = 0;     // finished release jobs of this VM: a new one is a reason to try at once
-  std::uint32_t failed_creates = 0;  // in a row, refused by libvirt, of this generation
-  std::string gives_back;            // why it is given back; empty: it is not
-  bool waits_for_turn = false;       // since its last look
+  std::size_t releases_seen = 0;    // finished release jobs of this VM: a new one is a reason to try at once
+  std::uint32_t failed_starts = 0;  // in a row, of this generation: refused by libvirt, or for what this host lacks
+  std::string gives_back;           // why it is given back; empty: it is not
+  bool waits_for_turn = false;      // since its last look
+  std::vector<FileSystem> file_systems;  // what the hooks have seen at its shared directories
 };
 
 struct AgentMemory {

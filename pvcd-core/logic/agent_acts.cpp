@@ -167,6 +167,9 @@ VmStart AgentVm::start_request() const {
   request.uuid = uuid_;
   request.generation = memory_.generation;
   request.disks = vm_->disks;
+  // What another node's start waits for are locks; this node need not even have the shared directories.
+  if (!owns()) std::erase_if(request.disks, [](const Disk& disk) { return disk.kind == DiskKind::Shared; });
+  if (run_) request.file_systems = run_->value.file_systems;
   request.self = in_.self;
   request.own_addresses = in_.storage_addresses;
   request.own_dead = own_dead();
@@ -188,11 +191,21 @@ RunRecord AgentVm::run_record(VmState state) const {
   record.life = in_.self;
   record.state = state;
   record.attempt = run_ ? run_->value.attempt : 0;
+  record.file_systems = file_systems();
   if (state == VmState::Stopped) return record;
   record.process = memory_.process;
   record.instances = memory_.instances;
   record.instances.insert(record.instances.end(), memory_.present.begin(), memory_.present.end());
   return record;
+}
+
+// What this start has seen; of a directory that it does not use any more, what an earlier one has.
+std::vector<FileSystem> AgentVm::file_systems() const {
+  std::vector<FileSystem> all = memory_.file_systems;
+  if (run_)
+    for (const FileSystem& known : run_->value.file_systems)
+      if (std::ranges::find(all, known.directory, &FileSystem::directory) == all.end()) all.push_back(known);
+  return all;
 }
 
 // No QEMU of this generation is known. What an earlier one left behind stays on record until it is seen gone.
@@ -202,6 +215,7 @@ RunRecord AgentVm::unstarted_record() const {
   record.life = in_.self;
   record.state = memory_.goal == Goal::Stop ? VmState::Stopped : VmState::Starting;
   record.attempt = run_ ? run_->value.attempt : 0;
+  if (run_) record.file_systems = run_->value.file_systems;
   if (run_ && run_->value.life.node == in_.self.node) record.instances = run_->value.instances;
   return record;
 }

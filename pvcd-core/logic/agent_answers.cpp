@@ -68,12 +68,15 @@ void AgentVm::take_verdict(const HookVerdict& verdict) {
   switch (verdict.verdict) {
     case Verdict::Proceed:
       memory_.present.insert(memory_.present.end(), verdict.present.begin(), verdict.present.end());
+      memory_.file_systems.insert(memory_.file_systems.end(), verdict.file_systems.begin(), verdict.file_systems.end());
       if (!verdict.reason.empty()) memory_.proceeded.push_back(hook() + ": " + verdict.reason);
       memory_.refused = false;
       memory_.hook++;
       return;
     case Verdict::Refuse:
-      return refuse(verdict.reason, verdict.ask);
+      refuse(verdict.reason, verdict.ask);
+      if (verdict.elsewhere && owns()) note_failed_start(verdict.reason);
+      return;
     case Verdict::Wait:
     case Verdict::Unknown:
       return refuse("hook " + hook() + " gave no answer: " + verdict.reason);
@@ -102,7 +105,7 @@ void AgentVm::take_created(const CreateAnswer& created) {
     memory_.process = created.process;
     memory_.domain = DomainState::Paused;
     memory_.unrecorded.clear();
-    forget_failed_creates();
+    forget_failed_starts();
     return go(Step::Identify);
   }
   if (created.outcome != Outcome::Refused) {
@@ -112,16 +115,16 @@ void AgentVm::take_created(const CreateAnswer& created) {
   }
   refuse("libvirt did not create it: " + created.note);
   // What was asked for before and gave no answer may still happen: perhaps it is what libvirt refuses this one for.
-  if (!created.process && !create_may_come() && owns()) note_failed_create(memory_.reason);
+  if (!created.process && !create_may_come() && owns()) note_failed_start(memory_.reason);
 }
 
 // Here once more, then elsewhere. Where nowhere else is left, more often; then people are told that it has failed.
-void AgentVm::note_failed_create(const std::string& because) {
-  ++memory_.failed_creates;
-  const std::string times = std::to_string(memory_.failed_creates) + " times";
+void AgentVm::note_failed_start(const std::string& because) {
+  ++memory_.failed_starts;
+  const std::string times = std::to_string(memory_.failed_starts) + " times";
   const std::string failed = "it could not be started on " + in_.self.node + ", tried " + times + ": " + because;
   if (!is_last_resort()) {
-    if (memory_.failed_creates >= failed_creates_max) memory_.gives_back = failed;
+    if (memory_.failed_starts >= failed_starts_max) memory_.gives_back = failed;
     return;
   }
   if (!has_failed()) return;

@@ -121,7 +121,7 @@ void AgentVm::advance(bool has_turn) {
 void AgentVm::notice_goal() {
   const Generation generation = owner_ ? owner_->value.generation : 0;
   const bool same_generation = generation == std::exchange(memory_.generation, generation);
-  if (!same_generation || goal() == Goal::Stop) forget_failed_creates();
+  if (!same_generation || goal() == Goal::Stop) forget_failed_starts();
   const Goal now = goal();
   if (std::exchange(memory_.goal, now) != now || !same_generation) {
     memory_.not_before = 0;
@@ -190,6 +190,7 @@ void AgentVm::choose_run() {
   // Whatever was waited for stays remembered; the rest of a former start does not.
   memory_.present.clear();
   memory_.proceeded.clear();
+  memory_.file_systems.clear();
   memory_.instances.clear();
   if (!memory_.process) return choose_start();
   const bool recorded_running = lives_as_recorded(VmState::Running);
@@ -220,15 +221,15 @@ void AgentVm::begin_anew() {
   choose_give_back();
 }
 
-void AgentVm::forget_failed_creates() {
-  memory_.failed_creates = 0;
+void AgentVm::forget_failed_starts() {
+  memory_.failed_starts = 0;
   memory_.gives_back.clear();
 }
 
 // One that lives here after all, of a create that came late or by somebody's hand, is not given back.
 void AgentVm::choose_give_back() {
   if (!memory_.process) return choose_stop();
-  forget_failed_creates();
+  forget_failed_starts();
   memory_.goal = Goal::Run;
   choose_run();
 }

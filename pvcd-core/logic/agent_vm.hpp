@@ -29,7 +29,7 @@ class AgentVm {
   bool lives_as_recorded(VmState) const;       // the process that was found is the recorded one, in that state
   bool create_may_come() const;                // an unanswered create may happen after the last look
   bool is_last_resort() const;                 // no other host is left to try
-  bool has_failed() const { return memory_.failed_creates >= failed_creates_last_max; }
+  bool has_failed() const { return memory_.failed_starts >= failed_starts_last_max; }
 
   // Which step comes next.
   void notice_goal();      // a new goal begins with a look
@@ -42,7 +42,7 @@ class AgentVm {
   void choose_stop();
   void choose_give_back();
   void begin_anew();
-  void forget_failed_creates();
+  void forget_failed_starts();
   void await_turn();
   void await_shutdown();
   void rest();  // it runs as recorded
@@ -69,6 +69,7 @@ class AgentVm {
   ProbeRequest probe_request() const;
   VmStart start_request() const;
   std::vector<ClientInstance> own_dead() const;
+  std::vector<FileSystem> file_systems() const;
   RunRecord run_record(VmState) const;
   RunRecord unstarted_record() const;
   RunRecord refusal_record() const;
@@ -84,7 +85,7 @@ class AgentVm {
   void take_verdict(const HookVerdict&);
   void take_wait(const HookVerdict&);
   void take_created(const CreateAnswer&);
-  void note_failed_create(const std::string& because);
+  void note_failed_start(const std::string& because);
   void take_identified(const Identified&);
   void take_answer(const Answer&);
   void take_shutdown(const Answer&);

@@ -119,7 +119,7 @@ void keep_room(Promises& promises, const NodeName& node, const VmRecord& vm) {
 }
 
 bool is_pinned(const VmRecord& vm) {
-  return std::any_of(vm.disks.begin(), vm.disks.end(), [](const Disk& disk) { return disk.kind != DiskKind::Rbd; });
+  return std::any_of(vm.disks.begin(), vm.disks.end(), [](const Disk& disk) { return disk.kind == DiskKind::Local; });
 }
 
 NodeName pinned_to(const ClusterView& view, const VmRecord& vm) {

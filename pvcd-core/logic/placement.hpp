@@ -34,7 +34,7 @@ void keep_room(Promises&, const NodeName&, const VmRecord&);
 std::string list_of(const std::vector<std::string>& rejected);
 
 // A disk that only one host has pins the VM to it (rule 12): to its last owner, before that to its home if it has one.
-// Shared storage is taken for local as long as it cannot be configured.
+// Of a shared one the hook says, on the host, whether it is the one that the VM ran on last.
 bool is_pinned(const VmRecord&);
 NodeName pinned_to(const ClusterView&, const VmRecord&);
 

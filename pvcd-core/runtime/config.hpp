@@ -25,7 +25,7 @@ enum class KeyType { Text, Number, List };
 enum class Need { Default, Required, Optional };  // Optional: empty when not given
 
 // What a text or list must look like beyond its type.
-enum class Form { Any, NodeName, PluginName, Uuid, Address, Server, SecretFile, CredentialsFile };
+enum class Form { Any, NodeName, PluginName, Uuid, Address, Server, SecretFile, CredentialsFile, Directory };
 
 // What a plugin can do: the roles of sdk/roles.hpp that a key may ask for.
 enum class Role { None, Hypervisor, PreStartHook, Fencer, StorageFencer, RoleHook, StorageObserver };

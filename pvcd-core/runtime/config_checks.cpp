@@ -104,6 +104,21 @@ void check_storage_addresses(const Table& shared) {
                  "): blocking it would hit whatever node has it then; give the node's own address");
 }
 
+bool is_pre_start_hook(const std::string& plugin, const Table& shared) {
+  const auto hooks = shared.list("hooks.vm_pre_start");
+  return std::ranges::find(hooks, plugin) != hooks.end();
+}
+
+// Nobody else would look whether it is the same file system (safety rule 12).
+void check_shared_directories(const Table& shared) {
+  const Setting directories{shared, "storage.shared_directories"};
+  const Setting hooks{shared, "hooks.vm_pre_start"};
+  if (shared.list(directories.key).empty() || is_pre_start_hook("shared-files", shared)) return;
+  refuse(directories,
+         "needs the hook \"shared-files\", which looks whether it is the same file system on each node: add " +
+             ("it to " + hooks.quoted()) + " (" + short_place(hooks) + ")");
+}
+
 // The kernel takes whole seconds, and the device gets half of it (watchdog/helper.cpp).
 void check_self_fence(const Table& shared) {
   const std::string mode = shared.text("self_fence.mode");
@@ -131,11 +146,6 @@ constexpr std::int64_t stall_limit_min_ms = 1000;  // host/worker.cpp shows four
 Setting stall_limit(const Table& own, const Table& shared) {
   const Setting its_own{own, "stall_limit_ms"};
   return its_own.number() > 0 ? its_own : Setting{shared, "timings.plugin_stall_limit_ms"};
-}
-
-bool is_pre_start_hook(const std::string& plugin, const Table& shared) {
-  const auto hooks = shared.list("hooks.vm_pre_start");
-  return std::ranges::find(hooks, plugin) != hooks.end();
 }
 
 void check_stall_limit(const std::string& plugin, const Table& own, const Table& shared) {
@@ -211,6 +221,7 @@ void check_shared(const Table& shared) {
   check_order({shared, "timings.retry_min_ms"}, {shared, "timings.retry_max_ms"});
   check_coordinators(shared);
   check_storage_addresses(shared);
+  check_shared_directories(shared);
   check_self_fence(shared);
   check_secrets("pvcd", shared);
 }

@@ -111,6 +111,11 @@ const Key keys[] = {
     number("pvcd", "storage", "interval_ms", 10000, 1000, 60 * minute_ms, ms,
            "Time from one question for these figures to the next."),
 
+    form(list("pvcd", "storage", "shared_directories", Need::Optional, {},
+              "Directories where all nodes have one file system: VMs with files there may move. Needs the hook "
+              "shared-files."),
+         Form::Directory),
+
     number(any_plugin, "", "interval_ms", 1000, 50, 60 * minute_ms, ms, "Pause between two rounds of the plugin."),
     number(any_plugin, "", "stall_limit_ms", 0, 0, 60 * minute_ms, ms,
            "For a plugin whose calls may last longer, as a role hook's, at least 1000; 0: [timings] "
@@ -149,6 +154,7 @@ const KnownPlugin plugins[] = {
     {"keepalive", {}},
     {"libvirt", {Role::Hypervisor}},
     {"rbd-locks", {Role::PreStartHook, Role::StorageFencer}},
+    {"shared-files", {Role::PreStartHook}},
     {"template", {}},
 };
 

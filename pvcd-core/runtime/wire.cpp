@@ -45,6 +45,7 @@ struct Fields {
   void list(Of<Process>& m) { visit("pid", m.pid), visit("start_time", m.start_time); }
   void list(Of<ClientInstance>& m) { visit("image", m.image), visit("address", m.address); }
   void list(Of<Disk>& m) { visit("target", m.target), visit("kind", m.kind), visit("source", m.source); }
+  void list(Of<FileSystem>& m) { visit("directory", m.directory), visit("identity", m.identity); }
   void list(Of<LeaderRecord>& m) {
     visit("epoch", m.epoch), visit("node", m.node), visit("incarnation", m.incarnation);
   }
@@ -66,12 +67,14 @@ struct Fields {
 
   void list(Of<HookVerdict>& m) {
     visit("verdict", m.verdict), visit("reason", m.reason), visit("wait", m.wait), visit("wait_for", m.wait_for);
-    visit("ask", m.ask), visit("present", m.present);
+    visit("ask", m.ask), visit("elsewhere", m.elsewhere), visit("present", m.present);
+    visit("file_systems", m.file_systems);
   }
   void list(Of<VmStart>& m) {
     visit("permit", m.permit), visit("uuid", m.uuid), visit("generation", m.generation), visit("disks", m.disks);
     visit("self", m.self), visit("own_addresses", m.own_addresses), visit("own_dead", m.own_dead);
     visit("covered", m.covered), visit("living", m.living), visit("first_seen", m.first_seen);
+    visit("file_systems", m.file_systems);
   }
   void list(Of<ImagesRequest>& m) {
     visit("permit", m.permit), visit("disks", m.disks), visit("present", m.present);

@@ -123,6 +123,13 @@ struct Disk {
   bool operator==(const Disk&) const = default;
 };
 
+// Which file system a host has seen at a shared directory (safety rule 12).
+struct FileSystem {
+  std::string directory;
+  std::string identity;
+  bool operator==(const FileSystem&) const = default;
+};
+
 // What people want of a VM; changed by requests only.
 struct VmRecord {
   VmUuid uuid;
@@ -177,6 +184,7 @@ struct RunRecord {
   std::vector<ClientInstance> instances;  // all that were recorded and not yet seen gone
   std::string reason;                     // why it does not run as wanted; empty if it does
   std::uint64_t attempt = 0;  // counts answers to start requests, so that a job can tell a new refusal from an old one
+  std::vector<FileSystem> file_systems;  // of its shared disks at its last start, wherever that was
   bool operator==(const RunRecord&) const = default;
 };
 

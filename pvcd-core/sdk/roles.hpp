@@ -83,9 +83,11 @@ struct HookVerdict {
   // Wait: on what (image and instance). The core remembers when it first heard of each, until a verdict of this hook
   // does not name it (safety rule 6).
   std::vector<std::string> wait_for;
-  NodeName ask;  // Refuse: this living node's dead instance is in the way; ask it to release (safety rule 7)
+  NodeName ask;            // Refuse: this living node's dead instance is in the way; ask it to release (safety rule 7)
+  bool elsewhere = false;  // Refuse: for what this host lacks; another one may do
   std::vector<ClientInstance>
       present;  // Proceed: instances still listed (proven dead), not to be taken for the new QEMU's
+  std::vector<FileSystem> file_systems;  // Proceed: what was seen at the shared directories of its disks
 };
 
 // First sight of something a hook waits for, kept by the core over retries and restarts of the plugin and its own.
@@ -105,6 +107,7 @@ struct VmStart {
   std::vector<Writer> covered;             // former writers, each with its cover; foreign locks only of these may go
   std::map<NodeName, std::vector<std::string>> living;  // storage addresses of living nodes, to name an owner
   std::vector<FirstSeen> first_seen;
+  std::vector<FileSystem> file_systems;  // what its last start has seen; a directory that is not named: none has
 };
 
 struct ImagesRequest {

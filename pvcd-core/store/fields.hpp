@@ -210,6 +210,12 @@ void visit_fields(Visit& visit, Record& record) requires is<Record, OwnerRecord>
 }
 
 template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, FileSystem> {
+  visit.required("directory", record.directory);
+  visit.required("identity", record.identity);
+}
+
+template <class Visit, class Record>
 void visit_fields(Visit& visit, Record& record) requires is<Record, RunRecord> {
   visit.required("generation", record.generation);
   visit.required("life", record.life);
@@ -218,6 +224,7 @@ void visit_fields(Visit& visit, Record& record) requires is<Record, RunRecord> {
   visit.required("instances", record.instances);
   visit.optional("reason", record.reason);
   visit.required("attempt", record.attempt);
+  visit.optional("file_systems", record.file_systems);
 }
 
 template <class Visit, class Record>

@@ -318,6 +318,8 @@ Events::Act begin(World& world, const Planned& one) {
       return [&world, one] { world.network.cut_bmc(one.other, one.node, -1); };
     case Deed::LibvirtHangs:
       return set(node.hypervisor.libvirtd_hangs, true, false);
+    case Deed::FilesCopied:
+      return set(node.host.file_system, "the copy on " + node.host.name(), std::string(shared_file_system));
     case Deed::CreateFails:
       return refuse_creates(world, one);
     case Deed::Unreadable:

@@ -87,6 +87,7 @@ QemuPointer Host::create(const VmRecord& vm, Generation generation) {
   qemu->generation = generation;
   qemu->memory = vm.memory;
   for (const Disk& disk : vm.disks) {
+    if (disk.kind == DiskKind::Shared) qemu->file_system = looked_at[vm.uuid];
     if (disk.kind != DiskKind::Rbd) continue;
     auto instance = std::make_shared<Instance>();
     instance->address = address_ + ":0/" + std::to_string(world_.random.next() % 1000000000);

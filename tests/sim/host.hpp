@@ -1,6 +1,7 @@
 // One machine: power, boots, a clock of its own, and the QEMUs that run on it.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "ceph.hpp"
 #include "process.hpp"
 #include "sdk/model.hpp"
+#include "settings.hpp"
 
 namespace pvcd::sim {
 
@@ -26,6 +28,7 @@ struct Qemu {
   bool runs = false;  // its CPUs do
   bool ran = false;
   std::vector<std::shared_ptr<Instance>> instances;
+  std::string file_system;  // that its file in the shared directory is on; empty: it has none
 };
 using QemuPointer = std::shared_ptr<Qemu>;
 
@@ -58,6 +61,8 @@ class Host {
   void end(const QemuPointer&, End);
 
   std::uint64_t memory_total = 0;
+  std::string file_system = shared_file_system;  // that is mounted at the shared directory
+  std::map<VmUuid, std::string> looked_at;       // by the hook shared-files: what QEMU opens then
   std::int64_t wall_clock_error_us = 0;
   std::string proof_file;  // /run/pvcd/proof
   std::uint64_t session_file = 0;

@@ -91,6 +91,11 @@ void Oracle::started(const Qemu& qemu) {
         if (ours->image == theirs->image && !world_.ceph.is_blocklisted(theirs->address))
           return fail("S1", name(qemu) + " starts while " + name(*other) + " can write to " + ours->image);
   }
+  if (!qemu.file_system.empty()) {
+    const std::string last = std::exchange(file_systems_[qemu.uuid], qemu.file_system);
+    if (!last.empty() && last != qemu.file_system)
+      return fail("rule 12", name(qemu) + " starts on " + qemu.file_system + " after it ran on " + last);
+  }
   const Watchdog& watchdog = world_.node(qemu.node).watchdog;
   if (watchdog.wanted && !watchdog.armed()) return fail("watchdog", name(qemu) + " starts without an armed watchdog");
   const auto* run = find<RunRecord>(entries(), Kind::Run, qemu.uuid);
@@ -100,6 +105,11 @@ void Oracle::started(const Qemu& qemu) {
     if (std::find(run->instances.begin(), run->instances.end(), ClientInstance{instance->image, instance->address}) ==
         run->instances.end())
       return fail("S2", name(qemu) + " starts, and its instance " + instance->address + " is not on record");
+}
+
+bool Oracle::has_run_on_a_copy(const VmUuid& uuid) const {
+  const auto last = file_systems_.find(uuid);
+  return last != file_systems_.end() && last->second != shared_file_system;
 }
 
 bool Oracle::is_wanted_since(const VmUuid& uuid, Microseconds time) const {

@@ -51,6 +51,8 @@ class Oracle : private Truth {
   void decided(std::size_t node, const logic::ClusterView&, const logic::AgentAction&);
   void decided(std::size_t node, const logic::ClusterView&, const logic::CoordinatorPlan&);
 
+  bool has_run_on_a_copy(const VmUuid&) const;  // of the shared file system, which has gone with its host since
+
   void fail(const std::string& rule, const std::string& text);
   const std::optional<Violation>& violation() const { return violation_; }
 
@@ -95,6 +97,7 @@ class Oracle : private Truth {
   std::vector<QemuPointer> qemus_;              // all there ever were, in the order of their creation
   std::map<std::string, QemuPointer> writers_;  // by address
   std::map<std::string, std::int64_t> newest_;  // image and OSD: the latest QEMU that touched it
+  std::map<VmUuid, std::string> file_systems_;  // that each VM ran on last
   std::map<NodeName, Health> health_;
   std::map<NodeName, Fence> acting_;  // whose fence has been on record as acting
   std::map<VmUuid, Instant> wanted_since_;

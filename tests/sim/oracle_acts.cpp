@@ -33,7 +33,7 @@ bool is_asked_off(const logic::ClusterView& view, const Life& victim) {
 bool may_run_on(const VmRecord& vm, const OwnerRecord* owner, const NodeName& node) {
   const bool allowed = vm.node_limit.empty() || std::count(vm.node_limit.begin(), vm.node_limit.end(), node) > 0;
   const bool bound =
-      std::any_of(vm.disks.begin(), vm.disks.end(), [](const Disk& disk) { return disk.kind != DiskKind::Rbd; });
+      std::any_of(vm.disks.begin(), vm.disks.end(), [](const Disk& disk) { return disk.kind == DiskKind::Local; });
   const NodeName place = owner ? owner->owner.node : vm.home;
   return allowed && (!bound || place.empty() || place == node);
 }
@@ -90,6 +90,13 @@ bool returns_to(const logic::ClusterView& view, const VmUuid& uuid, const NodeRe
   return owner && !owner->released && owner->owner.node == node.name && owner->owner.boot != node.boot;
 }
 
+// Who is shut out of Ceph may still write to a disk that is not there.
+bool may_still_be_written(const logic::ClusterView& view, const VmRecord& vm, const OwnerRecord* owner) {
+  const auto* evidence = owner ? seen<EvidenceRecord>(view.evidence, owner->owner.boot) : nullptr;
+  return evidence && evidence->kind == EvidenceKind::Storage &&
+         std::any_of(vm.disks.begin(), vm.disks.end(), [](const Disk& disk) { return disk.kind != DiskKind::Rbd; });
+}
+
 // A VM that waits, although one that matters less has just got a place that would do. Where one that waits for the host
 // it ran on would go otherwise, room is kept for it.
 std::string passed_over(const logic::ClusterView& view, const logic::CoordinatorPlan& plan,
@@ -103,7 +110,8 @@ std::string passed_over(const logic::ClusterView& view, const logic::Coordinator
     const bool awaits = reason.find("which is starting") != std::string::npos;
     const bool kept_here = reason.ends_with(" " + node.name) && !returns_to(view, act.uuid, node);
     if (awaits && (!kept_here || taken_on(view, node) + waits->memory + given->memory <= node.memory_total)) continue;
-    if (may_run_on(*waits, seen<OwnerRecord>(view.owners, uuid), act.record.owner.node)) return uuid;
+    const auto* owner = seen<OwnerRecord>(view.owners, uuid);
+    if (!may_still_be_written(view, *waits, owner) && may_run_on(*waits, owner, node.name)) return uuid;
   }
   return {};
 }

@@ -1,6 +1,7 @@
 // The rbd-locks plugin of one node. Its judgement is a model, because no plugin may be linked here: it follows
 // plugins/rbd-locks: owner.cpp and judge.cpp (who is dead), verdict.cpp, identify.cpp, leftover.cpp, rbd_locks.cpp (the
-// order of the acts). A change there belongs here too.
+// order of the acts). A change there belongs here too. The hook shared-files is asked in the same breath:
+// shared_files.cpp.
 #pragma once
 
 #include "ceph.hpp"
@@ -33,6 +34,8 @@ class RbdGuard {
     bool lock;
   };
 
+  HookVerdict look_at_shared_files(const VmStart&) const;
+  void look_at_images(const VmStart&, const Reply<HookVerdict>&);
   bool holds(const Permit&) const;
   bool reaches_ceph() const;
   void break_next(std::vector<Break>, const Permit&, Events::Act all_broken, Events::Act too_late);

@@ -74,7 +74,7 @@ std::uint64_t promised_on(const Entries& entries, const NodeName& node) {
 }
 
 bool is_bound(const VmRecord& vm) {
-  return std::any_of(vm.disks.begin(), vm.disks.end(), [](const Disk& disk) { return disk.kind != DiskKind::Rbd; });
+  return std::any_of(vm.disks.begin(), vm.disks.end(), [](const Disk& disk) { return disk.kind == DiskKind::Local; });
 }
 
 Verdict assigned(const Truth& truth, const VmUuid& uuid, const OwnerRecord* old, const OwnerRecord& now) {
@@ -95,12 +95,16 @@ Verdict assigned(const Truth& truth, const VmUuid& uuid, const OwnerRecord* old,
 }
 
 // The one that wrote before is on record with what proves that it does not any more.
-bool is_covered(const Entries& entries, const OwnerRecord& old, const OwnerRecord& now) {
+bool is_covered(const Entries& entries, const VmUuid& uuid, const OwnerRecord& old, const OwnerRecord& now) {
   return std::any_of(now.former.begin(), now.former.end(), [&](const Writer& writer) {
     if (writer.life != old.owner || writer.generation != old.generation) return false;
     if (old.released) return writer.cover == CoverKind::Release;
     const auto* evidence = find<EvidenceRecord>(entries, Kind::Evidence, old.owner.boot);
     if (!evidence) return false;
+    const auto* vm = find<VmRecord>(entries, Kind::Vm, uuid);
+    const bool is_in_ceph = vm && std::all_of(vm->disks.begin(), vm->disks.end(),
+                                              [](const Disk& disk) { return disk.kind == DiskKind::Rbd; });
+    if (evidence->kind == EvidenceKind::Storage && !is_in_ceph) return false;
     constexpr CoverKind covers[] = {CoverKind::Power, CoverKind::LaterBoot, CoverKind::Operator, CoverKind::Storage,
                                     CoverKind::Watchdog};
     return writer.cover == covers[static_cast<std::size_t>(evidence->kind)];
@@ -127,7 +131,7 @@ Verdict owner_changed(const Truth& truth, const Author& author, const VmUuid& uu
     if (!old->released && truth.lives(old->owner.node, old->owner.boot))
       return Broken{"S2", uuid + " is assigned to " + now->owner.node + " while " + old->owner.node +
                               " has not released it and lives"};
-    if (!is_covered(truth.entries(), *old, *now))
+    if (!is_covered(truth.entries(), uuid, *old, *now))
       return Broken{"S2", uuid + " is assigned to " + now->owner.node + " without proof about " + old->owner.node};
     return assigned(truth, uuid, old, *now);
   }

@@ -36,6 +36,7 @@ void define_vms(World& world) {
     vm.disks.push_back({"vda", DiskKind::Rbd, "vms/" + vm.name});
     if (random.chance(30)) vm.disks.push_back({"vdb", DiskKind::Rbd, "vms/" + vm.name + "-data"});
     if (random.chance(7)) vm.disks.push_back({"vdc", DiskKind::Local, "/var/lib/" + vm.name});
+    if (random.chance(15)) vm.disks.push_back({"vdd", DiskKind::Shared, shared_directory + ("/" + vm.name)});
     if (random.chance(20))
       for (const auto& node : world.nodes)
         if (random.chance(50)) vm.node_limit.push_back(node->host.name());

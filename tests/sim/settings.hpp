@@ -18,6 +18,9 @@ inline constexpr Microseconds watchdog_limit = seconds(15);  // a stopped proces
 
 inline constexpr Microseconds watchdog_device_timeout = seconds(5);
 
+inline constexpr const char* shared_directory = "/net/vms";
+inline constexpr const char* shared_file_system = "the shared one";
+
 inline logic::AgentSettings agent_settings() {
   logic::AgentSettings settings;
   settings.hooks = {"rbd-locks"};

@@ -31,7 +31,7 @@ std::uint64_t promised_on(const World& world, const NodeName& node) {
 }
 
 bool has_local_disk(const VmRecord& vm) {
-  return std::any_of(vm.disks.begin(), vm.disks.end(), [](const Disk& disk) { return disk.kind != DiskKind::Rbd; });
+  return std::any_of(vm.disks.begin(), vm.disks.end(), [](const Disk& disk) { return disk.kind == DiskKind::Local; });
 }
 
 // It is told to, and has no device: no VM is started there, and people are told that.
@@ -125,6 +125,7 @@ std::string still_open(const World& world) {
     if (const std::string left = left_over(world, key, *entry); !left.empty()) return left;
     if (key.kind != Kind::Vm) continue;
     const auto& vm = std::get<VmRecord>(entry->record);
+    if (world.oracle.has_run_on_a_copy(vm.uuid)) continue;  // which is gone: people must say what is to be done
     const std::string open = vm.wanted == WantedState::Running ? wanted_running(world, vm) : not_wanted(world, vm);
     if (!open.empty()) return open;
   }

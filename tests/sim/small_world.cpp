@@ -369,7 +369,9 @@ void SmallWorld::break_lock(std::size_t index, const std::string& image, const s
 
 // Follows rbd_guard.cpp, without the waiting.
 HookVerdict SmallWorld::ask_guard(std::size_t index, const VmStart& start) {
-  HookVerdict verdict{Verdict::Proceed, "no lock", 0, {}, {}, {}};
+  HookVerdict verdict;
+  verdict.verdict = Verdict::Proceed;
+  verdict.reason = "no lock";
   const std::string image = image_of(start.uuid);
   const auto lock = locks_.find(image);
   if (lock == locks_.end()) return verdict;

@@ -15,6 +15,8 @@ struct Store::Request {
   Client& client;
   std::uint64_t life;
   std::size_t server;
+  std::uint64_t session;
+  std::uint64_t connection;
   std::function<Deliver()> at_server;
   bool answered = false;
 };
@@ -87,9 +89,12 @@ void Store::ask(Client& client, std::function<Deliver()> at_server, Events::Act 
   if (client.server && idle && !(is_serving(*client.server) && network_.both_ways(client.node, *client.server)))
     client.server.reset();
   client.asked_at = events_.now();
-  if (!client.server) client.server = connect(client.node);
-  auto request = std::make_shared<Request>(
-      Request{client, client.process.life(), client.server.value_or(0), std::move(at_server)});
+  if (!client.server) {
+    client.server = connect(client.node);
+    client.connection = ++connections_;
+  }
+  auto request = std::make_shared<Request>(Request{client, client.process.life(), client.server.value_or(0),
+                                                   client.session, client.connection, std::move(at_server)});
   client.process.after(client.patience, [request, unknown = std::move(unknown)] {
     if (std::exchange(request->answered, true)) return;
     request->client.server.reset();
@@ -105,6 +110,11 @@ void Store::arrive(const std::shared_ptr<Request>& request, unsigned tries_left)
     if (tries_left > 0)
       events_.after(retransmission_interval, [this, request, tries_left] { arrive(request, tries_left - 1); });
     return;
+  }
+  // ZooKeeper refuses what comes over an older connection of a session that has moved on (SESSIONMOVED).
+  if (const auto session = sessions_.find(request->session); session != sessions_.end()) {
+    if (request->connection < session->second.connection) return;
+    session->second.connection = request->connection;
   }
   auto deliver = request->at_server();
   events_.after(travel(), [this, request, node, deliver = std::move(deliver)] {

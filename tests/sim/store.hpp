@@ -35,6 +35,7 @@ struct Client {
   std::optional<std::size_t> server = {};
   std::uint64_t session = 0;
   Instant asked_at = 0;  // the last time
+  std::uint64_t connection = 0;
 };
 
 class Store {
@@ -80,6 +81,7 @@ class Store {
   struct Session {
     Microseconds timeout;
     Instant heard_at;
+    std::uint64_t connection = 0;  // the newest that was heard of
   };
   struct Request;
 
@@ -102,6 +104,7 @@ class Store {
   std::set<Key> unreadable_;
   std::vector<LogEntry> log_;
   std::map<std::uint64_t, Session> sessions_;
+  std::uint64_t connections_ = 0;
   std::uint64_t next_session_ = 1;
 };
 

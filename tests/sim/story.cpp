@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "chronicle.hpp"
+#include "settings.hpp"
 #include "story_commands.hpp"
 #include "story_states.hpp"
 
@@ -136,6 +137,8 @@ class Reader {
       vm.record.disks.push_back({"vdb", DiskKind::Rbd, "vms/" + vm.record.name + "-data"});
     } else if (text == "a local disk") {
       vm.record.disks.push_back({"vdc", DiskKind::Local, "/var/lib/" + vm.record.name});
+    } else if (text == "a shared disk") {
+      vm.record.disks.push_back({"vdd", DiskKind::Shared, shared_directory + ("/" + vm.record.name)});
     } else if (const auto bytes = memory_in(words)) {
       vm.record.memory = *bytes;
     } else if (words.size() == 2 && words[0] == "priority" && number_in(words[1])) {
@@ -144,7 +147,7 @@ class Reader {
       vm.record.node_limit = words_of(nodes->front());
     } else {
       complain("unknown option of a VM: '" + text +
-               "'; allowed: later, stopped, two disks, a local disk, 4 GiB, priority 2, only n1 n2");
+               "'; allowed: later, stopped, two disks, a local disk, a shared disk, 4 GiB, priority 2, only n1 n2");
     }
   }
 

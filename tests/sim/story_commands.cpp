@@ -238,6 +238,8 @@ const Word words[] = {
      [](const Stage& stage) { return set(stage.node(0).hypervisor.answers_are_lost, true); }},
     {"starts on <node> fail", until_undone,
      [](const Stage& stage) { return set(stage.node(0).hypervisor.refuses_to_create, true); }},
+    {"<node> has a copy of the shared files", until_undone,
+     [](const Stage& stage) { return deed(stage, Deed::FilesCopied, stage.index(0)); }},
     {"kills on <node> fail", until_undone,
      [](const Stage& stage) { return set(stage.node(0).hypervisor.cannot_kill, true); }},
     {"guests on <node> do not listen", until_undone,

@@ -78,7 +78,7 @@ OwnerRecord example() {
 }
 template <>
 RunRecord example() {
-  return {9, life, VmState::Migrating, Process{12, 34}, {instance}, "waits", 5};
+  return {9, life, VmState::Migrating, Process{12, 34}, {instance}, "waits", 5, {{"/net/vms", "abc-1-2"}}};
 }
 template <>
 WaitingRecord example() {
@@ -123,10 +123,11 @@ StorageRecord example() {
 }
 
 const std::set<std::string> optional_keys = {
-    "images", "self_fence",  "age",         "health",   "pools",      "floating_addresses",
-    "note",   "memory_used", "memory_free", "cpu_load", "node_limit", "priority",
-    "tags",   "profile",     "autostart",   "process",  "handover",   "reason",
-    "facts",  "arguments",   "message",     "mark",     "start_time", "failed_on"};
+    "images",      "self_fence",  "age",         "health",   "pools",      "floating_addresses",
+    "note",        "memory_used", "memory_free", "cpu_load", "node_limit", "priority",
+    "tags",        "profile",     "autostart",   "process",  "handover",   "reason",
+    "facts",       "arguments",   "message",     "mark",     "start_time", "failed_on",
+    "file_systems"};
 
 template <class Record>
 std::string problem(const std::string& text) {
@@ -175,8 +176,8 @@ TEMPLATE_TEST_CASE("A record survives its text form", "", RECORDS) {
   CHECK(std::get<TestType>(empty) == TestType{});
 }
 
-TEMPLATE_TEST_CASE("Every field has a key", "", RECORDS, Process, ClientInstance, Life, UnitReport, Disk, Writer,
-                   Handover, OsdFacts, PoolFacts, HealthCheck, HealthFacts) {
+TEMPLATE_TEST_CASE("Every field has a key", "", RECORDS, Process, ClientInstance, FileSystem, Life, UnitReport, Disk,
+                   Writer, Handover, OsdFacts, PoolFacts, HealthCheck, HealthFacts) {
   Counter counter;
   visit_fields(counter, std::as_const(*std::make_unique<TestType>()));
   CHECK(counter.keys == field_count<TestType>());

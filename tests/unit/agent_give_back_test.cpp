@@ -40,7 +40,7 @@ struct Failing : Owner {
   }
   Failing& fails() {
     is_last_resort();
-    for (std::uint32_t i = 1; i < failed_creates_last_max; ++i) refuses_and_waits();
+    for (std::uint32_t i = 1; i < failed_starts_last_max; ++i) refuses_and_waits();
     refuses();
     return *this;
   }
@@ -70,7 +70,7 @@ TEST_CASE("a VM that libvirt refuses is tried once more, then given back with th
   CHECK(it.idle());
 }
 
-TEST_CASE("nothing but a refused create counts") {
+TEST_CASE("nothing but a refused create, and a hook that sends it elsewhere, counts") {
   Failing it;
   it.refuses_and_waits();
   bool counts = false;
@@ -79,6 +79,10 @@ TEST_CASE("nothing but a refused create counts") {
     counts = true;
   }
   SECTION("a hook that refuses") { it.gone().verdict(Verdict::Refuse, "locked"); }
+  SECTION("a hook that refuses for what this host lacks") {
+    it.gone().refused_here("nothing is mounted");
+    counts = true;
+  }
   SECTION("no answer of the hypervisor") {
     it.gone().proceed();
     it.answer(CreateAnswer{Outcome::Unknown, std::nullopt, "timeout"});
@@ -89,7 +93,7 @@ TEST_CASE("nothing but a refused create counts") {
   }
   SECTION("not known whether it runs here") { it.answer(DomainProbe{DomainState::Unknown, std::nullopt, "timeout"}); }
   CHECK(it.memory.vms.at(web).goal == (counts ? Goal::GiveBack : Goal::Run));
-  CHECK(it.memory.vms.at(web).failed_creates == (counts ? 2 : 1));
+  CHECK(it.memory.vms.at(web).failed_starts == (counts ? 2 : 1));
 }
 
 TEST_CASE("a refusal counts for who owns the VM when it comes") {
@@ -100,7 +104,7 @@ TEST_CASE("a refusal counts for who owns the VM when it comes") {
   if (!owned) it.world.own(web, "n3", 4);
   it.may_act = false;  // the refusal is all that comes
   it.answer(CreateAnswer{Outcome::Refused, std::nullopt, "no emulator"});
-  CHECK(it.memory.vms.at(web).failed_creates == (owned ? 2 : 1));
+  CHECK(it.memory.vms.at(web).failed_starts == (owned ? 2 : 1));
   CHECK(it.memory.vms.at(web).gives_back.empty() != owned);
 }
 
@@ -110,18 +114,18 @@ TEST_CASE("a refusal that an unanswered create may be the reason of does not cou
   it.answer(CreateAnswer{Outcome::Unknown, std::nullopt, "timeout"}).written();
   it.wait(seconds(1));
   it.refuses();
-  CHECK(it.memory.vms.at(web).failed_creates == 0);
+  CHECK(it.memory.vms.at(web).failed_starts == 0);
   it.written();
   it.wait(seconds(20));
   it.refuses();  // by now it cannot come any more
-  CHECK(it.memory.vms.at(web).failed_creates == 1);
+  CHECK(it.memory.vms.at(web).failed_starts == 1);
 }
 
 TEST_CASE("a create that succeeds ends the row, and a VM that runs has failed nowhere") {
   Failing it;
   it.world.view.owners.at(web).value.failed_on = {"n1"};
   it.refuses_and_waits().gone().proceed().created();
-  CHECK(it.memory.vms.at(web).failed_creates == 0);
+  CHECK(it.memory.vms.at(web).failed_starts == 0);
   it.identified().written().resumed();
   CHECK(it.plans<WriteRun>()->owner->failed_on.empty());
 }
@@ -149,7 +153,7 @@ TEST_CASE("what lives here after all is not given back") {
   Failing it;
   it.gives_back().found(DomainState::Paused);
   CHECK(it.memory.vms.at(web).goal == Goal::Run);
-  CHECK(it.memory.vms.at(web).failed_creates == 0);
+  CHECK(it.memory.vms.at(web).failed_starts == 0);
   CHECK(it.plans<DestroyDomain>());
 }
 
@@ -203,7 +207,7 @@ TEST_CASE("when it comes again, at another generation, it is tried anew") {
   it.world.view.owners.at(web).value.released = false;
   it.world.view.owners.at(web).value.generation = 4;
   it.round();
-  CHECK(it.memory.vms.at(web).failed_creates == 0);
+  CHECK(it.memory.vms.at(web).failed_starts == 0);
   CHECK(it.memory.vms.at(web).goal == Goal::Run);
 }
 
@@ -215,7 +219,7 @@ TEST_CASE("where no other host is left it is tried more often, with back-off; th
   SECTION("its disk is here") { it.world.vm(web).disks.push_back({"vdb", DiskKind::Local, "/var/lib/scratch"}); }
   SECTION("it may run nowhere else") { it.world.vm(web).node_limit = {"n2"}; }
   Microseconds pause = seconds(1);
-  for (std::uint32_t i = 1; i < failed_creates_last_max; ++i) {
+  for (std::uint32_t i = 1; i < failed_starts_last_max; ++i) {
     it.refuses();
     REQUIRE(it.plans<WriteRun>());
     CHECK_FALSE(it.plans<WriteRun>()->owner);
@@ -228,7 +232,7 @@ TEST_CASE("where no other host is left it is tried more often, with back-off; th
   it.refuses();
   REQUIRE(it.plans<WriteRun>());
   CHECK(it.plans<WriteRun>()->record.state == VmState::Failed);
-  CHECK(it.plans<WriteRun>()->record.attempt == failed_creates_last_max);
+  CHECK(it.plans<WriteRun>()->record.attempt == failed_starts_last_max);
   CHECK(it.plans<WriteRun>()->record.reason.starts_with(
       "it could not be started on n2, tried 8 times: libvirt did not create it: no emulator"));
 }

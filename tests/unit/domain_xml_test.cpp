@@ -12,6 +12,8 @@ namespace {
 const std::string fresh = "11111111-2222-3333-4444-555555555555";
 const std::string given = "AAAAAAAA-bbbb-cccc-dddd-eeeeeeeeeeee";
 
+const std::vector<std::string> shared = {"/net/vms"};
+
 std::string domain(const std::string& rest, const std::string& name = "web1",
                    const std::string& memory = "<memory unit='MiB'>96</memory>") {
   return "<domain type='qemu'><name>" + name + "</name>" + memory + rest + "</domain>";
@@ -19,13 +21,13 @@ std::string domain(const std::string& rest, const std::string& name = "web1",
 std::string devices(const std::string& inside) { return domain("<devices>" + inside + "</devices>"); }
 
 Domain good(const std::string& xml) {
-  auto parsed = core::parse_domain(xml, fresh);
+  auto parsed = core::parse_domain(xml, fresh, shared);
   if (auto* error = std::get_if<DomainError>(&parsed)) FAIL(error->text);
   return std::get<Domain>(parsed);
 }
 
 std::string wrong(const std::string& xml) {
-  auto parsed = core::parse_domain(xml, fresh);
+  auto parsed = core::parse_domain(xml, fresh, shared);
   REQUIRE(std::holds_alternative<DomainError>(parsed));
   return std::get<DomainError>(parsed).text;
 }
@@ -116,6 +118,34 @@ TEST_CASE("NVRAM is a local item, wherever it is said") {
         Disk{"nvram", DiskKind::Rbd, "vms/n"});
   CHECK(good(domain("<os firmware='efi'><loader stateless='yes'/></os>")).disks.empty());
   CHECK(good(domain("<os><type>hvm</type></os>")).disks.empty());
+}
+
+TEST_CASE("what lies in a shared directory is shared, under one name only") {
+  const Domain read = good(
+      domain("<os><nvram>/net/vms/n.fd</nvram></os><devices>"
+             "<disk type='file'><source file='/net/vms/a.raw'/><target dev='vda'/></disk>"
+             "<disk type='file'><driver type='qcow2'/><source file='/net/vms/b/b.qcow2'/><target dev='vdb'/></disk>"
+             "<disk type='file'><driver type='raw'/><source file='/net/vms2/c.raw'/><target dev='vdc'/></disk>"
+             "<disk type='file'><driver type='vmdk'/><source file='/srv/d.vmdk'/><target dev='vdd'/></disk>"
+             "<disk type='network'><source protocol='rbd' name='net/vms/e'/><target dev='vde'/></disk>"
+             "<filesystem><source dir='/net/vms/f'/><target dir='f'/></filesystem></devices>"));
+  const std::vector<Disk> expected = {{"vda", DiskKind::Shared, "/net/vms/a.raw"},
+                                      {"vdb", DiskKind::Shared, "/net/vms/b/b.qcow2"},
+                                      {"vdc", DiskKind::Local, "/net/vms2/c.raw"},
+                                      {"vdd", DiskKind::Local, "/srv/d.vmdk"},
+                                      {"vde", DiskKind::Rbd, "net/vms/e"},
+                                      {"nvram", DiskKind::Shared, "/net/vms/n.fd"},
+                                      {"filesystem0", DiskKind::Shared, "/net/vms/f"}};
+  CHECK(read.disks == expected);
+
+  const auto file = [](const std::string& path, const std::string& format = "raw") {
+    return devices("<disk type='file'><driver type='" + format + "'/><source file='" + path +
+                   "'/><target dev='vda'/></disk>");
+  };
+  CHECK(names(wrong(file("/net/vms//a.raw")), "<disk> vda: write '/net/vms//a.raw' as '/net/vms/a.raw'"));
+  CHECK(names(wrong(file("/srv/../net/vms/a.raw")), "write '/srv/../net/vms/a.raw' as '/net/vms/a.raw'"));
+  CHECK(good(file("/net/vms/../a.raw")).disks[0].kind == DiskKind::Local);
+  CHECK(names(wrong(file("/net/vms/a.vmdk", "vmdk")), "<disk> vda: format 'vmdk' is not raw or qcow2"));
 }
 
 TEST_CASE("TPM state, shared folders and memory files are local items") {

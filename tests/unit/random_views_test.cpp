@@ -53,6 +53,9 @@ struct Dice {
   std::optional<Process> process() {
     return one_in(2) ? std::nullopt : std::optional(Process{static_cast<std::int64_t>(number()), number()});
   }
+  std::vector<FileSystem> file_systems() {
+    return one_in(2) ? std::vector<FileSystem>{{"/net/vms", any(names)}} : std::vector<FileSystem>();
+  }
   std::vector<ClientInstance> instances() {
     std::vector<ClientInstance> list;
     while (!one_in(2)) list.push_back({any(uuids), any(names)});
@@ -93,7 +96,7 @@ class Chaos {
       case 8:
         return put(view.runs, dice.any(uuids), [&](const auto&) {
           return RunRecord{dice.number(),   dice.life(),  dice.upto(VmState::Failed), dice.process(), dice.instances(),
-                           dice.any(names), dice.number()};
+                           dice.any(names), dice.number(), dice.file_systems()};
         });
       case 9:
         return put(view.fences, dice.any(names), [&](const auto& name) { return fence(name); });
@@ -343,7 +346,9 @@ struct Answering {
                        dice.number() % seconds(100),
                        dice.some(names),
                        dice.any(names),
-                       dice.instances()};
+                       dice.one_in(3),
+                       dice.instances(),
+                       dice.file_systems()};
   }
   AgentResult operator()(const CreateDomain&) {
     return CreateAnswer{dice.mostly(Outcome::Done, Outcome::Refused), dice.process(), "note"};

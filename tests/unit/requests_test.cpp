@@ -49,7 +49,7 @@ struct World {
     until([this] { return cluster.view().complete && cluster.view().leader && cluster.view().live.size() == 2; });
   }
   static Requests::Place place() {
-    Requests::Place place{"n1", "ipmi", {}};
+    Requests::Place place{"n1", "ipmi", {}, {"/net/vms"}};
     place.settings.coordinators = {"n1", "n2"};
     return place;
   }

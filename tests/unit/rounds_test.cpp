@@ -110,13 +110,15 @@ TEST_CASE(
   CHECK(replay(next_round(it)).empty());
   it.round();
   put(it, DomainProbe{DomainState::Gone, std::nullopt, ""});
-  put(it, HookVerdict{Verdict::Wait, "its watch may still run out", seconds(3), {"vms/disk1 10.0.0.3:0/3"}, "", {}});
+  put(it, HookVerdict{
+              Verdict::Wait, "its watch may still run out", seconds(3), {"vms/disk1 10.0.0.3:0/3"}, "", false, {}, {}});
   while (!it.plans<logic::RunHook>()) {
     if (it.plans<logic::WriteRun>()) it.show(*it.plans<logic::WriteRun>()), put(it, logic::Written{true, ""});
     if (it.plans<logic::Probe>()) put(it, DomainProbe{DomainState::Gone, std::nullopt, ""});
     if (it.idle()) it.wait(seconds(1));
   }
-  put(it, HookVerdict{Verdict::Proceed, "", 0, {}, "", {{"vms/disk1", "10.0.0.3:0/3"}}});
+  put(it,
+      HookVerdict{Verdict::Proceed, "", 0, {}, "", false, {{"vms/disk1", "10.0.0.3:0/3"}}, {{"/net/vms", "abc-1-2"}}});
   it.domains[web] = DomainState::Paused;
   put(it, CreateAnswer{Outcome::Done, logic::test::qemu, ""});
   put(it, Identified{Outcome::Done, {logic::test::instance}, ""});

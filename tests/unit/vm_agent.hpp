@@ -81,6 +81,14 @@ struct Agent {
     verdict.ask = ask;
     return answer(verdict);
   }
+  Agent& refused_here(const std::string& reason) {
+    REQUIRE(plans<RunHook>());
+    HookVerdict verdict;
+    verdict.verdict = Verdict::Refuse;
+    verdict.reason = reason;
+    verdict.elsewhere = true;
+    return answer(verdict);
+  }
   Agent& wait_verdict(Microseconds time, std::vector<std::string> wait_for = {"vms/disk1 10.0.0.2:0/3"}) {
     REQUIRE(plans<RunHook>());
     HookVerdict verdict;

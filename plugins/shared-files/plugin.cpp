@@ -1,0 +1,3 @@
+#include "shared_files.hpp"
+
+PVCD_PLUGIN("shared-files", pvcd::shared_files::SharedFiles);

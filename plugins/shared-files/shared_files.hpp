@@ -1,0 +1,26 @@
+// The plugin: before a VM starts, is each shared directory of its disks the file system that the VM last ran on?
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "sdk/plugin.hpp"
+#include "sdk/roles.hpp"
+
+namespace pvcd::shared_files {
+
+class SharedFiles final : public Plugin, public PreStartHook {
+ public:
+  void start(Host&) override;
+
+  HookVerdict before_start(const VmStart&) override;
+  Identified identify(const ImagesRequest&) override { return {Outcome::Done, {}, {}}; }  // a file has no clients
+  Answer after_stop(const VmStopped&) override { return {Outcome::Done, {}}; }
+
+ private:
+  std::string directory_of(const std::string& path) const;
+
+  std::vector<std::string> directories_;
+};
+
+}  // namespace pvcd::shared_files
