@@ -428,6 +428,23 @@ class Trials(Story):
             self.signal_others(first, "CONT")
             self.switch(*self.sabotage, hosts=[first])
 
+    def a_host_that_may_be_suspended_is_not_ready_for_fencing(self) -> None:
+        victim, asked = self.another(self.owner()), self.owner()
+        host = self.cluster.host(victim)
+        self.event(f"the kernel of {victim} offers to sleep")       # that of a container has no such file: /sys is a tmpfs
+        host.run("sh", "-c", "mount -o remount,rw /sys && mkdir /sys/power && echo freeze mem disk >/sys/power/state")
+        try:
+            note = wait_for(f"{victim} to be shown as not ready", lambda: self.node(asked, victim, "FenceReady") is False
+                            and "may be suspended" in (said := self.node(asked, victim, "FenceNote") or "") and said, PATIENCE)
+            self.note(note)
+            require("freeze mem disk" in note and "systemctl mask sleep.target" in note, f"it does not say why, or what to do: {note}")
+            self.event(f"sleep.target is masked on {victim}")
+            host.run("systemctl", "mask", "sleep.target")
+            wait_for(f"{victim} to be ready", lambda: self.node(asked, victim, "FenceReady") and not self.node(asked, victim, "FenceNote"), PATIENCE)
+            self.note(f"{victim} is ready for fencing")
+        finally:
+            host.run("sh", "-c", "rm -r /sys/power; mount -o remount,ro /sys; systemctl unmask sleep.target")
+
     # --------------------------------------------------------------------------------------------------------- the parts
 
     def another(self, name: str) -> str:
