@@ -28,6 +28,7 @@ constexpr Microseconds refuse_retry = seconds(60);
 constexpr std::uint64_t beats_per_session = 6;
 constexpr std::uint64_t unanswered_beats_max = 1000;
 constexpr Microseconds last_word_limit_min = seconds(2);
+constexpr Microseconds sleep_interval = seconds(5);
 constexpr Microseconds aim_interval = seconds(10);  // a coordinator that joined anew may have other addresses
 
 std::string run_directory() {
@@ -97,6 +98,7 @@ void Keepalive::start(Host& host) {
   proof_.emplace(run_directory_ + "/proof");
   const bool fences_itself = host.shared().text("self_fence.mode") == self_fence_by_watchdog;
   self_fence_.emplace(run_directory_, node_.boot, fences_itself);
+  sleep_.emplace(sleep_interval);
   age_socket_.emplace(host.loop(), run_directory_ + "/ages", [this](std::string_view datagram) { receive(datagram); });
   retry_.emplace(host.loop(), [this] { look(); });
   loop_.emplace(host.loop());
@@ -322,6 +324,7 @@ LiveRecord Keepalive::snapshot() const {
   LiveRecord live;
   live.daemon_state = last_word_.value_or(ages_.daemon_state());
   live.self_fence = self_fence_->words(last_word_.has_value());
+  live.may_sleep = sleep_->words();
   live.memory_used = load.memory_used;
   live.memory_free = load.memory_free;
   live.cpu_load = load.cpu_load;

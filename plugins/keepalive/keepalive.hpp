@@ -18,6 +18,7 @@
 #include "sdk/join.hpp"
 #include "sdk/plugin.hpp"
 #include "self_fence_files.hpp"
+#include "sleep.hpp"
 #include "store/private_loop.hpp"
 #include "store/store.hpp"
 #include "timer.hpp"
@@ -72,6 +73,7 @@ class Keepalive : public Plugin {
   std::optional<DaemonState> last_word_;  // set when this node leaves
   std::optional<ProofFile> proof_;
   std::optional<SelfFenceFiles> self_fence_;
+  std::optional<SleepWatch> sleep_;
   std::optional<OccasionalLog> hold_log_, garbage_log_, stall_log_, proof_log_;
   std::optional<AgeSocket> age_socket_;
   std::optional<store::PrivateLoop> loop_;

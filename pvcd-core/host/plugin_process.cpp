@@ -187,7 +187,7 @@ void PluginProcess::stop(int exit_code) {
 int run_host(int argc, const char* const* argv) {
   if (const auto code = runtime::run_config_option(argc, argv)) return *code;
   if (argc != 2 || argv[1][0] == '-') {
-    std::cerr << "usage: pvcd-host PLUGIN | --check-config | --print-config-keys\n";
+    std::cerr << "usage: pvcd-host PLUGIN | --check-config [PLUGIN] | --print-config-keys\n";
     return EXIT_FAILURE;
   }
   const std::string name = argv[1];

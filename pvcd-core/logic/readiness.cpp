@@ -49,10 +49,20 @@ std::string words_of_watchdog(const Round& round, const NodeRecord& node) {
   return live ? objection_of_watchdog(*live) : std::string();
 }
 
+// A host that sleeps looks like one that is over, and its BMC may read off. It wakes in the same boot, which there may
+// be evidence about by then, and its VMs write on (safety rule 16).
+std::string words_of_sleep(const Round& round, const NodeRecord& node) {
+  const Live* live = live_of(round.view(), node);
+  if (!live || live->value.may_sleep.empty()) return {};
+  return "it may be suspended or hibernated, and would write on in the same boot when it wakes: " +
+         live->value.may_sleep + "; 'systemctl mask sleep.target' on it forbids that";
+}
+
 // What would stand in the way of a fence although its BMC answers. Not asked of every node in every round: addresses
 // are compared with those of all others.
 std::vector<std::string> objections_to(const Round& round, const NodeRecord& node) {
-  std::vector<std::string> objections{words_of_watchdog(round, node), words_of_addresses(round, node)};
+  std::vector<std::string> objections{words_of_watchdog(round, node), words_of_sleep(round, node),
+                                      words_of_addresses(round, node)};
   std::erase(objections, "");
   return objections;
 }
@@ -80,7 +90,8 @@ void note_readiness(Round& round, const PowerRead& read) {
 Microseconds interval(const Round& round, const NodeRecord& node, const ReadinessAsked& asked) {
   auto known = round.view().readiness.find(node.name);
   const bool ready = known != round.view().readiness.end() && known->second.value.boot == node.boot &&
-                     known->second.value.fence_ready && words_of_watchdog(round, node).empty();
+                     known->second.value.fence_ready && words_of_watchdog(round, node).empty() &&
+                     words_of_sleep(round, node).empty();
   if (ready) return round.settings.readiness_interval;
   return std::min(back_off(round.settings, asked.failures), round.settings.readiness_interval);
 }

@@ -291,30 +291,34 @@ std::set<std::string> named_plugins(const Table& shared) {
 
 }  // namespace
 
-void check_config(const fs::path& config_directory) {
+void check_config(const fs::path& config_directory, const std::string& plugin) {
   const auto shared = load_shared(config_directory);
   std::set<std::string> plugins = named_plugins(*shared);
+  if (!plugin.empty()) {
+    if (!is_known_plugin(plugin)) throw Error("there is no plugin \"" + plugin + "\"");
+    plugins.insert(plugin);
+  }
   const fs::path directory = config_directory / "plugins.d";
   if (fs::exists(directory))
     for (const auto& entry : fs::directory_iterator(directory)) {
       if (entry.path().extension() != ".toml") continue;
-      const std::string plugin = entry.path().stem();
-      if (!is_known_plugin(plugin))
-        throw Error(entry.path().string() + ": there is no plugin \"" + plugin + "\": rename or remove the file");
-      plugins.insert(plugin);
+      const std::string name = entry.path().stem();
+      if (!is_known_plugin(name))
+        throw Error(entry.path().string() + ": there is no plugin \"" + name + "\": rename or remove the file");
+      plugins.insert(name);
     }
-  for (const std::string& plugin : plugins) load_plugin(config_directory, plugin, *shared);
+  for (const std::string& each : plugins) load_plugin(config_directory, each, *shared);
 }
 
 std::optional<int> run_config_option(int argc, const char* const* argv) {
-  const std::string_view option = argc == 2 ? argv[1] : "";
-  if (option == "--print-config-keys") {
+  const std::string_view option = argc >= 2 ? argv[1] : "";
+  if (option == "--print-config-keys" && argc == 2) {
     std::cout << print_config_keys();
     return EXIT_SUCCESS;
   }
-  if (option != "--check-config") return std::nullopt;
+  if (option != "--check-config" || argc > 3) return std::nullopt;
   try {
-    check_config(names::config_directory());
+    check_config(names::config_directory(), argc == 3 ? argv[2] : "");
   } catch (const Error& error) {
     std::cerr << error.what() << '\n';
     return EXIT_FAILURE;

@@ -92,10 +92,12 @@ std::unique_ptr<Table> load_shared(const std::filesystem::path& config_directory
 std::unique_ptr<Table> load_plugin(const std::filesystem::path& config_directory, const std::string& plugin,
                                    const Table& shared);
 
-// All files, and the defaults of plugins that are named and have none, as --check-config does. Throws the first Error.
-void check_config(const std::filesystem::path& config_directory);
+// All files, and the defaults of plugins that are named and have none, as --check-config does; also those of `plugin`,
+// which runs although nothing names it. Throws the first Error.
+void check_config(const std::filesystem::path& config_directory, const std::string& plugin = {});
 
-// --check-config and --print-config-keys of both binaries: does it and gives the exit code; nothing when not asked for.
+// --check-config [PLUGIN] and --print-config-keys of both binaries: does it and gives the exit code; nothing when not
+// asked for.
 std::optional<int> run_config_option(int argc, const char* const* argv);
 
 // The session timings that follow from [store] (design: T, D = 2/3 T, a proof is written every T/6).

@@ -81,6 +81,7 @@ struct LiveRecord {
   double cpu_load = 0;
   std::map<std::string, UnitReport> units;  // unit name without "pvcd-"; the core is "core"
   std::optional<SelfFence> self_fence;      // absent: it does not fence itself
+  std::string may_sleep;                    // why the host may be suspended or hibernated; empty: it cannot
   bool operator==(const LiveRecord&) const = default;
 };
 

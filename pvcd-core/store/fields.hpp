@@ -142,6 +142,7 @@ void visit_fields(Visit& visit, Record& record) requires is<Record, LiveRecord> 
   visit.optional("cpu_load", record.cpu_load);
   visit.required("units", record.units);
   visit.optional("self_fence", record.self_fence);
+  visit.optional("may_sleep", record.may_sleep);
 }
 
 template <class Visit, class Record>

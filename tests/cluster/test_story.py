@@ -124,6 +124,16 @@ def test_a_vm_of_the_cluster_is_not_started_by_hand(trials):
     trials.a_vm_of_the_cluster_is_not_started_by_hand()
 
 
+def test_a_host_that_may_be_suspended_is_not_ready_for_fencing(trials):
+    trials.prepare()
+    trials.a_host_that_may_be_suspended_is_not_ready_for_fencing()
+
+
+def test_a_wrong_configuration_does_not_end_what_runs(trials):
+    trials.prepare()
+    trials.a_wrong_configuration_does_not_end_what_runs()
+
+
 # From here on with clusters of their own.
 
 @pytest.mark.parametrize("trial", [Trials.a_host_without_power_and_bmc_is_shut_out,

@@ -428,7 +428,74 @@ class Trials(Story):
             self.signal_others(first, "CONT")
             self.switch(*self.sabotage, hosts=[first])
 
+    def a_host_that_may_be_suspended_is_not_ready_for_fencing(self) -> None:
+        victim, asked = self.another(self.owner()), self.owner()
+        host = self.cluster.host(victim)
+        self.event(f"the kernel of {victim} offers to sleep")       # that of a container has no such file: /sys is a tmpfs
+        host.run("sh", "-c", "mount -o remount,rw /sys && mkdir /sys/power && echo freeze mem disk >/sys/power/state")
+        try:
+            note = wait_for(f"{victim} to be shown as not ready", lambda: self.node(asked, victim, "FenceReady") is False
+                            and "may be suspended" in (said := self.node(asked, victim, "FenceNote") or "") and said, PATIENCE)
+            self.note(note)
+            require("freeze mem disk" in note and "systemctl mask sleep.target" in note, f"it does not say why, or what to do: {note}")
+            self.event(f"sleep.target is masked on {victim}")
+            host.run("systemctl", "mask", "sleep.target")
+            wait_for(f"{victim} to be ready", lambda: self.node(asked, victim, "FenceReady") and not self.node(asked, victim, "FenceNote"), PATIENCE)
+            self.note(f"{victim} is ready for fencing")
+        finally:
+            host.run("sh", "-c", "rm -r /sys/power; mount -o remount,ro /sys; systemctl unmask sleep.target")
+
+    def a_wrong_configuration_does_not_end_what_runs(self) -> None:
+        home, before = self.owner(), self.cluster.guests.disk_state(IMAGE)
+        host = self.cluster.host(home)
+        for unit, file in (("pvcd", "/etc/pvcd/pvcd.toml"), ("pvcd-ipmi", "/etc/pvcd/plugins.d/ipmi.toml"),
+                           ("pvcd-keepalive", "/etc/pvcd/pvcd.toml")):
+            right, old = host.read(file), self.main_pids(home)
+            wrong = right + "colour = 1\n"
+            self.event(f"{unit} of {home} is reloaded with an unknown key in {file}")
+            host.write(file, wrong)
+            done = host.run("systemctl", "reload", unit, check=False, timeout=PATIENCE)
+            require(done.returncode != 0, f"the reload of {unit} did not fail")
+            place = f"{file}:{len(wrong.splitlines())}: "
+            said = [entry["MESSAGE"] for entry in host.journal(unit=f"{unit}.service")]
+            require(any(place in text and "colour" in text for text in said), f"the journal does not name {place}: {said[-5:]}")
+            self.require_goes_on(home, old)
+            self.event("the key is taken away, and it is reloaded again")
+            host.write(file, right)
+            host.run("systemctl", "reload", unit, timeout=PATIENCE)
+            new = self.main_pids(home)
+            require({each for each in new if new[each] != old[each]} == {f"{unit}.service"}, f"before: {old}, after: {new}")
+            require("0" not in new.values(), f"not all of {new} run")
+        self.event(f"all units of {home} are reloaded, first with an unknown key in pvcd.toml")
+        right, old = host.read("/etc/pvcd/pvcd.toml"), self.main_pids(home)
+        host.write("/etc/pvcd/pvcd.toml", right + "colour = 1\n")
+        done = host.run("systemctl", "reload", "pvcd*.service", check=False, timeout=PATIENCE)
+        require(done.returncode != 0, "the reload of all units did not fail")
+        self.require_goes_on(home, old)
+        host.write("/etc/pvcd/pvcd.toml", right)
+        host.run("systemctl", "reload", "pvcd*.service", timeout=PATIENCE)
+        new = self.main_pids(home)
+        require(all(new[unit] not in ("0", old[unit]) for unit in old), f"before: {old}, after: {new}")
+        failed = [entry["MESSAGE"] for entry in host.journal() if "Failed with result" in entry.get("MESSAGE", "")]
+        require(not failed, f"a unit failed: {failed}")
+        self.wait_cluster_ready()
+        require(self.where() == [home] == [self.owner()], f"web1 has a QEMU on {self.where()}, its owner is {self.owner()}, not {home}")
+        require(self.cluster.guests.disk_state(IMAGE).run == before.run, "the guest was disturbed")
+
     # --------------------------------------------------------------------------------------------------------- the parts
+
+    def main_pids(self, name: str) -> dict[str, str]:
+        """Of pvcd's units that run there."""
+        host = self.cluster.host(name)
+        listed = host.run("systemctl", "list-units", "--plain", "--no-legend", "--state=active,activating,deactivating", "pvcd*.service").stdout
+        return {unit: host.run("systemctl", "show", "--property=MainPID", "--value", unit).stdout.strip()
+                for unit in (line.split()[0] for line in listed.splitlines())}
+
+    def require_goes_on(self, name: str, old: dict[str, str]) -> None:
+        require(self.main_pids(name) == old, f"before: {old}, after: {self.main_pids(name)}")
+        incarnation, counter = self.beats(name)
+        wait_for(f"heartbeats of {name}", lambda: self.beats(name) >= (incarnation, counter + 3), PATIENCE)
+        require(self.beats(name)[0] == incarnation, f"{name} has joined anew")
 
     def another(self, name: str) -> str:
         return next(host.name for host in self.cluster.hosts if host.name != name)

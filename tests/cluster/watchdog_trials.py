@@ -74,6 +74,8 @@ class WatchdogTrials(Trials):
         victim = self.owner()
         before = self.cluster.guests.disk_state(IMAGE)
         pid = self.helper_of(victim)
+        self.cluster.host(victim).run("systemctl", "reload", "pvcd-watchdog.service")
+        require(self.helper_of(victim) == pid, "a reload, which only checks the configuration, has restarted it")
         self.event(f"kill -9 of the helper on {victim}")
         self.cluster.host(victim).run("systemctl", "kill", "--signal=KILL", "pvcd-watchdog.service")
         wait_for("another process of it", lambda: self.helper_of(victim) not in ("0", pid), PATIENCE)

@@ -41,7 +41,8 @@ LiveRecord example() {
           2,
           0.25,
           {{"core", {"running", 1000, "well"}}},
-          SelfFence{true, 3, 4, "note"}};
+          SelfFence{true, 3, 4, "note"},
+          "the kernel offers it"};
 }
 template <>
 ReadinessRecord example() {
@@ -123,11 +124,11 @@ StorageRecord example() {
 }
 
 const std::set<std::string> optional_keys = {
-    "images",      "self_fence",  "age",         "health",   "pools",      "floating_addresses",
-    "note",        "memory_used", "memory_free", "cpu_load", "node_limit", "priority",
-    "tags",        "profile",     "autostart",   "process",  "handover",   "reason",
-    "facts",       "arguments",   "message",     "mark",     "start_time", "failed_on",
-    "file_systems"};
+    "images",       "self_fence",  "age",         "health",   "pools",      "floating_addresses",
+    "note",         "memory_used", "memory_free", "cpu_load", "node_limit", "priority",
+    "tags",         "profile",     "autostart",   "process",  "handover",   "reason",
+    "facts",        "arguments",   "message",     "mark",     "start_time", "failed_on",
+    "file_systems", "may_sleep"};
 
 template <class Record>
 std::string problem(const std::string& text) {

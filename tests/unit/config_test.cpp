@@ -415,6 +415,17 @@ TEST_CASE("--check-config looks at every file") {
   CHECK_THROWS_WITH(runtime::check_config(etc.path), Catch::Contains("there is no plugin \"libvrit\""));
 }
 
+TEST_CASE("--check-config PLUGIN looks at the defaults of a plugin that nothing names, as its start would") {
+  const Etc etc;
+  etc.write("pvcd.toml", etc.shared("", "",
+                                    "[timings]\nhook_deadline_ms = 5001\nplugin_stall_limit_ms = 9000\n"
+                                    "[fencing]\nfencer = \"fake\"\n[storage]\nplugin = \"fake\"\n"));
+  CHECK_NOTHROW(runtime::check_config(etc.path));
+  CHECK_NOTHROW(runtime::check_config(etc.path, "election"));
+  CHECK_THROWS_WITH(runtime::check_config(etc.path, "ipmi"), Catch::Contains("2 calls of 5000 ms"));
+  CHECK_THROWS_WITH(runtime::check_config(etc.path, "impi"), Catch::Contains("there is no plugin \"impi\""));
+}
+
 TEST_CASE("--check-config looks at the defaults of the plugins that are named, too") {
   const Etc etc;
   etc.write("pvcd.toml", etc.shared("", "", "[timings]\nhook_deadline_ms = 5000\n"));

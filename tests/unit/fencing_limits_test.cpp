@@ -458,6 +458,45 @@ TEST_CASE("a BMC that gives no answer is asked about readiness less and less oft
   CHECK(n1.plans("ready/n2"));
 }
 
+TEST_CASE(
+    "a host that may be suspended is not ready to be fenced, whatever its BMC says, and the note says what to do") {
+  World world;
+  Coordinator n1{world};
+  std::string& may_sleep = world.live("n2").value.may_sleep;
+  may_sleep = "sleep.target is not masked";
+  n1.round().read("n2", PowerState::On).round();
+  const auto* put = n1.with_key<PutReadiness>("readiness/n2");
+  REQUIRE(put);
+  const std::string note =
+      "it may be suspended or hibernated, and would write on in the same boot when it wakes: sleep.target is not "
+      "masked; 'systemctl mask sleep.target' on it forbids that";
+  CHECK(put->record == ReadinessRecord{"boot-n2-1", false, note});
+  world.view.readiness["n2"] = {put->record, 5};
+  n1.refresh().read("n2", PowerState::Unknown, "timeout").round();
+  REQUIRE(n1.plans("readiness/n2"));
+  CHECK(n1.with_key<PutReadiness>("readiness/n2")->record.note == "fencing it would fail: timeout; " + note);
+
+  may_sleep.clear();
+  world.beat_all_but("");
+  n1.refresh().wait(seconds(10)).round();
+  CHECK(n1.plans("ready/n2"));
+  n1.read("n2", PowerState::On).round();
+  REQUIRE(n1.plans("readiness/n2"));
+  CHECK(n1.with_key<PutReadiness>("readiness/n2")->record == ReadinessRecord{"boot-n2-1", true, ""});
+}
+
+TEST_CASE("a host that is on record as ready, and may sleep from now on, is looked at again soon") {
+  World world;
+  Coordinator n1{world};
+  world.view.readiness["n2"] = {ReadinessRecord{"boot-n2-1", true, ""}, 5};
+  n1.round().read("n2", PowerState::On).round().refresh();
+  const bool may_sleep = GENERATE(true, false);
+  if (may_sleep) world.live("n2").value.may_sleep = "sleep.target is not masked";
+  world.beat_all_but("");
+  n1.wait(seconds(1)).round();
+  CHECK(n1.plans("ready/n2") == may_sleep);
+}
+
 TEST_CASE("while a node is being fenced its BMC is not asked about readiness") {
   World world;
   Coordinator n1{world};

@@ -156,6 +156,7 @@ class Chaos {
     live.value.daemon_state = dice.mostly(DaemonState::Run, DaemonState::Fenced);
     const std::uint64_t number = live.value.counter;  // it decides, without another throw of the dice
     if (number % 4 == 0) live.value.self_fence = SelfFence{number % 8 == 0, number, number, "note"};
+    if (number % 4 == 1) live.value.may_sleep = "note";
     live.value.memory_free = dice.one_in(4) ? dice.number() : largest;
     if (!dice.one_in(8)) live.value.units["core"] = {dice.one_in(8) ? "stalled" : "running", dice.number(), ""};
     live.version = dice.version();
@@ -470,7 +471,7 @@ TEST_CASE("ten thousand nodes and a VM on each: what can be placed is placed") {
     node.incarnation = 1;
     node.memory_total = 1 << 30;
     Live live;
-    live.value = {node.name, node.boot, 1, 1, DaemonState::Run, 0, 1 << 30, 0, {{"core", {"running", 0, ""}}}, {}};
+    live.value = {node.name, node.boot, 1, 1, DaemonState::Run, 0, 1 << 30, 0, {{"core", {"running", 0, ""}}}, {}, {}};
     live.session = true;
     OwnerRecord owner;
     owner.generation = 1;
