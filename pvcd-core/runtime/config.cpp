@@ -59,7 +59,7 @@ std::string form_error(const Key& key, const std::string& text) {
     case Form::CredentialsFile:
       return text.starts_with("/") ? "" : "\"" + text + "\" is no absolute path";
     case Form::Directory: {
-      const bool is_plain = fs::path(text).lexically_normal() == text && !text.ends_with("/");
+      const bool is_plain = fs::path(text).lexically_normal().string() == text && !text.ends_with("/");
       return text.starts_with("/") && is_plain
                  ? ""
                  : "\"" + text + "\" is no absolute path of a directory, without . .. // and a / at its end";

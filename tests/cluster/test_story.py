@@ -9,6 +9,7 @@ import pytest
 from .lab.cluster import Cluster
 from .lab.spec import default_prefix
 from .sabotage import SABOTAGES, lab, play_sabotage
+from .shared_files import a_copy_of_shared_files_is_not_started_from
 from .story import STEPS, Story
 from .trials import THAWED, Trials
 
@@ -132,6 +133,11 @@ def test_a_host_that_may_be_suspended_is_not_ready_for_fencing(trials):
 def test_a_wrong_configuration_does_not_end_what_runs(trials):
     trials.prepare()
     trials.a_wrong_configuration_does_not_end_what_runs()
+
+
+def test_a_copy_of_shared_files_is_not_started_from(trials):
+    trials.prepare()
+    a_copy_of_shared_files_is_not_started_from(trials)
 
 
 # From here on with clusters of their own.

@@ -220,6 +220,9 @@ TEST_CASE("values that do not fit together are named with file, line and key, al
       {replaced(etc.shared(), "\"n2\"", "\"n1\""), "", "", "pvcd.toml:3: \"cluster.coordinators\" names \"n1\"", ""},
       {etc.shared("floating_addresses = [\"10.0.1.1\"]\n"), "", "",
        "pvcd.toml:7: \"node.storage_addresses\" has the floating address 10.0.1.1", "(pvcd.toml:8)"},
+      {etc.shared() + "\n[storage]\nshared_directories = [\"/net/vms\"]\n", "", "",
+       "pvcd.toml:13: \"storage.shared_directories\" needs the hook \"shared-files\"",
+       "\"hooks.vm_pre_start\" (the default of pvcd.toml)"},
       {self_fence("mode = \"on\"\n"), "", "", "pvcd.toml:12: \"self_fence.mode\" is \"on\"", ""},
       {self_fence("\ndevice = \"watchdog0\"\n"), "", "", "pvcd.toml:13: \"self_fence.device\" must be", ""},
       {self_fence("timeout_ms = 5000\n"), "", "", "pvcd.toml:12: \"self_fence.timeout_ms\" must be", ""},
@@ -353,6 +356,17 @@ TEST_CASE("an address is an address: what Ceph lists is compared with it") {
   for (const char* wrong : {"n1-storage", "10.0.1.1/24", "10.0.1", "[fd00::1]", "", "10.0.1.1:0"})
     CHECK_THAT(with(wrong), Catch::Contains("node.storage_addresses") && Catch::Contains("is no IP address"));
   for (const char* good : {"10.0.1.7", "fd00::1"}) CHECK(with(good) == "valid");
+}
+
+TEST_CASE("a shared directory has one name, and a hook that looks at it") {
+  const Etc etc;
+  const auto with = [&](const std::string& directory) {
+    return etc.shared_error(etc.shared() + "\n[hooks]\nvm_pre_start = [\"rbd-locks\", \"shared-files\"]\n[storage]\n" +
+                            "shared_directories = [\"" + directory + "\"]\n");
+  };
+  for (const char* wrong : {"", "vms", "/", "/net/vms/", "/net//vms", "/net/./vms", "/net/../vms"})
+    CHECK_THAT(with(wrong), Catch::Contains("storage.shared_directories") && Catch::Contains("is no absolute path"));
+  for (const char* good : {"/net/vms", "/mnt"}) CHECK(with(good) == "valid");
 }
 
 TEST_CASE("a server of the store has a port") {

@@ -95,7 +95,7 @@ class Chaos {
         return put(view.owners, dice.any(uuids), [&](const auto&) { return owner(); });
       case 8:
         return put(view.runs, dice.any(uuids), [&](const auto&) {
-          return RunRecord{dice.number(),   dice.life(),  dice.upto(VmState::Failed), dice.process(), dice.instances(),
+          return RunRecord{dice.number(),   dice.life(),   dice.upto(VmState::Failed), dice.process(), dice.instances(),
                            dice.any(names), dice.number(), dice.file_systems()};
         });
       case 9:

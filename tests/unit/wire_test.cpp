@@ -21,6 +21,7 @@ VmStart vm_start() {
   request.covered = {{{"n2", "other", 3}, 9, {"10.0.0.2"}, {{"vms/a", "10.0.0.2:0/5"}}, CoverKind::LaterBoot}};
   request.living = {{"n3", {"10.0.0.3"}}};
   request.first_seen = {{"vms/a 10.0.0.1:0/78", 35000000}};
+  request.file_systems = {{"/net/vms", "abc-12-1700000000"}};
   return request;
 }
 
@@ -58,6 +59,7 @@ TEST_CASE("a request arrives as it was sent") {
   REQUIRE(got.first_seen.size() == 1);
   CHECK(got.first_seen[0].wait_for == sent.first_seen[0].wait_for);
   CHECK(got.first_seen[0].ago == sent.first_seen[0].ago);
+  CHECK(got.file_systems == sent.file_systems);
 }
 
 TEST_CASE("every message survives the round trip") {
@@ -68,7 +70,7 @@ TEST_CASE("every message survives the round trip") {
   round(CreateAnswer{Outcome::Done, Process{5, 6}, ""});
   round(DomainRequest{{1, 2}, "u", {3, 4}});
   round(vm_start());
-  round(HookVerdict{Verdict::Wait, "r", 30, {"what", "more"}, "n2", {{"vms/a", "x"}}});
+  round(HookVerdict{Verdict::Wait, "r", 30, {"what", "more"}, "n2", true, {{"vms/a", "x"}}, {{"/net/vms", "id"}}});
   round(ImagesRequest{{1, 2}, {{"vda", DiskKind::Shared, "s"}}, {{"i", "a"}}, {"10.0.0.1"}});
   round(Identified{Outcome::Done, {{"i", "a"}}, ""});
   round(VmStopped{{1, 2}, "u", {}, {{"i", "a"}}, {}});

@@ -129,6 +129,7 @@ class Cluster:
         run(["mount", "-t", "tmpfs", "-o", f"mode=755,size={spec.disk_mib}m", _source(spec), spec.dir])
         spec.save()
         copy_stage(spec)
+        spec.shared_dir.mkdir()
         for name in spec.names:
             spec.host_dir(name).mkdir(parents=True)
 

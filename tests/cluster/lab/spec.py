@@ -106,6 +106,10 @@ class Spec:
     def host_dir(self, name: str) -> Path:
         return self.dir / "hosts" / name
 
+    @property
+    def shared_dir(self) -> Path:
+        return self.dir / "shared"
+
     def watchdog_dir(self, name: str) -> Path:
         return self.dir / "watchdog" / name
 

@@ -16,6 +16,7 @@ from .spec import WATCHDOG, Spec
 _REBOOT = 133                           # nspawn's exit status when the host wants to be started again
 
 GUEST_FILES = "/srv/lab"                # where the hosts find the guests' kernel
+SHARED = "/net/vms"                     # a file system that all hosts have, as over NFS
 
 
 def supervise(spec: Spec, name: str) -> None:
@@ -36,7 +37,7 @@ def _nspawn(spec: Spec, net: Network, name: str) -> list[str]:
         "systemd-nspawn", "--quiet", "--boot", f"--directory={Disk(spec, name).root}", f"--machine={netns}",
         f"--hostname={name}", f"--network-namespace-path=/run/netns/{netns}", "--register=no", "--keep-unit",
         "--resolv-conf=off", "--timezone=off", "--link-journal=no", "--capability=all", "--console=pipe",
-        f"--bind-ro={spec.dir}/guest:{GUEST_FILES}",
+        f"--bind-ro={spec.dir}/guest:{GUEST_FILES}", f"--bind={spec.shared_dir}:{SHARED}",
         *([f"--bind={spec.watchdog_dir(name)}:{os.path.dirname(WATCHDOG)}"] if spec.watchdogs else [])])
 
 
