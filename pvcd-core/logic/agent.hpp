@@ -74,7 +74,7 @@ struct AfterStop {
 struct WriteRun {
   RunRecord record;
   std::optional<Version> replaces;
-  std::optional<Version> owner_version;  // absent: there is no owner record
+  Version owner_version = 0;
   std::optional<OwnerRecord> owner;
   std::optional<LinkRecord> link;     // what it adds to the VM's history
   std::optional<Version> vm_version;  // a release: of the wish that it obeys, which may be over and look as it was

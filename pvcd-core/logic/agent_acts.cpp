@@ -86,7 +86,7 @@ void AgentVm::plan_create() {
 }
 
 void AgentVm::plan_write(WriteRun act, std::string what, std::string because, std::vector<std::string> evidence) {
-  memory_.own_write = OwnWrite{act.replaces, act.owner ? act.owner_version : std::nullopt, 0};
+  memory_.own_write = OwnWrite{act.replaces, act.owner ? std::optional(act.owner_version) : std::nullopt, 0};
   plan(std::move(act), std::move(what), std::move(because), std::move(evidence));
 }
 
@@ -136,8 +136,7 @@ void AgentVm::ask_for_release() {
 // ---------------------------------------------------------------------------------------------------------- requests
 
 bool AgentVm::needs_storage_guard() const {
-  return !settings_.hooks.empty() &&
-         std::any_of(vm_->disks.begin(), vm_->disks.end(), [](const Disk& disk) { return disk.kind == DiskKind::Rbd; });
+  return std::any_of(vm_->disks.begin(), vm_->disks.end(), [](const Disk& disk) { return disk.kind == DiskKind::Rbd; });
 }
 
 ProbeRequest AgentVm::probe_request() const {

@@ -63,8 +63,7 @@ void AgentVm::take_crash(Microseconds ran) {
 // What a hook waits for is forgotten as soon as it does not name it: since then it may have shown life. No answer names
 // nothing: a plugin that restarts must not let the wait begin anew.
 void AgentVm::take_verdict(const HookVerdict& verdict) {
-  if (verdict.verdict == Verdict::Wait) return take_wait(verdict);
-  if (verdict.verdict != Verdict::Unknown) memory_.first_seen.erase(hook());
+  if (verdict.verdict == Verdict::Proceed || verdict.verdict == Verdict::Refuse) memory_.first_seen.erase(hook());
   switch (verdict.verdict) {
     case Verdict::Proceed:
       memory_.present.insert(memory_.present.end(), verdict.present.begin(), verdict.present.end());
@@ -78,6 +77,7 @@ void AgentVm::take_verdict(const HookVerdict& verdict) {
       if (verdict.elsewhere && owns()) note_failed_start(verdict.reason);
       return;
     case Verdict::Wait:
+      return take_wait(verdict);
     case Verdict::Unknown:
       return refuse("hook " + hook() + " gave no answer: " + verdict.reason);
   }

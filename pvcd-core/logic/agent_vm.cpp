@@ -34,8 +34,8 @@ bool AgentVm::owns() const {
 }
 
 bool AgentVm::is_own_run() const {
-  return run_ && owner_ && run_->value.generation == owner_->value.generation &&
-         run_->value.life.node == in_.self.node && run_->value.life.boot == in_.self.boot;
+  return run_ && run_->value.generation == memory_.generation && run_->value.life.node == in_.self.node &&
+         run_->value.life.boot == in_.self.boot;
 }
 
 const Seen<JobRecord>* AgentVm::release_job() const {
@@ -43,10 +43,6 @@ const Seen<JobRecord>* AgentVm::release_job() const {
     if (id != memory_.answered_job && is_release_for(job.value, in_.self.node) && job.value.arguments.at("vm") == uuid_)
       return &job;
   return nullptr;
-}
-
-bool AgentVm::lives_as_recorded(VmState state) const {
-  return memory_.process && is_own_run() && run_->value.process == memory_.process && run_->value.state == state;
 }
 
 Goal AgentVm::goal() const {
@@ -83,7 +79,7 @@ bool AgentVm::is_starting() const {
 
 // What is on the hypervisor's list is only adopted, unless a look has said otherwise.
 bool AgentVm::wants_to_start() const {
-  if (!vm_ || in_.stopping || has_to_wait() || goal() != Goal::Run) return false;
+  if (in_.stopping || has_to_wait() || goal() != Goal::Run) return false;
   const auto fact = in_.domains.find(uuid_);
   const bool listed = fact != in_.domains.end() && fact->second != DomainState::Gone;
   const bool looked = memory_.step == Step::Idle || memory_.step == Step::RecordTurn;
@@ -103,7 +99,7 @@ void AgentVm::await_turn() {
 void AgentVm::advance(bool has_turn) {
   has_turn_ = has_turn;
   // A resume writes nothing, and the transaction before it has just checked the ownership.
-  if (!vm_ || memory_.under_way || (memory_.step != Step::Resume && !sees_own_write())) return;
+  if (memory_.under_way || (memory_.step != Step::Resume && !sees_own_write())) return;
   notice_goal();
   notice_releases();
   const bool own = memory_.goal == Goal::Run || memory_.goal == Goal::Stop || memory_.goal == Goal::GiveBack;
@@ -131,7 +127,7 @@ void AgentVm::notice_goal() {
     memory_.shutdown_asked.reset();
     start_over();
   }
-  if (in_.stopping && (memory_.step == Step::Hooks || memory_.step == Step::Create)) start_over();
+  if (in_.stopping && memory_.step == Step::Hooks) start_over();
 }
 
 void AgentVm::notice_releases() {
@@ -193,7 +189,8 @@ void AgentVm::choose_run() {
   memory_.file_systems.clear();
   memory_.instances.clear();
   if (!memory_.process) return choose_start();
-  const bool recorded_running = lives_as_recorded(VmState::Running);
+  const bool is_recorded = is_own_run() && run_->value.process == memory_.process;
+  const bool recorded_running = is_recorded && run_->value.state == VmState::Running;
   if (recorded_running && run_->value.reason.empty()) return rest();
   // Neither beside it nor on top of it: whether its CPUs ever ran decides what is to be done with it.
   if (memory_.domain == DomainState::Unknown)
@@ -201,7 +198,7 @@ void AgentVm::choose_run() {
   // A paused domain is one whose start was interrupted: its CPUs never ran, so nothing is lost by starting it again
   // through the hooks.
   if (memory_.domain == DomainState::Paused && !recorded_running) return go(Step::Destroy);
-  if (is_own_run() && run_->value.process == memory_.process) memory_.instances = run_->value.instances;
+  if (is_recorded) memory_.instances = run_->value.instances;
   go(recorded_running || !memory_.instances.empty() ? Step::RecordRunning : Step::Identify);
 }
 
@@ -246,7 +243,7 @@ void AgentVm::choose_stop() {
 }
 
 void AgentVm::await_shutdown() {
-  const bool overdue = memory_.shutdown_asked && in_.now - *memory_.shutdown_asked > settings_.shutdown_timeout;
+  const bool overdue = in_.now - memory_.shutdown_asked.value() > settings_.shutdown_timeout;
   if (memory_.goal == Goal::Stop && (vm_->off_at_once || overdue)) return go(Step::Destroy);
   if (overdue || may_be_gone()) return start_over();
   const bool again = memory_.shutdown_again && in_.now >= *memory_.shutdown_again;

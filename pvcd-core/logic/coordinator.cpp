@@ -21,15 +21,15 @@ void set_next_read(PowerHistory& history, PowerState state, const CoordinatorSet
   history.next_read = now + std::min(wait, settings.silent_read_wait);
 }
 
-// The same read may come for as long as a node stays off.
+// The same read may come for as long as a node stays off. The first fact is there from the beginning.
 void note_fact(PowerHistory& history, std::string fact) {
-  if (history.facts.empty() || history.facts.back() != fact) history.facts.push_back(std::move(fact));
+  if (history.facts.back() != fact) history.facts.push_back(std::move(fact));
 }
 
-// Off was read after our own off, within the same attempt.
-bool is_proven(const Round& round, const PowerHistory& history) {
-  return history.off_accepted && history.latest_off && *history.latest_off > *history.off_accepted &&
-         (!history.attempt_began || *history.latest_off - *history.attempt_began <= round.settings.fence_deadline);
+// Off was read after our own off, within the same attempt: none is accepted without one.
+bool is_proven(const Round& round, const PowerHistory& history, Instant read_off_at) {
+  return history.off_accepted && read_off_at > *history.off_accepted &&
+         read_off_at - history.attempt_began.value() <= round.settings.fence_deadline;
 }
 
 void note_power_read(Round& round, const PowerRead& read) {
@@ -48,7 +48,7 @@ void note_power_read(Round& round, const PowerRead& read) {
     // What a suspect waits for comes no later than it may.
     const Instant confirms = *history.first_off + round.settings.off_confirm_gap;
     if (confirms > read.asked_at) history.next_read = std::min(history.next_read, confirms);
-    history.proven = history.proven || is_proven(round, history);
+    history.proven = history.proven || is_proven(round, history, read.asked_at);
     note_fact(history, "the BMC of " + read.node + " read off" + (history.off_accepted ? " after our off" : ""));
   } else {
     history.first_off.reset();

@@ -12,10 +12,9 @@ bool is_coordinator(const ElectionSettings& settings, const NodeName& node) {
 // Core and election may hang together while the keepalive lives: then the published age is what convicts them (rule
 // 10).
 bool holder_is_stale(const ClusterView& view, const LeaderRecord& leader, Microseconds decision_limit) {
-  auto live = view.live.find({leader.node, leader.incarnation});
-  if (live == view.live.end()) return false;
-  auto core = live->second.value.units.find("core");
-  return core != live->second.value.units.end() && core->second.age > 2 * decision_limit;
+  const auto& units = view.live.at({leader.node, leader.incarnation}).value.units;
+  auto core = units.find("core");
+  return core != units.end() && core->second.age > 2 * decision_limit;
 }
 
 // Its session is there and its core decides.

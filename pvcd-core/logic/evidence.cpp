@@ -3,6 +3,9 @@
 
 #include "logic/evidence.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 namespace pvcd::logic {
 namespace {
 
@@ -117,13 +120,13 @@ bool plan_evidence(Round& round, const NodeRecord& node, const PowerHistory& his
 std::vector<std::string> why_not_better(const Round& round, const NodeRecord& node, EvidenceKind kind) {
   std::vector<std::string> rejected;
   const auto known = round.next.power.find(node.name);
-  if (known == round.next.power.end() || known->second.victim != Life{node.name, node.boot, node.incarnation})
-    return {};
+  if (known == round.next.power.end()) return {};
   const Health state = health(round.view(), round.next.sights, node.name, round.in.now, round.settings.suspect_after);
-  for (const Step& step : ladder) {
-    if (step.kind == kind) break;
-    const Rung rung = step.look(round, node, known->second, state);
-    if (!rung.available) rejected.push_back(rejection(step, rung));
+  const auto* own =
+      std::find_if(std::begin(ladder), std::end(ladder), [&](const Step& step) { return step.kind == kind; });
+  for (const auto* step = std::begin(ladder); step != own; ++step) {
+    const Rung rung = step->look(round, node, known->second, state);
+    if (!rung.available) rejected.push_back(rejection(*step, rung));
   }
   return rejected;
 }

@@ -37,8 +37,7 @@ bool left(const Round& round, const NodeRecord& node) { return is_leaving(last_w
 // No sign of life lies between the two reads: it would have thrown the history away. An old read says nothing of now:
 // while nothing could be written the host may have been switched on again, and would be switched off while it boots.
 bool read_off_twice(const Round& round, const PowerHistory& history) {
-  return history.first_off && history.latest_off &&
-         *history.latest_off - *history.first_off >= round.settings.off_confirm_gap &&
+  return history.first_off && *history.latest_off - *history.first_off >= round.settings.off_confirm_gap &&
          round.in.now - *history.latest_off <= 2 * round.settings.off_confirm_gap;
 }
 

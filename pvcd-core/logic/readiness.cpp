@@ -44,18 +44,18 @@ ReadinessRecord readiness(const NodeRecord& node, const PowerReading& reading,
   return record;
 }
 
+// Here and below: of a node that is alive.
 std::string words_of_watchdog(const Round& round, const NodeRecord& node) {
-  const Live* live = live_of(round.view(), node);
-  return live ? objection_of_watchdog(*live) : std::string();
+  return objection_of_watchdog(*live_of(round.view(), node));
 }
 
 // A host that sleeps looks like one that is over, and its BMC may read off. It wakes in the same boot, which there may
 // be evidence about by then, and its VMs write on (safety rule 16).
 std::string words_of_sleep(const Round& round, const NodeRecord& node) {
-  const Live* live = live_of(round.view(), node);
-  if (!live || live->value.may_sleep.empty()) return {};
-  return "it may be suspended or hibernated, and would write on in the same boot when it wakes: " +
-         live->value.may_sleep + "; 'systemctl mask sleep.target' on it forbids that";
+  const std::string& may_sleep = live_of(round.view(), node)->value.may_sleep;
+  if (may_sleep.empty()) return {};
+  return "it may be suspended or hibernated, and would write on in the same boot when it wakes: " + may_sleep +
+         "; 'systemctl mask sleep.target' on it forbids that";
 }
 
 // What would stand in the way of a fence although its BMC answers. Not asked of every node in every round: addresses

@@ -12,20 +12,25 @@ namespace {
 // The mirror follows a write within moments. Later the record was changed by others.
 constexpr Microseconds own_write_limit = seconds(5);
 
-CoverKind cover_of(const EvidenceRecord& evidence) {
+struct Cover {
+  CoverKind kind;
+  const char* words;
+};
+
+Cover cover_of(const EvidenceRecord& evidence) {
   switch (evidence.kind) {
     case EvidenceKind::Power:
-      return CoverKind::Power;
+      return {CoverKind::Power, " is off: its BMC read off after our off"};
     case EvidenceKind::LaterBoot:
-      return CoverKind::LaterBoot;
+      return {CoverKind::LaterBoot, " is over: the node runs a later boot"};
     case EvidenceKind::Operator:
-      return CoverKind::Operator;
+      return {CoverKind::Operator, " was confirmed off by an operator"};
     case EvidenceKind::Storage:
-      return CoverKind::Storage;
+      return {CoverKind::Storage, " is shut out of its disks: no OSD takes a write of it"};
     case EvidenceKind::Watchdog:
-      return CoverKind::Watchdog;
+      return {CoverKind::Watchdog, " was cut by its own watchdog: it had no proof of life for too long"};
   }
-  return CoverKind::None;
+  return {CoverKind::None, " is not covered"};
 }
 
 // The present owner as a former writer, if something proves that it cannot write any more.
@@ -40,32 +45,17 @@ std::optional<Writer> as_former(const ClusterView& view, const VmRecord& vm, con
   if (owner.released)
     writer.cover = CoverKind::Release;
   else if (const EvidenceRecord* evidence = evidence_for(view, owner.owner.boot, vm))
-    writer.cover = cover_of(*evidence);
+    writer.cover = cover_of(*evidence).kind;
   else
     return std::nullopt;
   return writer;
 }
 
-std::string describe(const Writer& writer) {
+std::string describe(const ClusterView& view, const Writer& former) {
   const std::string who =
-      writer.life.node + " (boot " + writer.life.boot + ", generation " + std::to_string(writer.generation) + ")";
-  switch (writer.cover) {
-    case CoverKind::Release:
-      return who + " released it";
-    case CoverKind::Power:
-      return who + " is off: its BMC read off after our off";
-    case CoverKind::LaterBoot:
-      return who + " is over: the node runs a later boot";
-    case CoverKind::Operator:
-      return who + " was confirmed off by an operator";
-    case CoverKind::Storage:
-      return who + " is shut out of its disks: no OSD takes a write of it";
-    case CoverKind::Watchdog:
-      return who + " was cut by its own watchdog: it had no proof of life for too long";
-    case CoverKind::None:
-      break;
-  }
-  return who + " is not covered";
+      former.life.node + " (boot " + former.life.boot + ", generation " + std::to_string(former.generation) + ")";
+  if (former.cover == CoverKind::Release) return who + " released it";
+  return who + cover_of(view.evidence.at(former.life.boot).value).words;
 }
 
 bool is_evidence(const Writer& writer) {
@@ -78,8 +68,7 @@ bool is_evidence(const Writer& writer) {
 // too; a release proves nothing about what evidence was needed for.
 bool is_implied(const Writer& older, const Writer& newer) {
   const bool same_place = older.life.node == newer.life.node && older.storage_addresses == newer.storage_addresses;
-  return same_place && older.cover != CoverKind::None &&
-         (is_evidence(newer) || (newer.cover == CoverKind::Release && older.cover == CoverKind::Release));
+  return same_place && older.cover != CoverKind::None && (is_evidence(newer) || older.cover == CoverKind::Release);
 }
 
 // Starts may fail on one node after another for ever: of each, no more is kept than its newest cover implies, so that
@@ -98,8 +87,7 @@ void add_former(std::vector<Writer>& former, Writer newest) {
 // For the VM's history: the evidence is copied, because it is dropped when nothing depends on it any more.
 Handover handover_of(const ClusterView& view, const Writer& former) {
   Handover handover{former.life, former.generation, former.cover, {}};
-  const EvidenceRecord* evidence = evidence_about(view, former.life.boot);
-  if (is_evidence(former) && evidence) handover.evidence = *evidence;
+  if (is_evidence(former)) handover.evidence = view.evidence.at(former.life.boot).value;
   return handover;
 }
 
@@ -167,10 +155,11 @@ void assign(Round& round, const VmRecord& vm, Promises& promises) {
   if (present && !present->released) act.relies_on.push_back(present->owner.boot);
   round.next.assigning[vm.uuid] = {placement.node, act.record.generation, round.in.now + own_write_limit};
   std::vector<std::string> evidence;
-  if (former) evidence.push_back(describe(*former));
-  round.plan(act,
-             {"assign " + vm.name + " to " + placement.node + " at generation " + std::to_string(act.record.generation),
-              former ? describe(*former) : "it is wanted and never had an owner", evidence, placement.rejected});
+  if (former) evidence.push_back(describe(round.view(), *former));
+  round.plan(
+      act,
+      {"assign " + vm.name + " to " + placement.node + " at generation " + std::to_string(act.record.generation),
+       former ? describe(round.view(), *former) : "it is wanted and never had an owner", evidence, placement.rejected});
 }
 
 bool was_refused(const Round& round, const VmUuid& uuid) {

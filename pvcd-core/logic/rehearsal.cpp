@@ -7,9 +7,6 @@
 namespace pvcd::logic {
 namespace {
 
-// Each round that assigns anything assigns at least one VM: more rounds than this would be a circle.
-constexpr std::size_t rounds_spare = 2;
-
 // Anybody may ask: room for the names of more than a thousand nodes.
 constexpr std::size_t event_bytes_max = 100'000;
 
@@ -159,16 +156,17 @@ Rehearsal rehearse(const ClusterView& seen, const Event& event, const Coordinato
   }
   if (!view.leader) view.leader = {LeaderRecord{}, 0};
   CoordinatorMemory memory;
-  for (std::size_t round = 0; round < view.vms.size() + rounds_spare; ++round) {
+  std::size_t before = 0;
+  do {
     CoordinatorInput in{view, {self->name, self->boot, self->incarnation}, true, true, now, {}};
     CoordinatorPlan plan = decide_coordinator(in, settings, memory);
     memory = {};
     memory.waiting = plan.next.waiting;
-    const std::size_t before = rehearsal.steps.size();
+    before = rehearsal.steps.size();
     for (const CoordinatorAction& action : plan.actions)
       if (const auto* assign = std::get_if<AssignVm>(&action.act)) carry_out(view, *assign, action.why, rehearsal);
-    if (rehearsal.steps.size() == before) break;
-  }
+    // Nothing moves twice: when each VM has, another round would be a circle.
+  } while (rehearsal.steps.size() > before && rehearsal.steps.size() < view.vms.size());
   for (const auto& [uuid, why] : memory.waiting) rehearsal.without_place.push_back({uuid, why});
   return rehearsal;
 }

@@ -70,11 +70,11 @@ std::string words_about_watchdog(const ClusterView& view, const Life& lost) {
 // The transaction fails unless the live entry is as it was when its silence began to be watched, and without a session.
 // Each proof of the victim was sent before its counter arrived in the store, and so before this observer first saw that
 // counter.
-Rung watchdog_rung(const Round& round, const NodeRecord& node, const PowerHistory& history, Health state) {
+Rung watchdog_rung(const Round& round, const NodeRecord& node, const PowerHistory&, Health state) {
   Rung rung;
   const Live* live = live_of(round.view(), node);
   rung.missing = why_not_cut(round, node, live);
-  if (state != Health::Lost || !live || !history.live_version) return rung;
+  if (state != Health::Lost || !live) return rung;
   const auto wait = cut_after(live->value);
   const Microseconds silent = silence(round.next.sights, node.name, round.in.now);
   if (!wait || silent <= *wait || live->value.boot != node.boot) return rung;

@@ -128,13 +128,12 @@ bool shuts_it_out(const Round& round, const NodeRecord& node) {
   return fence_is_open(round.view(), node) && round.view().fences.at(node.name).value.by == round.in.self.node;
 }
 
-// Each disk is judged alone: what is left out covers no VM that has it (covers).
+// Each disk is judged alone: what is left out covers no VM that has it (covers). The note is of the tries that failed.
 std::vector<std::string> images_without_proof(const ClusterView& view, const NodeRecord& node,
                                               const StorageHistory& storage) {
   std::vector<std::string> said;
   for (const std::string& image : targets_of(view, node).images)
-    if (!has(storage.images, image))
-      said.push_back("storage of " + image + ": " + (storage.note.empty() ? "it was not proven" : storage.note));
+    if (!has(storage.images, image)) said.push_back("storage of " + image + ": " + storage.note);
   if (said.size() > images_told_max) {
     said.resize(images_told_max);
     said.push_back("storage of more images: as these");

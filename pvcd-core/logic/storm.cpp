@@ -35,14 +35,13 @@ void note_storm(Round& round) {
 
 // It is the store that does not hear it: this observer does.
 bool still_beats(const Round& round, const NodeName& name) {
-  const auto sight = round.next.sights.find(name);
-  return sight != round.next.sights.end() && sight->second.heard && round.in.now <= *sight->second.heard + quiet_after;
+  const auto& heard = round.next.sights.at(name).heard;
+  return heard && round.in.now <= *heard + quiet_after;
 }
 
 // Only where its heartbeats beside the store came once does it say anything that they have stopped.
 bool stopped_beating(const Round& round, const NodeName& name) {
-  const auto sight = round.next.sights.find(name);
-  return sight != round.next.sights.end() && sight->second.heard && !still_beats(round, name);
+  return round.next.sights.at(name).heard && !still_beats(round, name);
 }
 
 // Of those that vanished together, by the ways that are left to look at them. Their number is not told: the note of

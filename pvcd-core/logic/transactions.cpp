@@ -79,6 +79,19 @@ concept Stored = requires(Changes& to, const Act& act) {
   add(to, act);
 };
 
+// What is asked of a plugin, or given up by the node itself, writes nothing.
+template <class Act>
+std::optional<Changes> changes_of(const Act&, const ClusterView&) {
+  return std::nullopt;
+}
+
+template <Stored Act>
+std::optional<Changes> changes_of(const Act& act, const ClusterView& view) {
+  Changes changes = epoch_guard(view);
+  add(changes, act);
+  return changes;
+}
+
 }  // namespace
 
 Changes epoch_guard(const ClusterView& view) {
@@ -92,17 +105,7 @@ Outcome outcome_of(CommitCode code) {
 }
 
 std::optional<Changes> transaction_of(const CoordinatorAct& act, const ClusterView& view) {
-  return std::visit(
-      [&]<class Act>(const Act& one) -> std::optional<Changes> {
-        if constexpr (Stored<Act>) {
-          Changes changes = epoch_guard(view);
-          add(changes, one);
-          return changes;
-        } else {
-          return std::nullopt;
-        }
-      },
-      act);
+  return std::visit([&](const auto& one) { return changes_of(one, view); }, act);
 }
 
 Changes transaction_of(const WriteRun& act, const VmUuid& uuid) {
@@ -110,9 +113,9 @@ Changes transaction_of(const WriteRun& act, const VmUuid& uuid) {
   const Key owner{Kind::Owner, uuid};
   if (act.vm_version) changes.push_back(Check{{Kind::Vm, uuid}, *act.vm_version});
   if (act.owner)
-    changes.push_back(Put{owner, *act.owner, act.owner_version.value_or(any_version)});
-  else if (act.owner_version)
-    changes.push_back(Check{owner, *act.owner_version});
+    changes.push_back(Put{owner, *act.owner, act.owner_version});
+  else
+    changes.push_back(Check{owner, act.owner_version});
   changes.push_back(Put{{Kind::Run, uuid}, act.record, act.replaces});
   if (act.link) changes.push_back(Append{Kind::Link, *act.link, uuid});
   return changes;

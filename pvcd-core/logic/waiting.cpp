@@ -28,8 +28,8 @@ std::string on_a_living_node(const ClusterView& view, const NodeName& name, cons
   const std::string objection = unit_objection(live, needs);
   if (!objection.empty()) return "waiting for " + name + ": " + objection;
   if (run && !run->reason.empty()) return run->reason;
-  const auto core = live.units.find("core");
-  return core == live.units.end() || core->second.note.empty() ? "" : "waiting for " + name + ": " + core->second.note;
+  const std::string& note = live.units.at("core").note;  // which every node needs
+  return note.empty() ? "" : "waiting for " + name + ": " + note;
 }
 
 }  // namespace

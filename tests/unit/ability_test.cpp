@@ -94,6 +94,12 @@ TEST_CASE("a fence needs the fencer where it would be carried out: on the primar
          it.without(fencer, {"n1", "n2"});
        },
        {"on n1 pvcd-ipmi", "on n2 pvcd-ipmi"}},
+      {"the primary's new life is not seen yet: it is no plugin that is missing",
+       [](Case& it) {
+         it.without(fencer, {"n1", "n2", "n3"});
+         ++it.world.node("n1").incarnation;
+       },
+       {}},
       {"nobody lives: it is no plugin that is missing",
        [](Case& it) {
          for (const char* name : {"n1", "n2", "n3"}) it.world.lose(name);
@@ -125,6 +131,9 @@ TEST_CASE("a lost host may be fenced without a fencer, if Ceph or its watchdog c
     it.world.live("n3").value.self_fence = SelfFence{true, seconds(4), seconds(10), ""};
     CHECK(it.to_fence().empty());
     it.world.live("n3").value.self_fence->armed = false;
+    CHECK_FALSE(it.to_fence().empty());
+    it.world.live("n3").value.self_fence->armed = true;
+    it.world.view.live.erase({"n3", 1});  // nobody knows of a watchdog
     CHECK_FALSE(it.to_fence().empty());
   }
   SECTION("not if no disk of it is in Ceph") {
@@ -228,6 +237,14 @@ TEST_CASE("a start needs the hypervisor and the hooks on one living node on whic
          it.world.own(web, "n1");
          it.without("libvirt", {"n1"});
          it.world.prove("n1");
+       },
+       {}},
+      {"its owner is proven dead, and its session is still seen",
+       [](StoppedVm& it) {
+         it.world.own(web, "n1");
+         it.without("libvirt", {"n1"});
+         it.world.prove("n1");
+         it.world.live("n1").session = true;
        },
        {}},
       {"its owner has released it",

@@ -98,12 +98,15 @@ TEST_CASE("nothing but a refused create, and a hook that sends it elsewhere, cou
 
 TEST_CASE("a refusal counts for who owns the VM when it comes") {
   Failing it;
-  it.refuses_and_waits().gone().proceed();
-  REQUIRE(it.plans<CreateDomain>());
-  const bool owned = GENERATE(true, false);
+  const bool by_hook = GENERATE(true, false), owned = GENERATE(true, false);
+  it.refuses_and_waits().gone();
+  if (!by_hook) it.proceed();
   if (!owned) it.world.own(web, "n3", 4);
   it.may_act = false;  // the refusal is all that comes
-  it.answer(CreateAnswer{Outcome::Refused, std::nullopt, "no emulator"});
+  if (by_hook)
+    it.refused_here("nothing is mounted");
+  else
+    it.answer(CreateAnswer{Outcome::Refused, std::nullopt, "no emulator"});
   CHECK(it.memory.vms.at(web).failed_starts == (owned ? 2 : 1));
   CHECK(it.memory.vms.at(web).gives_back.empty() != owned);
 }

@@ -167,6 +167,28 @@ TEST_CASE("adopting again does not take another node's record for its own") {
   CHECK(it.plans<WriteRun>()->record.attempt == 4);
 }
 
+TEST_CASE("a record of another life or generation is not taken for that of the QEMU that lives here") {
+  const auto [life, generation] = GENERATE(table<Life, Generation>({
+      {{"n2", "boot-n2-0", 1}, 3},
+      {{"n3", "boot-n2-1", 1}, 3},
+      {{"n2", "boot-n2-1", 1}, 2},  // it was given back, and has come again
+  }));
+  Agent it;
+  it.world.own(web, "n2", 3);
+  it.world.run(web, VmState::Running, qemu);
+  it.domains[web] = DomainState::Running;
+  SECTION("the twin: it is of this life and generation") {
+    it.round().found(DomainState::Running);
+    CHECK(it.step() == Step::Running);
+  }
+  SECTION("another") {
+    it.world.view.runs.at(web).value.life = life;
+    it.world.view.runs.at(web).value.generation = generation;
+    it.round().found(DomainState::Running);
+    CHECK(it.plans<IdentifyInstances>());
+  }
+}
+
 TEST_CASE("a VM of an older boot of this node is not started on its own before it is assigned (scenario F7)") {
   Restarted it(VmState::Running);
   it.world.join("n2", 2, 2);
@@ -427,6 +449,19 @@ TEST_CASE("an answer about a VM that was undefined meanwhile is dropped, and so 
   CHECK(it.memory.vms.empty());
   it.answer(Answer{Outcome::Done, ""});  // nobody asked
   CHECK(it.idle());
+}
+
+TEST_CASE("an answer that is none to what was asked is no Proceed: the hook is asked again") {
+  Owner it;
+  it.gone();
+  REQUIRE(it.plans<RunHook>());
+  it.answer(Answer{Outcome::Done, "done"});
+  CHECK_FALSE(it.plans<CreateDomain>());
+  REQUIRE(it.plans<WriteRun>());
+  CHECK(it.plans<WriteRun>()->record.reason == "done");
+  it.written().wait(seconds(1)).gone();
+  REQUIRE(it.plans<RunHook>());
+  CHECK(it.plans<RunHook>()->hook == "rbd-locks");
 }
 
 TEST_CASE("what was found at rest is not trusted when the goal changes: it is looked at again (rule 3)") {

@@ -102,6 +102,14 @@ TEST_CASE("each hook is asked for the instances: the one that guards storage nee
   CHECK(it.plans<WriteRun>()->record.instances == std::vector<ClientInstance>{instance});
 }
 
+TEST_CASE("what a hook has found before it lets a VM start is evidence of the start") {
+  Owner it;
+  it.settings.hooks = {"first", "rbd-locks"};
+  it.gone().proceed().verdict(Verdict::Proceed, "nobody watches vms/disk1").created().identified().identified();
+  REQUIRE(it.plans<WriteRun>());
+  CHECK(it.actions.front().why.evidence == std::vector<std::string>{"rbd-locks: nobody watches vms/disk1"});
+}
+
 TEST_CASE("without a hook or without RBD disks there are no instances to record") {
   Owner it;
   SECTION("no hook") { it.settings.hooks.clear(); }

@@ -50,6 +50,15 @@ TEST_CASE("a VM that runs is told with its owner and process") {
   CHECK_FALSE(told.vm_says("rejected"));
 }
 
+TEST_CASE("a VM that is on record as running runs, also where the record names no process") {
+  Told told;
+  told.world.own(web, "n1");
+  told.world.run(web).process.reset();
+  CHECK(told.vm_says("n1 owns it at generation 1"));
+  CHECK_FALSE(told.vm_says("process"));
+  CHECK_FALSE(told.vm_says("could take it"));
+}
+
 TEST_CASE("what is wanted of a VM is told, with its home") {
   Told told;
   told.world.vm(web).priority = 5;

@@ -360,6 +360,18 @@ TEST_CASE(
   CHECK_FALSE(has_failed_on(it.world.view, "unknown", "n1"));
 }
 
+TEST_CASE("a VM goes back to the node that it ran on, but not to one whose record cannot be read") {
+  Case it;
+  it.world.own(web, "n2");
+  it.world.vm(web).home = "n3";
+  it.world.prove("n2");
+  it.world.join("n2", 2, 2);
+  CHECK(it.place_web().node == "n2");
+  it.world.view.nodes.erase("n2");
+  CHECK(it.place_web().node == "n3");
+  CHECK(it.place_web().awaited.empty());
+}
+
 TEST_CASE("a VM without memory is placed on an overfull node without wrapping around") {
   Case it;
   it.world.vm(web).memory = 0;

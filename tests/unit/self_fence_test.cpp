@@ -146,6 +146,10 @@ TEST_CASE("nothing else makes silence evidence") {
     it.world.lose("n2");
     it.world.view.live.erase({"n2", 1});
   }
+  SECTION("what is in view is of another boot") {
+    it.world.live("n2").value.boot = "boot-n2-0";
+    it.world.lose("n2");
+  }
   SECTION("what it recorded is nonsense") {
     const auto nonsense = GENERATE(SelfFence{true, 0, 0, {}}, SelfFence{true, ~Microseconds{0}, seconds(1), {}},
                                    SelfFence{true, seconds(1), ~Microseconds{0}, {}});
