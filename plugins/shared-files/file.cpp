@@ -27,17 +27,14 @@ int open_below(const Descriptor& directory, const std::string& name, std::uint64
   return static_cast<int>(syscall(SYS_openat2, directory.get(), name.c_str(), &how, sizeof how));
 }
 
-Answer failed(const std::string& path) {
+Objection failed(const std::string& path) {
   switch (errno) {
     case ELOOP:
-      return {Outcome::Refused, path + " is a symbolic link or goes through one: write where it leads to"};
+      return refuses(path + " is a symbolic link or goes through one: write where it leads to");
     case EXDEV:
-      return {Outcome::Refused, path + " is on another file system than its shared directory"};
-    case EACCES:
-    case EPERM:
-      return {Outcome::Refused, path + " cannot be read by root here: export it with no_root_squash"};
+      return lacks(path + " is on another file system here than its shared directory");
     default:
-      return {Outcome::Unknown, path + ": " + std::strerror(errno)};
+      return not_opened(path);
   }
 }
 
@@ -58,28 +55,27 @@ bool builds_on_another_file(const unsigned char* header) {
 
 }  // namespace
 
-Answer look_at_file(const std::string& directory, const std::string& path) {
+std::optional<Objection> look_at_file(const std::string& directory, const std::string& path) {
   const std::string name = path.substr(directory.size() + 1);
-  const Descriptor top(open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const Descriptor top(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!top) return failed(directory);
   const Descriptor file(open_below(top, name, O_RDONLY | O_NONBLOCK));
   if (!file && errno == ENOENT) {  // libvirt makes some: the folder must be there
     const std::string folder = std::filesystem::path(name).parent_path();
-    if (folder.empty()) return {Outcome::Done, {}};
-    const Descriptor above(open_below(top, folder, O_PATH | O_DIRECTORY));
-    return above ? Answer{Outcome::Done, {}} : failed(directory + "/" + folder);
+    if (folder.empty() || Descriptor(open_below(top, folder, O_PATH | O_DIRECTORY))) return std::nullopt;
+    return failed(directory + "/" + folder);
   }
   struct stat status {};
   if (!file || fstat(file.get(), &status) != 0) return failed(path);
-  if (S_ISDIR(status.st_mode)) return {Outcome::Done, {}};
-  if (!S_ISREG(status.st_mode)) return {Outcome::Refused, path + " is neither a file nor a folder"};
+  if (S_ISDIR(status.st_mode)) return std::nullopt;
+  if (!S_ISREG(status.st_mode)) return refuses(path + " is neither a file nor a folder");
   if (status.st_nlink > 1)
-    return {Outcome::Refused, path + " has a second name (a hard link), by which another VM could write to it"};
+    return refuses(path + " has a second name (a hard link), by which another VM could write to it");
   std::array<unsigned char, 80> header{};
   if (pread(file.get(), header.data(), header.size(), 0) < 0) return failed(path);
   if (builds_on_another_file(header.data()))
-    return {Outcome::Refused, path + " has a backing or data file, which nobody has looked at: qemu-img convert it"};
-  return {Outcome::Done, {}};
+    return refuses(path + " has a backing or data file, which nobody has looked at: qemu-img convert it");
+  return std::nullopt;
 }
 
 }  // namespace pvcd::shared_files

@@ -7,24 +7,22 @@
 #include <variant>
 #include <vector>
 
-#include "sdk/roles.hpp"
+#include "objection.hpp"
 
 namespace pvcd::shared_files {
 
 inline constexpr const char* mark_name = ".pvcd-file-system";
+
+// Beside the mark, never in it: the mark stays as it was made. A line "NEW accepts OLD" says that people have moved the
+// files of OLD to NEW. A copy does not inherit it, because it is not NEW.
+inline constexpr const char* moves_name = ".pvcd-file-system-moves";
 
 struct Mark {
   std::string identity;
   std::vector<std::string> accepts;  // identities of those that people have moved here
 };
 
-// Not to be had: Refused where this host lacks what another one may have, Unknown where asking again may help.
-struct NoMark {
-  Outcome outcome = Outcome::Unknown;
-  std::string why;
-};
-
 enum class Missing { IsMade, IsRefused };
-std::variant<Mark, NoMark> look_at_mark(const std::string& directory, Missing);
+std::variant<Mark, Objection> look_at_mark(const std::string& directory, Missing);
 
 }  // namespace pvcd::shared_files

@@ -1,7 +1,6 @@
 #include "shared_files.hpp"
 
 #include <algorithm>
-#include <optional>
 #include <set>
 #include <variant>
 
@@ -12,41 +11,40 @@ namespace pvcd::shared_files {
 
 namespace {
 
-std::optional<std::string> last_seen(const VmStart& start, const std::string& directory) {
-  const auto known = std::ranges::find(start.file_systems, directory, &FileSystem::directory);
-  return known == start.file_systems.end() ? std::nullopt : std::optional(known->identity);
-}
+bool is_below(const std::string& path, const std::string& directory) { return path.starts_with(directory + "/"); }
 
-HookVerdict verdict_of(Verdict kind, const std::string& reason) {
+HookVerdict verdict_of(const Objection& objection) {
   HookVerdict verdict;
-  verdict.verdict = kind;
-  verdict.reason = reason;
+  verdict.verdict = objection.verdict;
+  verdict.reason = objection.why;
+  verdict.elsewhere = objection.elsewhere;
   return verdict;
 }
 
-// For what this host lacks: another one may do it.
-HookVerdict refused_here(const std::string& why) {
-  HookVerdict verdict = verdict_of(Verdict::Refuse, why);
-  verdict.elsewhere = true;
-  return verdict;
+// What the file was last seen on. Of one that nobody has seen, as of a VM that is new or defined anew: what the other
+// files of this directory were last seen on. Of the very first one nothing is known.
+std::set<std::string> expected(const std::string& path, const std::string& directory, const VmStart& start) {
+  std::set<std::string> identities;
+  for (const FileSystem& seen : start.file_systems)
+    if (seen.path == path) return {seen.identity};
+  for (const FileSystem& seen : start.file_systems)
+    if (is_below(seen.path, directory)) identities.insert(seen.identity);
+  return identities;
 }
 
-// One that has never run has nothing to lose by another file system.
-HookVerdict judge(const std::string& directory, const VmStart& start) {
-  const auto last = last_seen(start, directory);
-  const auto found = look_at_mark(directory, last ? Missing::IsRefused : Missing::IsMade);
-  if (const auto* none = std::get_if<NoMark>(&found))
-    return none->outcome == Outcome::Refused ? refused_here(none->why) : verdict_of(Verdict::Unknown, none->why);
+std::variant<std::string, Objection> identity_of(const std::string& path, const std::string& directory,
+                                                 const VmStart& start) {
+  const std::set<std::string> last = expected(path, directory, start);
+  const auto found = look_at_mark(directory, last.empty() ? Missing::IsMade : Missing::IsRefused);
+  if (const auto* objection = std::get_if<Objection>(&found)) return *objection;
   const Mark& mark = std::get<Mark>(found);
-  const bool is_the_same = !last || *last == mark.identity || std::ranges::count(mark.accepts, *last) > 0;
-  if (!is_the_same)
-    return refused_here("what is mounted at " + directory + " here, " + mark.identity +
-                        ", is not what it last ran on, " + *last +
-                        ": a copy would lack what was written since; if you have moved it here yourself, with " +
-                        "the VM stopped, add the line \"accepts " + *last + "\" to " + directory + "/" + mark_name);
-  HookVerdict verdict = verdict_of(Verdict::Proceed, directory + " is " + mark.identity);
-  verdict.file_systems = {{directory, mark.identity}};
-  return verdict;
+  const auto is_accepted = [&](const std::string& before) { return last.contains(before); };
+  if (last.empty() || last.contains(mark.identity) || std::ranges::any_of(mark.accepts, is_accepted))
+    return mark.identity;
+  return lacks("what is mounted at " + directory + " here is not what " + path + " last ran on, " + *last.begin() +
+               ": a copy would lack what was written since. If you have moved all files here yourself, with the VMs " +
+               "stopped, add the line \"" + mark.identity + " accepts " + *last.begin() + "\" to " + directory + "/" +
+               moves_name);
 }
 
 }  // namespace
@@ -57,28 +55,25 @@ void SharedFiles::start(Host& host) { directories_ = host.shared().list("storage
 std::string SharedFiles::directory_of(const std::string& path) const {
   std::string found;
   for (const std::string& directory : directories_)
-    if (path.starts_with(directory + "/") && directory.size() > found.size()) found = directory;
+    if (is_below(path, directory) && directory.size() > found.size()) found = directory;
   return found;
 }
 
 HookVerdict SharedFiles::before_start(const VmStart& start) {
-  std::set<std::string> seen;
-  HookVerdict all = verdict_of(Verdict::Proceed, "");
+  HookVerdict proceed;
+  proceed.verdict = Verdict::Proceed;
   for (const Disk& disk : start.disks) {
     if (disk.kind != DiskKind::Shared) continue;
     const std::string directory = directory_of(disk.source);
-    if (directory.empty()) return refused_here(disk.source + " is in none of this host's [storage] shared_directories");
-    if (seen.insert(directory).second) {
-      const HookVerdict verdict = judge(directory, start);
-      if (verdict.verdict != Verdict::Proceed) return verdict;
-      all.reason += (all.reason.empty() ? "" : "; ") + verdict.reason;
-      all.file_systems.push_back(verdict.file_systems.front());
-    }
-    const Answer file = look_at_file(directory, disk.source);
-    if (file.outcome != Outcome::Done)
-      return verdict_of(file.outcome == Outcome::Refused ? Verdict::Refuse : Verdict::Unknown, file.note);
+    if (directory.empty())
+      return verdict_of(lacks(disk.source + " is in none of this host's [storage] shared_directories"));
+    const auto identity = identity_of(disk.source, directory, start);
+    if (const auto* objection = std::get_if<Objection>(&identity)) return verdict_of(*objection);
+    if (const auto objection = look_at_file(directory, disk.source)) return verdict_of(*objection);
+    proceed.file_systems.push_back({disk.source, std::get<std::string>(identity)});
+    proceed.reason += (proceed.reason.empty() ? "" : "; ") + disk.source + " is on " + std::get<std::string>(identity);
   }
-  return all;
+  return proceed;
 }
 
 }  // namespace pvcd::shared_files

@@ -93,7 +93,16 @@ Refusal check_home(const VmRecord& vm, const std::string& key, const NodeName& h
 }
 
 RequestError image_taken(const std::string& image, const std::string& by) {
-  return {ErrorKind::Refused, "image " + image + " is a disk of " + by + " already; give each VM its own"};
+  return {ErrorKind::Refused, image + " is a disk of " + by + " already; give each VM its own"};
+}
+
+// Of two files, or a folder and what lies in it. A local path is another one on each host; which is the shared one
+// depends on what was configured when its VM was defined.
+bool is_same_place(const Disk& a, const Disk& b) {
+  if (a.kind == DiskKind::Rbd || b.kind == DiskKind::Rbd) return a.kind == b.kind && a.source == b.source;
+  if (a.kind == DiskKind::Local && b.kind == DiskKind::Local) return false;
+  const auto is_below = [](const Disk& one, const Disk& other) { return one.source.starts_with(other.source + "/"); };
+  return a.source == b.source || is_below(a, b) || is_below(b, a);
 }
 
 // S1 is about images: two VMs that share one would be two writers. Here to name the other one; the transaction decides.
@@ -101,8 +110,7 @@ Refusal check_images(const ClusterView& view, const VmRecord& vm) {
   for (const auto& [uuid, other] : view.vms)
     for (const Disk& theirs : other.value.disks)
       for (const Disk& disk : vm.disks)
-        if (disk.kind != DiskKind::Local && disk.kind == theirs.kind && disk.source == theirs.source)
-          return image_taken(disk.source, "VM " + other.value.name);
+        if (is_same_place(disk, theirs)) return image_taken(disk.source, "VM " + other.value.name);
   return std::nullopt;
 }
 

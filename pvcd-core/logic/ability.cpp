@@ -95,12 +95,12 @@ std::string objection_to_start(const ClusterView& view, const VmRecord& vm, cons
 }
 
 std::string objection_to_restart(const ClusterView& view, const VmRecord& vm, const UnitNeeds& needs) {
-  if (const LiveRecord* owner = living_owner(view, vm)) return on_its_owner(*owner, vm, needs);
+  if (const LiveRecord* owner = living_owner(view, vm)) return on_its_owner(*owner, vm, needs_of(vm, needs));
   std::vector<std::string> missing;
   for (const auto& [name, node] : view.nodes) {
     const LiveRecord* live = living(view, name);
     if (!live || !may_run_on(view, vm, name)) continue;
-    const std::string no = without_plugins(*live, needs);
+    const std::string no = without_plugins(*live, needs_of(vm, needs));
     if (no.empty()) return {};
     missing.push_back("on " + name + " " + no);
   }
@@ -120,7 +120,7 @@ std::string objection_to_stop(const ClusterView& view, const VmRecord& vm, const
 
 std::string objection_to_move(const ClusterView& view, const VmRecord& vm, const UnitNeeds& needs) {
   const LiveRecord* owner = vm.wanted == WantedState::Running ? living_owner(view, vm) : nullptr;
-  return owner ? on_its_owner(*owner, vm, needs) : std::string();
+  return owner ? on_its_owner(*owner, vm, needs_of(vm, needs)) : std::string();
 }
 
 }  // namespace pvcd::logic

@@ -4,6 +4,7 @@
 
 #include "logic/agent_vm.hpp"
 #include "logic/liveness.hpp"
+#include "logic/units.hpp"
 
 namespace pvcd::logic {
 void AgentVm::plan_step() {
@@ -135,6 +136,13 @@ void AgentVm::ask_for_release() {
 
 // ---------------------------------------------------------------------------------------------------------- requests
 
+std::vector<std::string> AgentVm::hooks() const {
+  std::vector<std::string> asked = settings_.hooks;
+  // What another node's start waits for are locks; files have none.
+  if (memory_.step != Step::Hooks || !owns() || !has_shared_files(*vm_)) std::erase(asked, shared_files_hook);
+  return asked;
+}
+
 bool AgentVm::needs_storage_guard() const {
   return std::any_of(vm_->disks.begin(), vm_->disks.end(), [](const Disk& disk) { return disk.kind == DiskKind::Rbd; });
 }
@@ -166,9 +174,7 @@ VmStart AgentVm::start_request() const {
   request.uuid = uuid_;
   request.generation = memory_.generation;
   request.disks = vm_->disks;
-  // What another node's start waits for are locks; this node need not even have the shared directories.
-  if (!owns()) std::erase_if(request.disks, [](const Disk& disk) { return disk.kind == DiskKind::Shared; });
-  if (run_) request.file_systems = run_->value.file_systems;
+  request.file_systems = known_file_systems();
   request.self = in_.self;
   request.own_addresses = in_.storage_addresses;
   request.own_dead = own_dead();
@@ -190,20 +196,33 @@ RunRecord AgentVm::run_record(VmState state) const {
   record.life = in_.self;
   record.state = state;
   record.attempt = run_ ? run_->value.attempt : 0;
-  record.file_systems = file_systems();
+  if (run_) record.file_systems = run_->value.file_systems;
   if (state == VmState::Stopped) return record;
+  record.file_systems = file_systems();
   record.process = memory_.process;
   record.instances = memory_.instances;
   record.instances.insert(record.instances.end(), memory_.present.begin(), memory_.present.end());
   return record;
 }
 
-// What this start has seen; of a directory that it does not use any more, what an earlier one has.
+// What this start has seen; of a file that it does not use any more, what an earlier one has.
 std::vector<FileSystem> AgentVm::file_systems() const {
   std::vector<FileSystem> all = memory_.file_systems;
   if (run_)
     for (const FileSystem& known : run_->value.file_systems)
-      if (std::ranges::find(all, known.directory, &FileSystem::directory) == all.end()) all.push_back(known);
+      if (std::ranges::find(all, known.path, &FileSystem::path) == all.end()) all.push_back(known);
+  return all;
+}
+
+// A file that nobody has seen, of a VM that is new or defined anew, lies where those of the others do.
+std::vector<FileSystem> AgentVm::known_file_systems() const {
+  std::vector<FileSystem> all = run_ ? run_->value.file_systems : std::vector<FileSystem>();
+  const bool each_is_known = std::ranges::all_of(vm_->disks, [&](const Disk& disk) {
+    return disk.kind != DiskKind::Shared || std::ranges::count(all, disk.source, &FileSystem::path) > 0;
+  });
+  if (each_is_known) return all;
+  for (const auto& [uuid, run] : in_.view.runs)
+    all.insert(all.end(), run.value.file_systems.begin(), run.value.file_systems.end());
   return all;
 }
 

@@ -23,7 +23,10 @@ std::string joined(const std::vector<std::string>& texts) {
 
 void AgentVm::take(const AgentResult& result) {
   memory_.under_way = false;
-  if (!vm_) return;
+  if (!vm_) {  // its record cannot be read now: what was asked for is looked for when it can be
+    if (std::holds_alternative<CreateAnswer>(result)) memory_.create_ends_at = create_limit();
+    return start_over();
+  }
   if (const auto* probe = std::get_if<DomainProbe>(&result)) take_probe(*probe);
   if (const auto* verdict = std::get_if<HookVerdict>(&result)) take_verdict(*verdict);
   if (const auto* created = std::get_if<CreateAnswer>(&result)) take_created(*created);
@@ -99,6 +102,9 @@ void AgentVm::take_wait(const HookVerdict& verdict) {
   memory_.not_before = in_.now + std::max(verdict.wait, settings_.retry_min);
 }
 
+// However long the create waited for its turn, it was not sent after its answer.
+Instant AgentVm::create_limit() const { return in_.now + settings_.act_limit + create_settles; }
+
 void AgentVm::take_created(const CreateAnswer& created) {
   if (created.outcome == Outcome::Done && created.process) {
     memory_.create_ends_at.reset();
@@ -109,8 +115,7 @@ void AgentVm::take_created(const CreateAnswer& created) {
     return go(Step::Identify);
   }
   if (created.outcome != Outcome::Refused) {
-    // However long it waited for its turn, it was not sent after its answer.
-    memory_.create_ends_at = in_.now + settings_.act_limit + create_settles;
+    memory_.create_ends_at = create_limit();
     return refuse("the hypervisor gave no answer: " + created.note);
   }
   refuse("libvirt did not create it: " + created.note);

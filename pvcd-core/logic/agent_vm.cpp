@@ -6,6 +6,7 @@
 #include "logic/liveness.hpp"
 #include "logic/placement.hpp"
 #include "logic/self_fence.hpp"
+#include "logic/units.hpp"
 
 namespace pvcd::logic {
 namespace {
@@ -206,6 +207,11 @@ void AgentVm::choose_start() {
   if (has_failed()) return begin_anew();
   const std::string unarmed = settings_.needs_watchdog ? objection_of_watchdog(in_.view, in_.self) : "";
   if (!unarmed.empty()) return refuse(in_.self.node + " starts no VM: " + unarmed);
+  // This node's configuration may be older than the VM.
+  if (has_shared_files(*vm_) && std::ranges::count(settings_.hooks, shared_files_hook) == 0) {
+    refuse(in_.self.node + " does not look at shared files: [hooks] vm_pre_start does not name " + shared_files_hook);
+    return note_failed_start(memory_.reason);
+  }
   if (!has_turn_) return await_turn();
   if (std::exchange(memory_.waits_for_turn, false)) return start_over();
   go(Step::Hooks);

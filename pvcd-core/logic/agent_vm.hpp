@@ -62,13 +62,15 @@ class AgentVm {
   void plan_release();
   void plan_report();
   void plan(AgentAct, std::string what, std::string because, std::vector<std::string> evidence = {});
-  bool has_more_hooks() const { return memory_.hook < settings_.hooks.size(); }
-  const std::string& hook() const { return settings_.hooks[memory_.hook]; }
-  bool needs_storage_guard() const;  // has RBD disks and a hook that guards them
+  std::vector<std::string> hooks() const;  // that are asked in this step
+  bool has_more_hooks() const { return memory_.hook < hooks().size(); }
+  std::string hook() const { return hooks()[memory_.hook]; }
+  bool needs_storage_guard() const;  // has RBD disks
   ProbeRequest probe_request() const;
   VmStart start_request() const;
   std::vector<ClientInstance> own_dead() const;
   std::vector<FileSystem> file_systems() const;
+  std::vector<FileSystem> known_file_systems() const;
   RunRecord run_record(VmState) const;
   RunRecord unstarted_record() const;
   RunRecord refusal_record() const;
@@ -83,6 +85,7 @@ class AgentVm {
   void take_crash(Microseconds ran);
   void take_verdict(const HookVerdict&);
   void take_wait(const HookVerdict&);
+  Instant create_limit() const;
   void take_created(const CreateAnswer&);
   void note_failed_start(const std::string& because);
   void take_identified(const Identified&);

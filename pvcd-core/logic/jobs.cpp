@@ -129,7 +129,7 @@ std::string owner_objection(const VmAndJob& it) {
   const Life& owner = it.owner->owner;
   if (!shows_life(it.round.view(), owner.node, owner.boot)) return {};
   const Live* live = live_of(it.round.view(), it.round.view().nodes.at(owner.node).value);
-  return unit_objection(live->value, it.round.settings.needs);
+  return unit_objection(live->value, needs_of(it.vm.value, it.round.settings.needs));
 }
 
 // Waits until the VM runs, or until its node has answered that it will not be started now, or cannot.

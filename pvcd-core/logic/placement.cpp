@@ -55,13 +55,14 @@ bool is_fenced(const ClusterView& view, const NodeRecord& node) {
 }
 
 // What a node that has just booted gets over by itself. Its join becomes visible in pieces.
-std::string objection_of_start(const ClusterView& view, const NodeRecord& node, Health seen, const Sights& sights,
-                               const CoordinatorSettings& settings) {
+std::string objection_of_start(const ClusterView& view, const VmRecord& vm, const NodeRecord& node, Health seen,
+                               const Sights& sights, const CoordinatorSettings& settings) {
   if (seen != Health::Alive) return "not known to be alive";
   if (last_word(sights, node.name) != DaemonState::Run) return "not in state run";
   if (view.fences.contains(node.name)) return "the fence of its earlier boot is still open";
   // Its keepalive may live while nothing there would start a VM.
-  if (const std::string no = unit_objection(live_of(view, node)->value, settings.needs); !no.empty()) return no;
+  const UnitNeeds needs = needs_of(vm, settings.needs);
+  if (const std::string no = unit_objection(live_of(view, node)->value, needs); !no.empty()) return no;
   return objection_of_watchdog(*live_of(view, node));
 }
 
@@ -170,7 +171,7 @@ std::string objection(const ClusterView& view, const VmRecord& vm, const NodeRec
                       const Sights& sights, Instant now, const CoordinatorSettings& settings) {
   const Health seen = health(view, sights, node.name, now, settings.suspect_after);
   const std::string lasting = lasting_objection(view, vm, node, seen, promises, sights, now);
-  return lasting.empty() ? objection_of_start(view, node, seen, sights, settings) : lasting;
+  return lasting.empty() ? objection_of_start(view, vm, node, seen, sights, settings) : lasting;
 }
 
 namespace {

@@ -1,11 +1,21 @@
 #include "logic/units.hpp"
 
+#include <algorithm>
+
 namespace pvcd::logic {
 namespace {
 
 constexpr const char* core_unit = "core";
 
 }  // namespace
+
+bool has_shared_files(const VmRecord& vm) { return std::ranges::count(vm.disks, DiskKind::Shared, &Disk::kind) > 0; }
+
+UnitNeeds needs_of(const VmRecord& vm, UnitNeeds needs) {
+  std::erase(needs.plugins, shared_files_hook);
+  if (has_shared_files(vm)) needs.plugins.push_back(shared_files_hook);
+  return needs;
+}
 
 std::string unit_name(const std::string& reported_as) {
   return reported_as == core_unit ? "pvcd.service" : "pvcd-" + reported_as + ".service";

@@ -14,6 +14,12 @@ struct UnitNeeds {
   Microseconds silent_after = seconds(10);  // a unit whose last report is older does not count any more
 };
 
+// Looks at VMs with files in shared directories, and at no other (safety rule 12): what it hangs on is not their
+// concern.
+inline constexpr const char* shared_files_hook = "shared-files";
+bool has_shared_files(const VmRecord&);
+UnitNeeds needs_of(const VmRecord&, UnitNeeds);
+
 std::string unit_name(const std::string& reported_as);  // "pvcd-libvirt.service"
 
 // "is stalled: ..", "has not reported for ..: .."; empty: nothing is wrong.

@@ -46,7 +46,7 @@ std::string what_is_missing(const ClusterView& view, const VmRecord& vm, const U
     return wanted ? without_a_node(view, vm.uuid) : "";
   if (!shows_life(view, life.node, life.boot)) return on_a_lost_node(view, life);
   const bool as_wanted = wanted && run && run->state == VmState::Running && run->reason.empty();
-  return as_wanted ? "" : on_a_living_node(view, life.node, run, needs);
+  return as_wanted ? "" : on_a_living_node(view, life.node, run, needs_of(vm, needs));
 }
 
 }  // namespace pvcd::logic

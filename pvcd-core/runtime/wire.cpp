@@ -45,7 +45,7 @@ struct Fields {
   void list(Of<Process>& m) { visit("pid", m.pid), visit("start_time", m.start_time); }
   void list(Of<ClientInstance>& m) { visit("image", m.image), visit("address", m.address); }
   void list(Of<Disk>& m) { visit("target", m.target), visit("kind", m.kind), visit("source", m.source); }
-  void list(Of<FileSystem>& m) { visit("directory", m.directory), visit("identity", m.identity); }
+  void list(Of<FileSystem>& m) { visit("path", m.path), visit("identity", m.identity); }
   void list(Of<LeaderRecord>& m) {
     visit("epoch", m.epoch), visit("node", m.node), visit("incarnation", m.incarnation);
   }

@@ -124,9 +124,10 @@ struct Disk {
   bool operator==(const Disk&) const = default;
 };
 
-// Which file system a host has seen at a shared directory (safety rule 12).
+// Which file system a host has seen a shared file on (safety rule 12). By file, because directories are configured
+// anew.
 struct FileSystem {
-  std::string directory;
+  std::string path;
   std::string identity;
   bool operator==(const FileSystem&) const = default;
 };

@@ -87,7 +87,7 @@ struct HookVerdict {
   bool elsewhere = false;  // Refuse: for what this host lacks; another one may do
   std::vector<ClientInstance>
       present;  // Proceed: instances still listed (proven dead), not to be taken for the new QEMU's
-  std::vector<FileSystem> file_systems;  // Proceed: what was seen at the shared directories of its disks
+  std::vector<FileSystem> file_systems;  // Proceed: what its shared files were seen on
 };
 
 // First sight of something a hook waits for, kept by the core over retries and restarts of the plugin and its own.
@@ -107,7 +107,8 @@ struct VmStart {
   std::vector<Writer> covered;             // former writers, each with its cover; foreign locks only of these may go
   std::map<NodeName, std::vector<std::string>> living;  // storage addresses of living nodes, to name an owner
   std::vector<FirstSeen> first_seen;
-  std::vector<FileSystem> file_systems;  // what its last start has seen; a directory that is not named: none has
+  // What its shared files were on at its last start. Of a VM with a file that none has seen yet: those of all VMs.
+  std::vector<FileSystem> file_systems;
 };
 
 struct ImagesRequest {

@@ -212,7 +212,7 @@ void visit_fields(Visit& visit, Record& record) requires is<Record, OwnerRecord>
 
 template <class Visit, class Record>
 void visit_fields(Visit& visit, Record& record) requires is<Record, FileSystem> {
-  visit.required("directory", record.directory);
+  visit.required("path", record.path);
   visit.required("identity", record.identity);
 }
 

@@ -47,7 +47,7 @@ def a_copy_of_shared_files_is_not_started_from(trials: Trials) -> None:
 @contextmanager
 def shared_directory(trials: Trials):
     """Configured on all hosts, and not any more afterwards."""
-    configure(trials, {"hooks": {"vm_pre_start": ["rbd-locks", "shared-files"]}, "storage": {"shared_directories": [SHARED]}}, "enable")
+    configure(trials, {"hooks": {"vm_pre_start": ["shared-files", "rbd-locks"]}, "storage": {"shared_directories": [SHARED]}}, "enable")
     try:
         yield
     finally:
@@ -79,7 +79,7 @@ def define(trials: Trials, home: str, other: str) -> str:
 
 def refusal(bus: Bus, uuid: str) -> str:
     said = bus.vm(uuid, "FailedReason") or ""
-    return said if "is not what it last ran on" in said else ""
+    return said if f"is not what {SHARED}/{FILE} last ran on" in said else ""
 
 
 def wait_count(trials: Trials, count: int):

@@ -100,7 +100,9 @@ void Core::execute(const logic::AgentAction& action) {
     if constexpr (std::is_same_v<Act, logic::Probe>) {
       ask(hypervisor, answer_limit, &Hypervisor::probe, one.request, while_awaited);
     } else if constexpr (std::is_same_v<Act, logic::RunHook>) {
-      ask(guard, hook_limit, &RbdGuard::before_start, one.request, permit());
+      const bool of_files = one.hook == logic::shared_files_hook;
+      ask(guard, hook_limit, of_files ? &RbdGuard::look_at_shared_files : &RbdGuard::before_start, one.request,
+          permit());
     } else if constexpr (std::is_same_v<Act, logic::CreateDomain>) {
       ask(hypervisor, answer_limit, &Hypervisor::create, one.request, permit());
     } else if constexpr (std::is_same_v<Act, logic::IdentifyInstances>) {

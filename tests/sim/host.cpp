@@ -87,7 +87,10 @@ QemuPointer Host::create(const VmRecord& vm, Generation generation) {
   qemu->generation = generation;
   qemu->memory = vm.memory;
   for (const Disk& disk : vm.disks) {
-    if (disk.kind == DiskKind::Shared) qemu->file_system = looked_at[vm.uuid];
+    if (disk.kind == DiskKind::Shared) {
+      const auto looked = looked_at.extract(vm.uuid);
+      qemu->file_system = looked.empty() ? file_system : looked.mapped();
+    }
     if (disk.kind != DiskKind::Rbd) continue;
     auto instance = std::make_shared<Instance>();
     instance->address = address_ + ":0/" + std::to_string(world_.random.next() % 1000000000);

@@ -239,7 +239,8 @@ LiveRecord Keepalive::snapshot() const {
 void Keepalive::hear_plugins() {
   const Node& node = world_.node(node_);
   if (node.hypervisor.worker.process.runs()) plugins_heard_["libvirt"] = node.host.clock();
-  if (node.guard.worker.process.runs()) plugins_heard_["rbd-locks"] = node.host.clock();
+  if (node.guard.worker.process.runs())
+    plugins_heard_["rbd-locks"] = plugins_heard_[logic::shared_files_hook] = node.host.clock();
 }
 
 void Keepalive::beat() {

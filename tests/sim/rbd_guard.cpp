@@ -198,34 +198,25 @@ void RbdGuard::fence_storage(const StorageFenceRequest& request, const Reply<Sto
   });
 }
 
-HookVerdict RbdGuard::look_at_shared_files(const VmStart& start) const {
-  HookVerdict verdict;
-  verdict.verdict = Verdict::Proceed;
-  if (std::ranges::find(start.disks, DiskKind::Shared, &Disk::kind) == start.disks.end()) return verdict;
+// A model of plugins/shared-files: shared_files.cpp.
+void RbdGuard::look_at_shared_files(const VmStart& start, const Reply<HookVerdict>& reply) {
   Host& host = world_.node(node_).host;
-  const auto last = std::ranges::find(start.file_systems, shared_directory, &FileSystem::directory);
+  const std::string path = std::ranges::find(start.disks, DiskKind::Shared, &Disk::kind)->source;
+  const auto last = std::ranges::find(start.file_systems, path, &FileSystem::path);
+  HookVerdict verdict;
   if (last != start.file_systems.end() && last->identity != host.file_system) {
     verdict.verdict = Verdict::Refuse;
     verdict.reason = host.file_system + " is not what it last ran on";
     verdict.elsewhere = true;
-    return verdict;
+  } else {
+    host.looked_at[start.uuid] = host.file_system;
+    verdict.verdict = Verdict::Proceed;
+    verdict.file_systems = {{path, host.file_system}};
   }
-  host.looked_at[start.uuid] = host.file_system;
-  verdict.file_systems = {{shared_directory, host.file_system}};
-  return verdict;
+  worker.process.after(milliseconds(10), [reply, verdict] { reply(verdict); });
 }
 
 void RbdGuard::before_start(const VmStart& start, const Reply<HookVerdict>& reply) {
-  const HookVerdict files = look_at_shared_files(start);
-  if (files.verdict != Verdict::Proceed)
-    return worker.process.after(milliseconds(10), [reply, files] { reply(files); });
-  look_at_images(start, [reply, files](HookVerdict verdict) {
-    if (verdict.verdict == Verdict::Proceed) verdict.file_systems = files.file_systems;
-    reply(verdict);
-  });
-}
-
-void RbdGuard::look_at_images(const VmStart& start, const Reply<HookVerdict>& reply) {
   if (!holds(start.permit)) return reply(unknown("the right to act has ended"));
   if (!reaches_ceph()) return worker.process.after(ceph_timeout, [reply] { reply(unknown("Ceph does not answer")); });
   worker.process.after(world_.random.between(milliseconds(10), milliseconds(200)), [this, start, reply] {

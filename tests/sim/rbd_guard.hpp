@@ -1,7 +1,6 @@
 // The rbd-locks plugin of one node. Its judgement is a model, because no plugin may be linked here: it follows
 // plugins/rbd-locks: owner.cpp and judge.cpp (who is dead), verdict.cpp, identify.cpp, leftover.cpp, rbd_locks.cpp (the
-// order of the acts). A change there belongs here too. The hook shared-files is asked in the same breath:
-// shared_files.cpp.
+// order of the acts). A change there belongs here too. The hook shared-files is played by the same process.
 #pragma once
 
 #include "ceph.hpp"
@@ -20,6 +19,7 @@ class RbdGuard {
   RbdGuard(World&, std::size_t node);
 
   void before_start(const VmStart&, const Reply<HookVerdict>&);
+  void look_at_shared_files(const VmStart&, const Reply<HookVerdict>&);  // plugins/shared-files: shared_files.cpp
   void identify(const ImagesRequest&, const Reply<Identified>&);
   void after_stop(const VmStopped&, const Reply<Answer>&);
   void fence_storage(const StorageFenceRequest&, const Reply<StorageFenced>&);
@@ -34,8 +34,6 @@ class RbdGuard {
     bool lock;
   };
 
-  HookVerdict look_at_shared_files(const VmStart&) const;
-  void look_at_images(const VmStart&, const Reply<HookVerdict>&);
   bool holds(const Permit&) const;
   bool reaches_ceph() const;
   void break_next(std::vector<Break>, const Permit&, Events::Act all_broken, Events::Act too_late);

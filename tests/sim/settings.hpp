@@ -5,6 +5,7 @@
 #include "logic/agent.hpp"
 #include "logic/coordinator.hpp"
 #include "logic/election.hpp"
+#include "logic/units.hpp"
 
 namespace pvcd::sim {
 
@@ -23,7 +24,7 @@ inline constexpr const char* shared_file_system = "the shared one";
 
 inline logic::AgentSettings agent_settings() {
   logic::AgentSettings settings;
-  settings.hooks = {"rbd-locks"};
+  settings.hooks = {logic::shared_files_hook, "rbd-locks"};
   settings.shutdown_timeout = seconds(15);
   settings.retry_max = seconds(10);
   settings.act_limit = hook_limit;
@@ -39,7 +40,7 @@ inline logic::CoordinatorSettings coordinator_settings(std::vector<NodeName> coo
   settings.storm_window = session_timeout;
   settings.return_wait = 2 * session_timeout;
   settings.shutdown_timeout = agent_settings().shutdown_timeout;
-  settings.needs.plugins = {"libvirt", "rbd-locks"};
+  settings.needs.plugins = {"libvirt", logic::shared_files_hook, "rbd-locks"};
   settings.storage_fencer = "rbd-locks";
   return settings;
 }

@@ -34,6 +34,14 @@ bool has_local_disk(const VmRecord& vm) {
   return std::any_of(vm.disks.begin(), vm.disks.end(), [](const Disk& disk) { return disk.kind == DiskKind::Local; });
 }
 
+// Being shut out of Ceph proves nothing of other disks: the VM waits for a later boot of that host, or a person.
+bool waits_for_its_host(const World& world, const VmRecord& vm, const OwnerRecord* owner) {
+  const auto* evidence =
+      owner ? find<EvidenceRecord>(world.store.records(), Kind::Evidence, owner->owner.boot) : nullptr;
+  return evidence && evidence->kind == EvidenceKind::Storage &&
+         std::any_of(vm.disks.begin(), vm.disks.end(), [](const Disk& disk) { return disk.kind != DiskKind::Rbd; });
+}
+
 // It is told to, and has no device: no VM is started there, and people are told that.
 bool cannot_fence_itself(const Node& node) { return node.watchdog.wanted && !node.watchdog.fitted; }
 
@@ -44,7 +52,8 @@ bool has_room(const World& world, const VmRecord& vm) {
     const NodeName& name = node->host.name();
     const bool allowed =
         vm.node_limit.empty() || std::find(vm.node_limit.begin(), vm.node_limit.end(), name) != vm.node_limit.end();
-    const NodeName pin = has_local_disk(vm) ? (owner ? owner->owner.node : vm.home) : NodeName();
+    const bool bound = has_local_disk(vm) || waits_for_its_host(world, vm, owner);
+    const NodeName pin = bound ? (owner ? owner->owner.node : vm.home) : NodeName();
     if (cannot_fence_itself(*node)) continue;
     if (!node->host.is_on() || !allowed || (!pin.empty() && pin != name)) continue;
     if (promised_on(world, name) + vm.memory <= node->host.memory_total) return true;

@@ -424,6 +424,21 @@ TEST_CASE("a VM with a record that cannot be read is left alone") {
   it.round().looks();
 }
 
+TEST_CASE("a create that is answered while the definition cannot be read may still happen, and is not repeated") {
+  Owner it;
+  it.gone().proceed();
+  REQUIRE(it.plans<CreateDomain>());
+  const auto definition = it.world.view.vms.at(web);
+  it.world.view.vms.erase(web);
+  it.may_act = false;
+  it.answer(CreateAnswer{Outcome::Unknown, std::nullopt, "timeout"});
+  CHECK(it.idle());
+  it.world.view.vms[web] = definition;
+  it.may_act = true;
+  it.round().looks();
+  CHECK(it.memory.vms.at(web).create_ends_at > it.now);
+}
+
 TEST_CASE("a VM whose definition cannot be read is left alone, whatever the other records say, and not remembered") {
   Agent it;
   it.world.own(web, "n2");

@@ -361,7 +361,7 @@ TEST_CASE("an address is an address: what Ceph lists is compared with it") {
 TEST_CASE("a shared directory has one name, and a hook that looks at it") {
   const Etc etc;
   const auto with = [&](const std::string& directory) {
-    return etc.shared_error(etc.shared() + "\n[hooks]\nvm_pre_start = [\"rbd-locks\", \"shared-files\"]\n[storage]\n" +
+    return etc.shared_error(etc.shared() + "\n[hooks]\nvm_pre_start = [\"shared-files\", \"rbd-locks\"]\n[storage]\n" +
                             "shared_directories = [\"" + directory + "\"]\n");
   };
   for (const char* wrong : {"", "vms", "/", "/net/vms/", "/net//vms", "/net/./vms", "/net/../vms"})

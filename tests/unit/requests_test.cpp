@@ -200,6 +200,27 @@ TEST_CASE("what is wrong with a definition is refused") {
   CHECK(std::holds_alternative<VmUuid>(world.define(third)));
 }
 
+TEST_CASE("a file in a shared directory is a disk of one VM, however the others name or know it (S1)") {
+  World world;
+  VmRecord other;
+  other.uuid = "99999999-0000-0000-0000-000000000009";
+  other.name = "other";
+  const auto [kind, theirs, ours, taken] = GENERATE(table<DiskKind, std::string, std::string, bool>(
+      {{DiskKind::Shared, "/net/vms/a.raw", "/net/vms/a.raw", true},
+       {DiskKind::Shared, "/net/vms/folder", "/net/vms/folder/a.raw", true},
+       {DiskKind::Shared, "/net/vms/folder/a.raw", "/net/vms/folder", true},
+       {DiskKind::Shared, "/net/vms/a.raw", "/net/vms/a.raw2", false},
+       {DiskKind::Local, "/net/vms/a.raw", "/net/vms/a.raw", true},  // defined before the directory was configured
+       {DiskKind::Local, "/srv/a.raw", "/srv/a.raw", false}}));
+  other.disks = {{"vda", kind, theirs}};
+  world.put(paths::under(paths::vms, other.uuid), store::encode(other));
+  world.until([&] { return world.cluster.view().vms.contains(other.uuid); });
+  const auto answer =
+      world.define(replaced(replaced(xml, "network", "file"), "protocol='rbd' name='vms/web1'", "file='" + ours + "'"));
+  CHECK(std::holds_alternative<RequestError>(answer) == taken);
+  if (taken) CHECK_THAT(std::get<RequestError>(answer).text, Catch::Contains(ours + " is a disk of VM other already"));
+}
+
 TEST_CASE("a leadership that moved meanwhile is read again once") {
   World world;
   world.move_leadership();

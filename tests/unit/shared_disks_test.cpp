@@ -1,6 +1,7 @@
 // A VM with files in a shared directory: which file system it ran on is on record, whoever owns it next (safety rule
 // 12).
 
+#include "logic/units.hpp"
 #include "vm_agent.hpp"
 
 using namespace pvcd;
@@ -9,13 +10,15 @@ using namespace pvcd::logic::test;
 
 namespace {
 
-const std::vector<FileSystem> of_n1 = {{"/net/vms", "abc-12-1700000000"}};
-const std::vector<FileSystem> of_n2 = {{"/net/vms", "def-12-1700000000"}};
+const std::string file = "/net/vms/web1.raw";
+const std::vector<FileSystem> of_n1 = {{file, "abc-12-1700000000"}};
+const std::vector<FileSystem> of_n2 = {{file, "def-12-1700000000"}};
 
 // n2 owns web1, which has a disk in a shared directory.
 struct SharedOwner : Agent {
   SharedOwner() {
-    world.vm(web).disks.push_back({"vdb", DiskKind::Shared, "/net/vms/web1.raw"});
+    settings.hooks = {shared_files_hook, "rbd-locks"};
+    world.vm(web).disks.push_back({"vdb", DiskKind::Shared, file});
     world.own(web, "n2", 3);
   }
   SharedOwner& ran_before(const NodeName& node) {
@@ -30,7 +33,7 @@ struct SharedOwner : Agent {
     HookVerdict verdict;
     verdict.verdict = Verdict::Proceed;
     verdict.file_systems = std::move(file_systems);
-    return answer(verdict);
+    return answer(verdict).proceed();
   }
   const RunRecord& record() {
     REQUIRE(plans<WriteRun>());
@@ -73,8 +76,8 @@ TEST_CASE("a hook hears what the last start has seen, wherever that was, until o
     CHECK(it.record().file_systems == of_n1);
   }
   SECTION("so does a start that has seen others only") {
-    it.sees({{"/net/iso", "123-4-5"}}).created().identified();
-    CHECK(it.record().file_systems == std::vector<FileSystem>{{"/net/iso", "123-4-5"}, of_n1.front()});
+    it.sees({{"/net/iso/a.iso", "123-4-5"}}).created().identified();
+    CHECK(it.record().file_systems == std::vector<FileSystem>{{"/net/iso/a.iso", "123-4-5"}, of_n1.front()});
   }
   SECTION("a start that is recorded replaces it") {
     it.sees(of_n2).created().identified();
@@ -84,7 +87,61 @@ TEST_CASE("a hook hears what the last start has seen, wherever that was, until o
     it.sees(of_n2);
     it.answer(CreateAnswer{Outcome::Refused, std::nullopt, "no emulator"});
     CHECK(it.record().file_systems == of_n1);
+    it.written().wait(seconds(1)).gone();
+    it.sees(of_n2);
+    it.answer(CreateAnswer{Outcome::Refused, std::nullopt, "no emulator"}).gone();
+    if (it.plans<AfterStop>()) it.act_done();
+    CHECK(it.plans<WriteRun>()->owner->released);
+    CHECK(it.record().file_systems == of_n1);
   }
+}
+
+TEST_CASE("of a VM that is new or defined anew a hook hears what the others are on") {
+  SharedOwner it;
+  it.world.own(mail, "n1");
+  it.world.run(mail).file_systems = {{"/net/vms/mail.raw", "abc-12-1700000000"}};
+  const bool has_run = GENERATE(true, false);
+  if (has_run) it.ran_before("n1");
+  it.round().gone();
+  const auto& told = it.plans<RunHook>()->request.file_systems;
+  CHECK(told == (has_run ? of_n1 : it.world.view.runs.at(mail).value.file_systems));
+}
+
+TEST_CASE("a host that is not told to look at shared files starts no VM that has some") {
+  SharedOwner it;
+  it.settings.hooks = {"rbd-locks"};
+  const bool shared = GENERATE(true, false);
+  if (!shared) it.world.vm(web).disks.pop_back();
+  it.round().gone();
+  CHECK((it.plans<RunHook>() == nullptr) == shared);
+  if (!shared) return;
+  CHECK(it.record().reason == "n2 does not look at shared files: [hooks] vm_pre_start does not name shared-files");
+  it.written().wait(seconds(1)).gone().written().looks().gone();
+  CHECK(it.plans<WriteRun>()->owner->failed_on == std::vector<NodeName>{"n2"});
+}
+
+TEST_CASE("a VM without shared files does not wait for the hook that looks at them") {
+  SharedOwner it;
+  it.world.vm(web).disks.pop_back();
+  it.round().gone();
+  CHECK(it.plans<RunHook>()->hook == "rbd-locks");
+  it.proceed().created();
+  CHECK(it.plans<IdentifyInstances>()->hook == "rbd-locks");
+  it.identified();
+  CHECK(it.record().state == VmState::Starting);
+}
+
+TEST_CASE("the hook is needed on a node for VMs with shared files, and for no others") {
+  VmRecord vm;
+  vm.disks = {{"vda", DiskKind::Rbd, "vms/a"}};
+  const std::vector<std::string> configured =
+      GENERATE(std::vector<std::string>{"libvirt", "rbd-locks"},
+               std::vector<std::string>{"libvirt", shared_files_hook, "rbd-locks"});
+  CHECK(needs_of(vm, {configured, seconds(7)}).plugins == std::vector<std::string>{"libvirt", "rbd-locks"});
+  vm.disks.push_back({"vdb", DiskKind::Shared, file});
+  const UnitNeeds needs = needs_of(vm, {configured, seconds(7)});
+  CHECK(needs.plugins == std::vector<std::string>{"libvirt", "rbd-locks", shared_files_hook});
+  CHECK(needs.silent_after == seconds(7));
 }
 
 TEST_CASE("a host that lacks what it needs is tried once more, then another one") {
@@ -105,5 +162,5 @@ TEST_CASE("who only helps with a release need not have the shared directories") 
   it.world.job(1, "node-release-images", "n2", {{"vm", web}});
   it.round().gone();
   REQUIRE(it.plans<RunHook>());
-  for (const Disk& disk : it.plans<RunHook>()->request.disks) CHECK(disk.kind != DiskKind::Shared);
+  CHECK(it.plans<RunHook>()->hook == "rbd-locks");
 }

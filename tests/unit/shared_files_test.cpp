@@ -38,6 +38,12 @@ struct Stage {
     fs::rename(there, directory);
   }
   void file(const std::string& name) { start.disks.back().source = directory / name; }
+  void moves(const std::string& lines) { std::ofstream(directory / moves_name, std::ios::app) << lines; }
+  std::string identity() {
+    struct stat status {};
+    REQUIRE(stat((directory / mark_name).c_str(), &status) == 0);
+    return mark().substr(0, 32) + "-" + std::to_string(status.st_ino) + "-" + std::to_string(status.st_ctim.tv_sec);
+  }
   std::string mark() {
     std::ifstream file(directory / mark_name);
     return {std::istreambuf_iterator<char>(file), {}};
@@ -73,7 +79,7 @@ TEST_CASE("shared-files: the first start marks the file system, every later one 
   const HookVerdict first = stage.asked();
   CHECK(first.verdict == Verdict::Proceed);
   REQUIRE(first.file_systems.size() == 1);
-  CHECK(first.file_systems.front().directory == stage.directory);
+  CHECK(first.file_systems.front().path == stage.directory / "a.raw");
   const std::string mark = stage.mark();
   CHECK(first.file_systems.front().identity.starts_with(mark.substr(0, 32) + "-"));
   CHECK_THAT(first.reason, Catch::Contains(first.file_systems.front().identity));
@@ -95,21 +101,45 @@ TEST_CASE("shared-files: a copy is not what the VM ran on, however faithful") {
   stage.elsewhere(copy);
   REQUIRE(stage.mark() == mark);
   const HookVerdict verdict = stage.asked();
-  is_refused_here(verdict, "is not what it last ran on, " + last);
+  is_refused_here(verdict, "is not what " + (stage.directory / "a.raw").string() + " last ran on, " + last);
   SECTION("until people say that they have moved it") {
     CHECK_THAT(verdict.reason,
-               Catch::Contains("add the line \"accepts " + last + "\" to " + (stage.directory / mark_name).string()));
-    std::ofstream(stage.directory / mark_name, std::ios::app) << "\n# moved\naccepts " << last << "\n";
+               Catch::Contains(" accepts " + last + "\" to " + (stage.directory / moves_name).string()));
+    stage.moves("# moved\n\n" + stage.identity() + " accepts " + last + "\n");
     const HookVerdict accepted = stage.asked();
     CHECK(accepted.verdict == Verdict::Proceed);
-    CHECK(accepted.file_systems.front().identity != last);
+    CHECK(accepted.file_systems.front().identity == stage.identity());
     SECTION("which a copy of that one does not inherit") {
       stage.remembers(accepted);
       fs::copy(stage.directory, copy, fs::copy_options::recursive);
       stage.elsewhere(copy);
-      is_refused_here(stage.asked(), "is not what it last ran on");
+      is_refused_here(stage.asked(), "is not what ");
+    }
+    SECTION("of another VM, too: what has started since still knows it") {
+      stage.remembers(accepted);
+      VmStart other = stage.start;
+      other.file_systems.front().identity = "another-1-2";
+      CHECK(stage.plugin.before_start(other).verdict == Verdict::Refuse);
+      stage.moves(stage.identity() + " accepts another-1-2\n");
+      CHECK(stage.plugin.before_start(other).verdict == Verdict::Proceed);
+      CHECK(stage.asked().verdict == Verdict::Proceed);
     }
   }
+  SECTION("and what is said of another one does not count") {
+    stage.moves("other-1-2 accepts " + last + "\n");
+    is_refused_here(stage.asked(), "is not what ");
+  }
+}
+
+TEST_CASE("shared-files: a file that nobody has seen is expected where the others of its directory are") {
+  Stage stage;
+  stage.has_run();
+  stage.file("new.raw");
+  CHECK(stage.asked().verdict == Verdict::Proceed);
+  stage.start.file_systems.front().identity = "another-1-2";
+  is_refused_here(stage.asked(), "is not what ");
+  stage.start.file_systems.front().path = "/srv/elsewhere/a.raw";
+  CHECK(stage.asked().verdict == Verdict::Proceed);
 }
 
 TEST_CASE("shared-files: a host without the file system is not the right one, and gets no mark") {
@@ -123,7 +153,7 @@ TEST_CASE("shared-files: a host without the file system is not the right one, an
   }
   SECTION("no directory") {
     fs::remove_all(stage.directory);
-    is_refused_here(stage.asked(), stage.directory.string() + " does not exist here");
+    is_refused_here(stage.asked(), stage.directory.string() + " is not there");
   }
   SECTION("the directory is not configured here") {
     stage.host.values.lists["storage.shared_directories"] = {"/srv/other", stage.directory.string() + "2"};
@@ -154,12 +184,21 @@ TEST_CASE("shared-files: a mark that cannot be read is no answer, and says where
       {{"", "does not begin with 32 hexadecimal digits"},
        {"0123", "does not begin with 32 hexadecimal digits"},
        {std::string(32, 'g') + "\n", "does not begin with 32 hexadecimal digits"},
-       {std::string(32, 'a') + "\n# fine\naccept x\n", ":3: neither a comment nor \"accepts IDENTITY\""},
-       {std::string(32, 'a') + "\n" + std::string(17000, '#'), "has more than 16384 bytes"}}));
+       {std::string(32, 'a') + "\n" + std::string(66000, '#'), "has more than 65536 bytes"}}));
   std::ofstream(stage.directory / mark_name) << text;
   const HookVerdict verdict = stage.asked();
   CHECK(verdict.verdict == Verdict::Unknown);
   CHECK_THAT(verdict.reason, Catch::StartsWith((stage.directory / mark_name).string()) && Catch::Contains(why));
+}
+
+TEST_CASE("shared-files: a line about a move that cannot be read is no answer, and says where it is") {
+  Stage stage;
+  stage.has_run();
+  const std::string wrong = GENERATE("accepts x", "a accept b", "a accepts", "a accepts b c");
+  stage.moves("# fine\na accepts b\n" + wrong + "\n");
+  const HookVerdict verdict = stage.asked();
+  CHECK(verdict.verdict == Verdict::Unknown);
+  CHECK_THAT(verdict.reason, Catch::Contains((stage.directory / moves_name).string() + ":3: neither a comment nor"));
 }
 
 TEST_CASE("shared-files: a name that leads elsewhere, or a second name, is refused on every host") {
@@ -221,13 +260,13 @@ TEST_CASE("shared-files: whole qcow2 images, folders and files that are yet to b
   CHECK(stage.asked().verdict == Verdict::Proceed);
 }
 
-TEST_CASE("shared-files: a folder that is not there is no answer") {
+TEST_CASE("shared-files: a folder that is not there may be there on another host") {
   Stage stage;
   stage.file("nowhere/n.fd");
-  CHECK(stage.asked().verdict == Verdict::Unknown);
+  is_refused_here(stage.asked(), (stage.directory / "nowhere").string() + " is not there");
 }
 
-TEST_CASE("shared-files: of nested directories the innermost is meant, and each is looked at once") {
+TEST_CASE("shared-files: of nested directories the innermost is meant") {
   Stage stage;
   const fs::path inner = stage.directory / "fast";
   fs::create_directory(inner);
@@ -238,9 +277,9 @@ TEST_CASE("shared-files: of nested directories the innermost is meant, and each 
   stage.start.disks.push_back({"vdd", DiskKind::Shared, inner / "new.raw"});
   const HookVerdict verdict = stage.asked();
   CHECK(verdict.verdict == Verdict::Proceed);
-  REQUIRE(verdict.file_systems.size() == 2);
-  CHECK(verdict.file_systems[0].directory == stage.directory);
-  CHECK(verdict.file_systems[1].directory == inner);
+  REQUIRE(verdict.file_systems.size() == 3);
+  CHECK(verdict.file_systems[0].identity != verdict.file_systems[1].identity);
+  CHECK(verdict.file_systems[1].identity == verdict.file_systems[2].identity);
 }
 
 TEST_CASE("shared-files: RBD images and local disks are not its business, nor is what a stopped VM leaves") {
