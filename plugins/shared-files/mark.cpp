@@ -36,6 +36,10 @@ std::string fresh_nonce() {
   return nonce;
 }
 
+std::string how_to_make(const std::string& path) {
+  return "make it with \"openssl rand -hex 16 > " + path + "\"; the next refusal says what else is to be done";
+}
+
 bool is_nonce(const std::string& text) {
   return text.size() == nonce_digits && text.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
@@ -45,7 +49,7 @@ std::optional<Objection> make_mark(const Descriptor& directory, const std::strin
   const Descriptor file(openat(directory.get(), mark_name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
   if (!file && errno == EEXIST) return std::nullopt;
   if (!file) return not_opened(path);
-  const std::string text = fresh_nonce() + "\npvcd knows this file system by this file: neither change nor copy it.\n";
+  const std::string text = fresh_nonce() + "\npvcd knows this file system by this file: do not change it.\n";
   const bool written = write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
   if (!written || fsync(file.get()) != 0) throw Error(path + " cannot be written: " + error_text() + "; remove it");
   return std::nullopt;
@@ -65,7 +69,7 @@ std::string identity_of(const std::string& text, const struct stat& status, cons
   const std::string nonce = text.substr(0, text.find('\n'));
   if (!is_nonce(nonce))
     throw Error(path + " does not begin with " + std::to_string(nonce_digits) +
-                " hexadecimal digits: it is being written, or damaged; in the second case remove it");
+                " hexadecimal digits: it is being written, or damaged; in the second case " + how_to_make(path));
   return nonce + "-" + std::to_string(status.st_ino) + "-" + std::to_string(status.st_ctim.tv_sec);
 }
 
@@ -105,6 +109,10 @@ std::variant<Mark, Objection> look_at_mark(const std::string& directory, Missing
     if (missing == Missing::IsMade)
       if (const auto objection = make_mark(opened, path)) return *objection;
     const Descriptor file(openat(opened.get(), mark_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+    if (!file && errno == ENOENT)
+      return lacks(path +
+                   " is not there: it is not what VMs ran on before. If you have moved all files here yourself, " +
+                   "with the VMs stopped, " + how_to_make(path));
     if (!file || fstat(file.get(), &status) != 0) return not_opened(path);
     const std::string identity = identity_of(read_whole(file, path), status, path);
     return Mark{identity, accepted_by(identity, opened, directory + "/" + moves_name)};

@@ -21,30 +21,18 @@ HookVerdict verdict_of(const Objection& objection) {
   return verdict;
 }
 
-// What the file was last seen on. Of one that nobody has seen, as of a VM that is new or defined anew: what the other
-// files of this directory were last seen on. Of the very first one nothing is known.
-std::set<std::string> expected(const std::string& path, const std::string& directory, const VmStart& start) {
-  std::set<std::string> identities;
-  for (const FileSystem& seen : start.file_systems)
-    if (seen.path == path) return {seen.identity};
-  for (const FileSystem& seen : start.file_systems)
-    if (is_below(seen.path, directory)) identities.insert(seen.identity);
-  return identities;
-}
-
 std::variant<std::string, Objection> identity_of(const std::string& path, const std::string& directory,
-                                                 const VmStart& start) {
-  const std::set<std::string> last = expected(path, directory, start);
+                                                 const std::set<std::string>& last) {
   const auto found = look_at_mark(directory, last.empty() ? Missing::IsMade : Missing::IsRefused);
   if (const auto* objection = std::get_if<Objection>(&found)) return *objection;
   const Mark& mark = std::get<Mark>(found);
-  const auto is_accepted = [&](const std::string& before) { return last.contains(before); };
-  if (last.empty() || last.contains(mark.identity) || std::ranges::any_of(mark.accepts, is_accepted))
-    return mark.identity;
-  return lacks("what is mounted at " + directory + " here is not what " + path + " last ran on, " + *last.begin() +
-               ": a copy would lack what was written since. If you have moved all files here yourself, with the VMs " +
-               "stopped, add the line \"" + mark.identity + " accepts " + *last.begin() + "\" to " + directory + "/" +
-               moves_name);
+  for (const std::string& one : last)
+    if (one != mark.identity && std::ranges::count(mark.accepts, one) == 0)
+      return lacks("what is mounted at " + directory + " here is not what " + path + " last ran on, " + one +
+                   ": a copy would lack what was written since. If you have moved all files here yourself, with the " +
+                   "VMs stopped, add the line \"" + mark.identity + " accepts " + one + "\" to " + directory + "/" +
+                   moves_name);
+  return mark.identity;
 }
 
 }  // namespace
@@ -59,6 +47,17 @@ std::string SharedFiles::directory_of(const std::string& path) const {
   return found;
 }
 
+// What the file was last seen on. Of one that nobody has seen, as of a VM that is new or defined anew: what the other
+// files of this directory were last seen on. Of the very first one nothing is known.
+std::set<std::string> SharedFiles::last_seen(const std::string& path, const VmStart& start) const {
+  std::set<std::string> identities;
+  for (const FileSystem& seen : start.file_systems)
+    if (seen.path == path) return {seen.identity};
+  for (const FileSystem& seen : start.file_systems)
+    if (directory_of(seen.path) == directory_of(path)) identities.insert(seen.identity);
+  return identities;
+}
+
 HookVerdict SharedFiles::before_start(const VmStart& start) {
   HookVerdict proceed;
   proceed.verdict = Verdict::Proceed;
@@ -67,7 +66,7 @@ HookVerdict SharedFiles::before_start(const VmStart& start) {
     const std::string directory = directory_of(disk.source);
     if (directory.empty())
       return verdict_of(lacks(disk.source + " is in none of this host's [storage] shared_directories"));
-    const auto identity = identity_of(disk.source, directory, start);
+    const auto identity = identity_of(disk.source, directory, last_seen(disk.source, start));
     if (const auto* objection = std::get_if<Objection>(&identity)) return verdict_of(*objection);
     if (const auto objection = look_at_file(directory, disk.source)) return verdict_of(*objection);
     proceed.file_systems.push_back({disk.source, std::get<std::string>(identity)});

@@ -1,6 +1,7 @@
-// The plugin: before a VM starts, is each shared directory of its disks the file system that the VM last ran on?
+// The plugin: before a VM starts, is each of its shared files on the file system that it was on last?
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ class SharedFiles final : public Plugin, public PreStartHook {
 
  private:
   std::string directory_of(const std::string& path) const;
+  std::set<std::string> last_seen(const std::string& path, const VmStart&) const;
 
   std::vector<std::string> directories_;
 };

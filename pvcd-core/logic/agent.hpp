@@ -183,7 +183,7 @@ struct VmMemory {
   std::uint32_t failed_starts = 0;  // in a row, of this generation: refused by libvirt, or for what this host lacks
   std::string gives_back;           // why it is given back; empty: it is not
   bool waits_for_turn = false;      // since its last look
-  std::vector<FileSystem> file_systems;  // what the hooks have seen at its shared directories
+  std::vector<FileSystem> file_systems;  // what the hooks have seen its shared files on
 };
 
 struct AgentMemory {

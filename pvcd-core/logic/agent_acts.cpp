@@ -136,11 +136,15 @@ void AgentVm::ask_for_release() {
 
 // ---------------------------------------------------------------------------------------------------------- requests
 
-std::vector<std::string> AgentVm::hooks() const {
-  std::vector<std::string> asked = settings_.hooks;
-  // What another node's start waits for are locks; files have none.
-  if (memory_.step != Step::Hooks || !owns() || !has_shared_files(*vm_)) std::erase(asked, shared_files_hook);
-  return asked;
+// What another node's start waits for are locks; files have none.
+bool AgentVm::asks(const std::string& hook) const {
+  return hook != shared_files_hook || (memory_.step == Step::Hooks && owns() && has_shared_files(*vm_));
+}
+
+bool AgentVm::has_more_hooks() {
+  const auto& hooks = settings_.hooks;
+  while (memory_.hook < hooks.size() && !asks(hooks[memory_.hook])) ++memory_.hook;
+  return memory_.hook < hooks.size();
 }
 
 bool AgentVm::needs_storage_guard() const {

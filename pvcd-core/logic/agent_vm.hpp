@@ -62,9 +62,9 @@ class AgentVm {
   void plan_release();
   void plan_report();
   void plan(AgentAct, std::string what, std::string because, std::vector<std::string> evidence = {});
-  std::vector<std::string> hooks() const;  // that are asked in this step
-  bool has_more_hooks() const { return memory_.hook < hooks().size(); }
-  std::string hook() const { return hooks()[memory_.hook]; }
+  bool asks(const std::string& hook) const;  // in this step
+  bool has_more_hooks();                     // and moves on to the next one
+  const std::string& hook() const { return settings_.hooks[memory_.hook]; }
   bool needs_storage_guard() const;  // has RBD disks
   ProbeRequest probe_request() const;
   VmStart start_request() const;

@@ -164,3 +164,16 @@ TEST_CASE("who only helps with a release need not have the shared directories") 
   REQUIRE(it.plans<RunHook>());
   CHECK(it.plans<RunHook>()->hook == "rbd-locks");
 }
+
+TEST_CASE("a hook's answer is its own, although the VM has gone to another node meanwhile") {
+  SharedOwner it;
+  it.ran_before("n2").round().gone();
+  HookVerdict verdict;
+  verdict.verdict = Verdict::Proceed;
+  it.answer(verdict);
+  REQUIRE(it.plans<RunHook>()->hook == "rbd-locks");
+  it.world.own(web, "n3", 4);
+  it.wait_verdict(seconds(3), {"vms/disk1 10.0.0.2:0/3"});
+  CHECK(it.memory.vms.at(web).first_seen.contains("rbd-locks"));
+  CHECK(it.plans<CreateDomain>() == nullptr);
+}

@@ -136,9 +136,23 @@ TEST_CASE("shared-files: a file that nobody has seen is expected where the other
   stage.has_run();
   stage.file("new.raw");
   CHECK(stage.asked().verdict == Verdict::Proceed);
-  stage.start.file_systems.front().identity = "another-1-2";
-  is_refused_here(stage.asked(), "is not what ");
-  stage.start.file_systems.front().path = "/srv/elsewhere/a.raw";
+  stage.start.file_systems.push_back({stage.directory / "b.raw", "another-1-2"});
+  is_refused_here(stage.asked(), "last ran on, another-1-2");
+  stage.start.file_systems.back().path = "/srv/elsewhere/b.raw";
+  CHECK(stage.asked().verdict == Verdict::Proceed);
+}
+
+TEST_CASE("shared-files: what is known of a directory says nothing of one in it, nor of one above it") {
+  Stage stage;
+  const fs::path inner = stage.directory / "fast";
+  fs::create_directory(inner);
+  std::ofstream(inner / "c.raw") << "data";
+  stage.host.values.lists["storage.shared_directories"] = {inner, stage.directory};
+  stage.plugin.start(stage.host);
+  const bool inner_first = GENERATE(true, false);
+  stage.start.disks = {{"vda", DiskKind::Shared, inner_first ? inner / "c.raw" : stage.directory / "a.raw"}};
+  stage.has_run();
+  stage.start.disks = {{"vda", DiskKind::Shared, inner_first ? stage.directory / "a.raw" : inner / "c.raw"}};
   CHECK(stage.asked().verdict == Verdict::Proceed);
 }
 
@@ -148,8 +162,11 @@ TEST_CASE("shared-files: a host without the file system is not the right one, an
   const fs::path path = stage.directory / mark_name;
   SECTION("no mark") {
     fs::remove(path);
-    is_refused_here(stage.asked(), path.string() + " is not there");
+    is_refused_here(stage.asked(), path.string() + " is not there: it is not what VMs ran on before");
+    CHECK_THAT(stage.asked().reason, Catch::Contains("openssl rand -hex 16 > " + path.string()));
     CHECK_FALSE(fs::exists(path));
+    std::ofstream(path) << std::string(32, 'a') << "\n";
+    is_refused_here(stage.asked(), "add the line \"" + stage.identity() + " accepts ");
   }
   SECTION("no directory") {
     fs::remove_all(stage.directory);
