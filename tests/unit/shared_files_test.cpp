@@ -32,6 +32,15 @@ struct Stage {
     REQUIRE(verdict.verdict == Verdict::Proceed);
     remembers(verdict);
   }
+  // One in the other, with a file of its own.
+  fs::path inner_directory() {
+    const fs::path inner = directory / "fast";
+    fs::create_directory(inner);
+    std::ofstream(inner / "c.raw") << "data";
+    host.values.lists["storage.shared_directories"] = {inner, directory};
+    plugin.start(host);
+    return inner;
+  }
   // Another host has something else there.
   void elsewhere(const fs::path& there) {
     fs::remove_all(directory);
@@ -144,11 +153,7 @@ TEST_CASE("shared-files: a file that nobody has seen is expected where the other
 
 TEST_CASE("shared-files: what is known of a directory says nothing of one in it, nor of one above it") {
   Stage stage;
-  const fs::path inner = stage.directory / "fast";
-  fs::create_directory(inner);
-  std::ofstream(inner / "c.raw") << "data";
-  stage.host.values.lists["storage.shared_directories"] = {inner, stage.directory};
-  stage.plugin.start(stage.host);
+  const fs::path inner = stage.inner_directory();
   const bool inner_first = GENERATE(true, false);
   stage.start.disks = {{"vda", DiskKind::Shared, inner_first ? inner / "c.raw" : stage.directory / "a.raw"}};
   stage.has_run();
@@ -285,11 +290,7 @@ TEST_CASE("shared-files: a folder that is not there may be there on another host
 
 TEST_CASE("shared-files: of nested directories the innermost is meant") {
   Stage stage;
-  const fs::path inner = stage.directory / "fast";
-  fs::create_directory(inner);
-  std::ofstream(inner / "c.raw") << "data";
-  stage.host.values.lists["storage.shared_directories"] = {inner, stage.directory};
-  stage.plugin.start(stage.host);
+  const fs::path inner = stage.inner_directory();
   stage.start.disks.push_back({"vdc", DiskKind::Shared, inner / "c.raw"});
   stage.start.disks.push_back({"vdd", DiskKind::Shared, inner / "new.raw"});
   const HookVerdict verdict = stage.asked();
