@@ -100,7 +100,10 @@ TEST_CASE("a refusal counts for who owns the VM when it comes") {
   Failing it;
   const bool by_hook = GENERATE(true, false), owned = GENERATE(true, false);
   it.refuses_and_waits().gone();
-  if (!by_hook) it.proceed();
+  if (!by_hook) {
+    it.proceed();
+    REQUIRE(it.plans<CreateDomain>());
+  }
   if (!owned) it.world.own(web, "n3", 4);
   it.may_act = false;  // the refusal is all that comes
   if (by_hook)
