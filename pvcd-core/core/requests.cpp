@@ -105,7 +105,9 @@ bool is_same_place(const Disk& a, const Disk& b) {
   return a.source == b.source || is_below(a, b) || is_below(b, a);
 }
 
-// S1 is about images: two VMs that share one would be two writers. Here to name the other one; the transaction decides.
+// S1 is about images: two VMs that share one would be two writers. Here to name the other one; of two definitions in
+// the same moment the transaction refuses one where the sources are equal, not where one is a folder that the other
+// lies in.
 Refusal check_images(const ClusterView& view, const VmRecord& vm) {
   for (const auto& [uuid, other] : view.vms)
     for (const Disk& theirs : other.value.disks)
