@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "domain_xml.hpp"
 #include "sdk/plugin.hpp"
 
 namespace pvcd::libvirt {
@@ -75,8 +76,12 @@ void Connection::open() {
   // Not every driver has a connection to watch; the test driver has none.
   virConnectSetKeepAlive(opened, keepalive_interval_s, keepalive_count);
   virConnectRegisterCloseCallback(opened, on_closed, this, nullptr);
-  subscription_ = virConnectDomainEventRegisterAny(opened, nullptr, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-                                                   VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), this, nullptr);
+  subscriptions_ = {virConnectDomainEventRegisterAny(opened, nullptr, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+                                                     VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), this, nullptr),
+                    virConnectDomainEventRegisterAny(opened, nullptr, VIR_DOMAIN_EVENT_ID_DEVICE_ADDED,
+                                                     VIR_DOMAIN_EVENT_CALLBACK(on_device_added), this, nullptr),
+                    virConnectDomainEventRegisterAny(opened, nullptr, VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
+                                                     VIR_DOMAIN_EVENT_CALLBACK(on_device_removed), this, nullptr)};
   {
     const std::lock_guard lock(mutex_);
     connect_ = Connect(opened, virConnectClose);
@@ -88,13 +93,15 @@ void Connection::close() {
   broken_ = false;
   const Connect old = get();
   if (!old) return;
-  virConnectDomainEventDeregisterAny(old.get(), subscription_);
+  for (const int subscription : subscriptions_) virConnectDomainEventDeregisterAny(old.get(), subscription);
   virConnectUnregisterCloseCallback(old.get(), on_closed);
   {
     const std::lock_guard lock(mutex_);
     connect_ = nullptr;
   }
-  tell([](News& news) { news = {.lost = true, .listed = false, .domains = {}, .problem = "the connection is lost"}; });
+  tell([](News& news) {
+    news = {.lost = true, .listed = false, .domains = {}, .images = {}, .problem = "the connection is lost"};
+  });
 }
 
 // After the subscription: what changes meanwhile comes as an event.
@@ -112,8 +119,10 @@ void Connection::list() {
   for (int index = 0; index < count; ++index) {
     const Domain domain(domains[index]);
     running[uuid_of(domain.get())] = state_of(domain.get());
+    tell_plugged(domain.get(), {});
   }
   free(domains);
+  std::erase_if(plugs_, [&](const auto& one) { return !running.contains(one.first); });
   tell([&running](News& news) {
     news.listed = true;
     news.domains = running;
@@ -155,7 +164,23 @@ void Connection::tell_problem(const std::string& problem) {
 void Connection::tell_state(virDomainPtr domain) {
   const VmUuid uuid = uuid_of(domain);
   const DomainState state = state_of(domain);
+  if (state == DomainState::Gone) plugs_.erase(uuid);
   tell([&](News& news) { news.domains[uuid] = state; });
+}
+
+// All that it has open; what has this alias was plugged in just now. A plugin that has restarted counts anew: what it
+// did not see plugged in is open under number 0.
+void Connection::tell_plugged(virDomainPtr domain, const std::string& alias) {
+  const std::string xml = xml_of(domain);
+  if (xml.empty()) return;  // it has ended meanwhile, or the connection has and will list it again
+  const VmUuid uuid = uuid_of(domain);
+  std::vector<PluggedImage> images;
+  for (const LiveDisk& disk : rbd_disks_of(xml)) {
+    std::uint64_t& number = plugs_[uuid][disk.image];
+    if (!alias.empty() && disk.alias == alias) ++number;
+    images.push_back({disk.image, number});
+  }
+  tell([&](News& news) { news.images[uuid] = images; });
 }
 
 void Connection::on_timer(int timer, void*) { virEventUpdateTimeout(timer, -1); }
@@ -166,6 +191,14 @@ void Connection::on_closed(virConnectPtr, int, void* connection) { self(connecti
 int Connection::on_lifecycle(virConnectPtr, virDomainPtr domain, int, int, void* connection) {
   self(connection).tell_state(domain);
   return 0;
+}
+
+void Connection::on_device_added(virConnectPtr, virDomainPtr domain, const char* alias, void* connection) {
+  self(connection).tell_plugged(domain, alias);
+}
+
+void Connection::on_device_removed(virConnectPtr, virDomainPtr domain, const char*, void* connection) {
+  self(connection).tell_plugged(domain, {});
 }
 
 }  // namespace pvcd::libvirt

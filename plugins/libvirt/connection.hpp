@@ -20,7 +20,8 @@ struct News {
   bool lost = false;    // the connection
   bool listed = false;  // a new connection: `domains` has every running domain
   std::map<VmUuid, DomainState> domains;
-  std::string problem;  // why there is no connection
+  std::map<VmUuid, std::vector<PluggedImage>> images;  // of all that are listed, and of each that changes
+  std::string problem;                                 // why there is no connection
 };
 
 class Connection : public std::enable_shared_from_this<Connection> {
@@ -43,11 +44,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void list();
   void tell(const std::function<void(News&)>& change);
   void tell_state(virDomainPtr);
+  void tell_plugged(virDomainPtr, const std::string& alias);
   void tell_problem(const std::string&);
 
   static void on_timer(int timer, void* connection);
   static void on_closed(virConnectPtr, int reason, void* connection);
   static int on_lifecycle(virConnectPtr, virDomainPtr, int event, int detail, void* connection);
+  static void on_device_added(virConnectPtr, virDomainPtr, const char* alias, void* connection);
+  static void on_device_removed(virConnectPtr, virDomainPtr, const char* alias, void* connection);
 
   const std::string uri_;
   const int news_descriptor_;
@@ -56,7 +60,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // Of the thread alone.
   int timer_ = -1;
-  int subscription_ = -1;
+  std::vector<int> subscriptions_;
+  std::map<VmUuid, std::map<std::string, std::uint64_t>> plugs_;  // how often each image was plugged in
   bool broken_ = false;
 
   mutable std::mutex mutex_;  // guards what follows

@@ -5,10 +5,13 @@
 
 #include <algorithm>
 
+#include "sdk/plugged.hpp"
+
 namespace pvcd::libvirt {
 namespace {
 
 constexpr const char* domain_prefix = "domain/";
+constexpr const char* images_prefix = "images/";
 constexpr const char* list_key = "domains";
 
 std::string word(DomainState state) {
@@ -45,12 +48,14 @@ void DomainFacts::apply(const News& news) {
   if (news.listed) {
     const std::map<std::string, std::string> before = said_;
     for (const auto& [key, value] : before) {
-      if (key == list_key || value == "gone") continue;
+      if (!key.starts_with(domain_prefix) || value == "gone") continue;
       const VmUuid uuid = key.substr(std::string_view(domain_prefix).size());
       if (news.domains.count(uuid) == 0) change(uuid, DomainState::Gone);
     }
   }
   for (const auto& [uuid, state] : news.domains) change(uuid, state);
+  for (const auto& [uuid, images] : news.images)
+    if (watching(uuid)) say(images_prefix + uuid, as_fact(images));
   if (news.listed) say(list_key, "ready");
 }
 
@@ -86,6 +91,7 @@ void DomainFacts::ended(Watched& one) {
   sd_event_source_disable_unref(one.source);
   watched_.remove_if([&one](const Watched& other) { return &other == &one; });
   change(uuid, DomainState::Gone);
+  if (!watching(uuid) && said_.contains(images_prefix + uuid)) say(images_prefix + uuid, "");
 }
 
 // A process that is still watched outlives what libvirt says; one that has ended is not made to run by late news.

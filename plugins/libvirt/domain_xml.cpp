@@ -50,4 +50,18 @@ DomainIdentity identity_of(const std::string& xml) {
           domain.child("metadata").child("pvcd:vm").attribute("generation").as_ullong()};
 }
 
+// What is opened as of a snapshot has no client that could write.
+std::vector<LiveDisk> rbd_disks_of(const std::string& xml) {
+  pugi::xml_document document;
+  document.load_buffer(xml.data(), xml.size());
+  std::vector<LiveDisk> disks;
+  for (const pugi::xml_node& disk : document.child("domain").child("devices").children("disk")) {
+    const pugi::xml_node source = disk.child("source");
+    const std::string image = source.attribute("name").value();
+    if (std::string_view(source.attribute("protocol").value()) == "rbd" && image.find('@') == image.npos)
+      disks.push_back({disk.child("alias").attribute("name").value(), image});
+  }
+  return disks;
+}
+
 }  // namespace pvcd::libvirt

@@ -1,7 +1,8 @@
-// From the stored domain XML to the one that is started.
+// From the stored domain XML to the one that is started, and what the XML of a running domain tells.
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "sdk/types.hpp"
 
@@ -14,6 +15,13 @@ struct DomainIdentity {
   Generation generation = 0;  // that start_xml() gave it
 };
 DomainIdentity identity_of(const std::string& xml);
+
+// An RBD image of a running domain, as pool/image or pool/namespace/image.
+struct LiveDisk {
+  std::string alias;  // libvirt's name for the device
+  std::string image;
+};
+std::vector<LiveDisk> rbd_disks_of(const std::string& xml);
 
 struct StartXml {
   std::string xml;

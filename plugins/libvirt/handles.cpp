@@ -1,6 +1,7 @@
 #include "handles.hpp"
 
 #include <array>
+#include <cstdlib>
 
 namespace pvcd::libvirt {
 
@@ -45,6 +46,11 @@ Domain find_domain(const Connect& connect, const VmUuid& uuid) {
 VmUuid uuid_of(virDomainPtr domain) {
   std::array<char, VIR_UUID_STRING_BUFLEN> text{};
   return virDomainGetUUIDString(domain, text.data()) == 0 ? VmUuid(text.data()) : VmUuid();
+}
+
+std::string xml_of(virDomainPtr domain) {
+  const std::unique_ptr<char, void (*)(void*)> text(virDomainGetXMLDesc(domain, 0), std::free);
+  return text ? text.get() : "";
 }
 
 }  // namespace pvcd::libvirt

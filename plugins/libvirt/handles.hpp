@@ -31,5 +31,6 @@ DomainState state_from_libvirt(int virDomainState_value);
 
 Domain find_domain(const Connect&, const VmUuid&);  // null: see last_failure()
 VmUuid uuid_of(virDomainPtr);
+std::string xml_of(virDomainPtr);  // as it runs now; empty: see last_failure()
 
 }  // namespace pvcd::libvirt

@@ -35,4 +35,13 @@ Leftover left_behind(const Listing& listing, const VmStopped& stopped) {
   return left;
 }
 
+VmStopped left_elsewhere(const VmStart& start) {
+  VmStopped stopped{start.permit, start.uuid, {}, {}, start.own_addresses};
+  std::ranges::copy_if(start.own_dead, std::back_inserter(stopped.own_dead), [&](const ClientInstance& each) {
+    return std::ranges::none_of(
+        start.disks, [&](const Disk& disk) { return disk.kind == DiskKind::Rbd && disk.source == each.image; });
+  });
+  return stopped;
+}
+
 }  // namespace pvcd::rbd_locks

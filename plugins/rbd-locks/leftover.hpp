@@ -1,4 +1,4 @@
-// What a stopped VM left behind on one image. Pure.
+// What a stopped VM left behind. Pure.
 #pragma once
 
 #include <string>
@@ -14,6 +14,10 @@ struct Leftover {
   std::string unrecorded;       // for people: locks of this host that nobody recorded; they stay
 };
 
-Leftover left_behind(const Listing&, const VmStopped&);
+Leftover left_behind(const Listing&, const VmStopped&);  // on one image
+
+// What is started anew left on images that it does not have any more: unplugged, or not in its definition at all. Its
+// dead QEMU can have sent a write to them that has not arrived yet (safety rule 7).
+VmStopped left_elsewhere(const VmStart&);
 
 }  // namespace pvcd::rbd_locks

@@ -55,6 +55,12 @@ Answer combined(const std::vector<Answer>& answers) {
   return all;
 }
 
+HookVerdict not_known(const std::string& reason) {
+  HookVerdict verdict;
+  verdict.reason = reason;
+  return verdict;
+}
+
 // Breaks what the VM's dead instances hold on one image and looks again. They are blocklisted already.
 Answer clear(const Host& host, const Cluster& cluster, const std::string& image, const VmStopped& stopped) {
   for (const DeadLock& lock : left_behind(look_at(cluster, image), stopped).locks) {
@@ -146,7 +152,8 @@ const Cluster& RbdLocks::connected_and_up_to_date(const Permit& permit) {
 // Nothing is broken unless every image of the VM may start: a VM that is refused leaves no trace.
 HookVerdict RbdLocks::before_start(const VmStart& start) {
   const std::vector<std::string> images = rbd_images(start.disks);
-  if (images.empty()) return combine({});
+  const VmStopped elsewhere = left_elsewhere(start);
+  if (images.empty() && elsewhere.own_dead.empty()) return combine({});
   try {
     const Cluster& cluster = connected_and_up_to_date(start.permit);
     const std::vector<Judgement> seen = look_at_all(cluster, images, start);
@@ -156,12 +163,14 @@ HookVerdict RbdLocks::before_start(const VmStart& start) {
     if (answer.verdict == Verdict::Proceed && dead_in_the_way) {
       answer = combine(break_all(cluster, seen, start));
     }
+    if (answer.verdict == Verdict::Proceed) {
+      const Answer left = after_stop(elsewhere);
+      if (left.outcome != Outcome::Done) answer = not_known(left.note);
+    }
     drop_suspect_connection();
     return answer;
   } catch (const Error& error) {
-    HookVerdict unknown;
-    unknown.reason = error.what();
-    return unknown;
+    return not_known(error.what());
   }
 }
 

@@ -7,6 +7,7 @@
 #include "runtime/journal.hpp"
 #include "runtime/names.hpp"
 #include "runtime/wire.hpp"
+#include "sdk/plugged.hpp"
 #include "sdk/self_fence.hpp"
 #include "store/changes.hpp"
 #include "store/paths.hpp"
@@ -84,13 +85,16 @@ AgentDriver::AgentDriver(Cluster& cluster, Plugins& plugins, Decisions& decision
         // What it said last may have changed since; nothing is begun until it has reported anew.
         domains_ready_ = false;
         domains_.clear();
+        images_.clear();
       });
 }
 
 void AgentDriver::take_fact(const std::string& key, const std::string& value) {
-  constexpr std::string_view prefix = "domain/";
+  constexpr std::string_view domain = "domain/", images = "images/";
   if (key == "domains") domains_ready_ = value == "ready";
-  if (key.starts_with(prefix)) domains_[key.substr(prefix.size())] = domain_state(value);
+  if (key.starts_with(domain)) domains_[key.substr(domain.size())] = domain_state(value);
+  if (key.starts_with(images)) images_.insert_or_assign(key.substr(images.size()), plugged_images(value));
+  std::erase_if(images_, [](const auto& one) { return one.second.empty(); });
   wake_();
 }
 
@@ -103,6 +107,7 @@ void AgentDriver::round(const Right& right, Instant now, bool stopping) {
                        stopping,
                        domains_,
                        domains_ready_,
+                       images_,
                        now,
                        std::exchange(answers_, {})};
   logic::AgentPlan plan = logic::decide_agent(in, settings_, memory_);

@@ -48,6 +48,7 @@ class AgentDriver {
   std::vector<logic::AgentAnswer> answers_;
   std::map<VmUuid, DomainState> domains_;
   bool domains_ready_ = false;
+  std::map<VmUuid, std::vector<PluggedImage>> images_;
   Right right_;  // as of the last round
 };
 

@@ -61,6 +61,7 @@ PVCD_MEMBERS(FirstSeen, wait_for, ago)
 PVCD_MEMBERS(VmStart, permit, uuid, generation, disks, self, own_addresses, own_dead, covered, living, first_seen,
              file_systems)
 PVCD_MEMBERS(ImagesRequest, permit, disks, present, own_addresses)
+PVCD_MEMBERS(PluggedImage, image, number)
 PVCD_MEMBERS(Identified, outcome, instances, note)
 PVCD_MEMBERS(VmStopped, permit, uuid, disks, own_dead, own_addresses)
 PVCD_MEMBERS(PowerReading, state, guid, note)
@@ -123,11 +124,13 @@ PVCD_MEMBERS(logic::OwnWrite, run, owner, limit)
 PVCD_MEMBERS(logic::VmMemory, step, goal, under_way, generation, hook, process, domain, present, proceeded, instances,
              unrecorded, doubted_at, looked_at, create_ends_at, not_before, failures, shutdown_asked, shutdown_again,
              running_since, crashes, own_write, first_seen, note, reason, ask, refused, answered_job, releases_seen,
-             failed_starts, gives_back, waits_for_turn, file_systems)
+             failed_starts, gives_back, waits_for_turn, file_systems, plugged, plugging, plugged_tries,
+             plugged_not_before)
 PVCD_MEMBERS(logic::AgentMemory, vms)
 PVCD_MEMBERS(logic::Written, ok, note)
 PVCD_MEMBERS(logic::AgentAnswer, uuid, result)
-PVCD_MEMBERS(logic::AgentInput, view, self, storage_addresses, may_act, stopping, domains, domains_ready, now, answers)
+PVCD_MEMBERS(logic::AgentInput, view, self, storage_addresses, may_act, stopping, domains, domains_ready, images, now,
+             answers)
 
 PVCD_MEMBERS(logic::Probe, request)
 PVCD_MEMBERS(logic::RunHook, hook, request)

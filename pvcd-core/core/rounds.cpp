@@ -50,11 +50,12 @@ struct Agent {
   using Memory = logic::AgentMemory;
 
   static logic::AgentInput read_input(const json& from, const logic::ClusterView& seen) {
-    logic::AgentInput in{seen, {}, {}, false, false, {}, false, 0, {}};
-    auto& [view, self, storage_addresses, may_act, stopping, domains, domains_ready, now, answers] = in;
+    logic::AgentInput in{seen, {}, {}, false, false, {}, false, {}, 0, {}};
+    auto& [view, self, storage_addresses, may_act, stopping, domains, domains_ready, images, now, answers] = in;
     store::Decoder decoder{from};
-    store::visit_each(decoder, "self, storage_addresses, may_act, stopping, domains, domains_ready, now, answers", self,
-                      storage_addresses, may_act, stopping, domains, domains_ready, now, answers);
+    store::visit_each(decoder,
+                      "self, storage_addresses, may_act, stopping, domains, domains_ready, images, now, answers", self,
+                      storage_addresses, may_act, stopping, domains, domains_ready, images, now, answers);
     return in;
   }
   static logic::AgentPlan decide(const logic::AgentInput& in, const Settings& settings, const Memory& before) {

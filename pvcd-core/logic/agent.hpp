@@ -122,6 +122,8 @@ enum class Step {
   RecordRefusal,
   RecordTurn,  // it waits for its turn
   Running,
+  IdentifyPlugged,  // an image that was plugged into it while it runs
+  RecordPlugged,
   AskShutdown,
   AwaitShutdown,
   Destroy,
@@ -183,7 +185,11 @@ struct VmMemory {
   std::uint32_t failed_starts = 0;  // in a row, of this generation: refused by libvirt, or for what this host lacks
   std::string gives_back;           // why it is given back; empty: it is not
   bool waits_for_turn = false;      // since its last look
-  std::vector<FileSystem> file_systems;  // what the hooks have seen its shared files on
+  std::vector<FileSystem> file_systems;              // what the hooks have seen its shared files on
+  std::optional<std::vector<PluggedImage>> plugged;  // dealt with; absent: nothing of this QEMU was looked at yet
+  std::vector<PluggedImage> plugging;                // being dealt with
+  std::uint32_t plugged_tries = 0;                   // of these
+  Instant plugged_not_before = 0;
 };
 
 struct AgentMemory {
@@ -198,6 +204,7 @@ struct AgentInput {
   bool stopping = false;                  // the daemon leaves: VMs run on, nothing new is begun
   std::map<VmUuid, DomainState> domains;  // facts from the hypervisor
   bool domains_ready = false;             // its first full list has arrived
+  std::map<VmUuid, std::vector<PluggedImage>> images;  // of those that it was told of
   Instant now = 0;
   std::vector<AgentAnswer> answers;
 };

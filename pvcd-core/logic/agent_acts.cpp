@@ -41,6 +41,19 @@ void AgentVm::plan_step() {
       act.owner->failed_on.clear();
       return plan_write(act, "record " + vm_->name + " running", "its CPUs run");
     }
+    case Step::IdentifyPlugged:
+      if (has_more_hooks())
+        return plan(IdentifyInstances{hook(), plugged_request()},
+                    "read the Ceph client instances of what was plugged into " + vm_->name,
+                    "what is not on record cannot be taken away from a dead QEMU");
+      go(Step::RecordPlugged);
+      return plan_step();
+    case Step::RecordPlugged: {
+      RunRecord record = run_->value;
+      record.instances.insert(record.instances.end(), memory_.instances.begin(), memory_.instances.end());
+      return plan_write(write(std::move(record)), "record what was plugged into " + vm_->name,
+                        "records of a running VM grow with it");
+    }
     case Step::RecordRefusal:
       return plan_write(write(refusal_record()),
                         (memory_.goal == Goal::Stop ? "do not stop " : "do not start ") + vm_->name + " now",

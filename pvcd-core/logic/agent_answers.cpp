@@ -47,6 +47,7 @@ void AgentVm::take_probe(const DomainProbe& probe) {
 
 void AgentVm::take_gone() {
   memory_.process.reset();
+  memory_.plugged.reset();
   const bool asked = std::exchange(memory_.shutdown_asked, std::nullopt).has_value();
   const auto since = std::exchange(memory_.running_since, std::nullopt);
   go(Step::Idle);
@@ -141,6 +142,7 @@ void AgentVm::note_failed_start(const std::string& because) {
 }
 
 void AgentVm::take_identified(const Identified& identified) {
+  if (memory_.step == Step::IdentifyPlugged) return take_plugged(identified);
   if (identified.outcome == Outcome::Done) {
     memory_.instances.insert(memory_.instances.end(), identified.instances.begin(), identified.instances.end());
     memory_.unrecorded = memory_.instances;
@@ -208,6 +210,9 @@ void AgentVm::take_written(const Written& written) {
       memory_.reason.clear();
       memory_.first_seen.clear();
       return rest();
+    case Step::RecordPlugged:
+      memory_.unrecorded.clear();
+      return end_plugging();
     case Step::RecordRefusal:
       ask_for_release();
       return start_over();

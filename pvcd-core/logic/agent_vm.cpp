@@ -110,6 +110,7 @@ void AgentVm::advance(bool has_turn) {
   if (memory_.step == Step::Running && release_job()) choose_run();
   if (memory_.step == Step::AwaitShutdown) await_shutdown();
   if (memory_.step == Step::Idle) choose();
+  if (memory_.step == Step::Running || memory_.step == Step::AwaitShutdown) notice_plugged();
   if (!has_to_wait()) plan_step();
 }
 
@@ -294,7 +295,8 @@ bool AgentVm::doubts(bool contradicted) {
 }
 
 void AgentVm::go(Step step) {
-  if (step == Step::Hooks || step == Step::Identify || step == Step::BreakInstances) memory_.hook = 0;
+  if (step == Step::Hooks || step == Step::Identify || step == Step::IdentifyPlugged || step == Step::BreakInstances)
+    memory_.hook = 0;
   memory_.step = step;
 }
 

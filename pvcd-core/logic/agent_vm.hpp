@@ -1,5 +1,6 @@
 // One VM in one round of the agent: which goal it has and which step comes next (agent_vm.cpp), which act a step is
-// (agent_acts.cpp), what an answer means (agent_answers.cpp).
+// (agent_acts.cpp), what an answer means (agent_answers.cpp); what
+// was plugged into it meanwhile (agent_plugged.cpp).
 #pragma once
 
 #include <set>
@@ -45,6 +46,10 @@ class AgentVm {
   void await_turn();
   void await_shutdown();
   void rest();  // it runs as recorded
+  bool is_dealt_with(const PluggedImage&) const;
+  void notice_plugged();
+  void end_plugging();
+  void go_on();  // as before something was plugged in
   bool may_be_gone();
   bool may_have_come();
   bool doubts(bool contradicted);  // the facts contradict what was found, and no probe since has said otherwise
@@ -61,6 +66,7 @@ class AgentVm {
   void plan_write(WriteRun, std::string what, std::string because, std::vector<std::string> evidence = {});
   void plan_release();
   void plan_report();
+  ImagesRequest plugged_request() const;
   void plan(AgentAct, std::string what, std::string because, std::vector<std::string> evidence = {});
   bool asks(const std::string& hook) const;  // in this step
   bool has_more_hooks();                     // and moves on to the next one
@@ -89,6 +95,7 @@ class AgentVm {
   void take_created(const CreateAnswer&);
   void note_failed_start(const std::string& because);
   void take_identified(const Identified&);
+  void take_plugged(const Identified&);
   void take_answer(const Answer&);
   void take_shutdown(const Answer&);
   void take_written(const Written&);

@@ -59,8 +59,17 @@ struct DomainRequest {
   Process process;  // the exact victim or beneficiary
 };
 
+// An RBD image that a running domain has open, whoever gave it to it. The number rises when it is plugged in again: its
+// QEMU is another client of Ceph then.
+struct PluggedImage {
+  std::string image;
+  std::uint64_t number = 0;
+  bool operator==(const PluggedImage&) const = default;
+};
+
 // Facts it reports: key "domain/<uuid>", value "running", "paused" or "gone" whenever one changes; "domains" = "ready"
-// once the first full list has been reported.
+// once the first full list has been reported; "images/<uuid>" (sdk/plugged.hpp) when libvirt is found to run a domain
+// and when something is plugged into one, empty when it is gone.
 class Hypervisor {
  public:
   virtual ~Hypervisor() = default;

@@ -24,6 +24,7 @@ struct Instance {
   std::string address;
   std::string image;
   std::size_t node = 0;
+  bool plugged = false;            // into a QEMU that ran already, by hand
   std::function<bool()> responds;  // its process runs, on a host that is on and reaches Ceph
   Instant heard_at = 0;            // when it last renewed its watch, if it does not respond now
   std::uint64_t map = 0;           // the newest when it was opened; it brings this one to each OSD that it talks to

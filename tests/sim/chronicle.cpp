@@ -82,6 +82,8 @@ void Chronicle::changed(const NodeName& author, const Key& key, const Entry* bef
         note("delay of " + vm_name(key.name) + " on " + author);
       if (now && now->state == VmState::Failed && (!old || old->state != VmState::Failed))
         note("failure of " + vm_name(key.name) + " on " + author);
+      if (old && now && old->state == VmState::Running && now->instances.size() > old->instances.size())
+        note("record of a plugged disk of " + vm_name(key.name) + " by " + author);
       return;
     }
     case Kind::Waiting:

@@ -38,6 +38,7 @@ inline constexpr const char* act_patterns[] = {
     "<vm> runs on <node>",
     "<vm> ends on <node>",
     "delay of <vm> on <node>",
+    "record of a plugged disk of <vm> by <node>",
     "refuse <vm> on <node>",
     "failure of <vm> on <node>",
     "release <vm> by <node>",

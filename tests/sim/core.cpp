@@ -48,6 +48,7 @@ void Core::start() {
   election_memory_ = {};
   state_ = CoordinatorState::Secondary;
   domains_.clear();
+  images_.clear();
   observer.restart(world_.store, world_.random);
   if (world_.node(node_).hypervisor.has_listed()) read_facts();
   process.after(world_.random.between(milliseconds(20), milliseconds(500)), [this] { tick(); });

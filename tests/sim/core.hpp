@@ -29,8 +29,9 @@ class Core {
   void store_changed(bool heartbeat);
   void hear(const NodeName&, Incarnation);  // beside the store
   void take_fact(const VmUuid&, DomainState);
-  void read_facts();  // the hypervisor has a full list
-  void lose_facts();  // the hypervisor's process has ended
+  void take_images(const VmUuid&);  // that its QEMU has open
+  void read_facts();                // the hypervisor has a full list
+  void lose_facts();                // the hypervisor's process has ended
 
   // Of a person: Unknown if this node does not reach the store.
   void submit(const std::string& type, const std::string& object, std::map<std::string, std::string> arguments);
@@ -60,6 +61,7 @@ class Core {
   std::function<std::optional<Permit>()> permit() const;  // of the moment in which it is asked for
   void found_cluster();
 
+  std::vector<PluggedImage> open_images(const VmUuid&) const;
   void run_agent(const Right&);
   void execute(const logic::AgentAction&);
   void answer(const VmUuid&, logic::AgentResult);
@@ -99,6 +101,7 @@ class Core {
   std::vector<logic::AgentAnswer> agent_answers_;
   std::map<VmUuid, DomainState> domains_;
   bool domains_ready_ = false;
+  std::map<VmUuid, std::vector<PluggedImage>> images_;
 
   logic::CoordinatorSettings coordinator_settings_;
   logic::CoordinatorMemory coordinator_memory_;

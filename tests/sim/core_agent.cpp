@@ -23,16 +23,35 @@ Reply unknown() {
 void Core::take_fact(const VmUuid& uuid, DomainState state) {
   process.after(500, [this, uuid, state] {
     domains_[uuid] = state;
+    if (state == DomainState::Gone) images_.erase(uuid);
     wake(0);
   });
+}
+
+void Core::take_images(const VmUuid& uuid) {
+  process.after(500, [this, uuid] {
+    images_[uuid] = open_images(uuid);
+    wake(0);
+  });
+}
+
+std::vector<PluggedImage> Core::open_images(const VmUuid& uuid) const {
+  std::vector<PluggedImage> images;
+  for (const QemuPointer& qemu : world_.node(node_).host.qemus())
+    if (qemu->uuid == uuid)
+      for (const auto& instance : qemu->instances) images.push_back({instance->image, 0});
+  return images;
 }
 
 void Core::read_facts() {
   if (!process.lives()) return;
   process.after(milliseconds(2), [this] {
     domains_.clear();
-    for (const QemuPointer& qemu : world_.node(node_).host.qemus())
+    images_.clear();
+    for (const QemuPointer& qemu : world_.node(node_).host.qemus()) {
       domains_[qemu->uuid] = qemu->runs ? DomainState::Running : DomainState::Paused;
+      images_[qemu->uuid] = open_images(qemu->uuid);
+    }
     domains_ready_ = world_.node(node_).hypervisor.has_listed();
     wake(0);
   });
@@ -43,12 +62,14 @@ void Core::lose_facts() {
   process.after(500, [this] {
     domains_ready_ = false;
     domains_.clear();
+    images_.clear();
   });
 }
 
 void Core::run_agent(const Right& right) {
-  logic::AgentInput in{view(),         self(),  {world_.node(node_).host.address()}, right.may_act, stopping_, domains_,
-                       domains_ready_, clock(), std::exchange(agent_answers_, {})};
+  logic::AgentInput in{
+      view(),  self(),  {world_.node(node_).host.address()}, right.may_act, stopping_, domains_, domains_ready_,
+      images_, clock(), std::exchange(agent_answers_, {})};
   logic::AgentPlan plan = logic::decide_agent(in, agent_settings_, agent_memory_);
   agent_memory_ = std::move(plan.next);
   acted_ = acted_ || !plan.actions.empty();

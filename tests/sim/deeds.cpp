@@ -84,6 +84,19 @@ void kill_qemu(World& world, const Planned& one) {
   world.node(index).host.end(qemu, Host::End::Killed);
 }
 
+// Nothing else has the image, nor will have it.
+void plug_disk(World& world, const Planned& one) {
+  std::vector<std::pair<std::size_t, QemuPointer>> running;
+  for (const auto& node : world.nodes)
+    for (const QemuPointer& qemu : node->host.qemus())
+      if (qemu->runs && node->host.runs() && world.network.reaches_ceph(node->host.index()))
+        running.emplace_back(node->host.index(), qemu);
+  if (running.empty()) return;
+  const auto& [index, qemu] = running[one.value % running.size()];
+  world.node(index).host.plug(
+      qemu, "vms/" + vm_name(qemu->uuid) + "-plugged-" + std::to_string(world.random.next() % 1000000000));
+}
+
 // Somebody starts it again once it has ended, however late that is.
 void start_again(World& world, std::size_t index, const BootId& boot) {
   Node& node = world.node(index);
@@ -318,6 +331,8 @@ Events::Act begin(World& world, const Planned& one) {
       return [&world, one] { world.network.cut_bmc(one.other, one.node, -1); };
     case Deed::LibvirtHangs:
       return set(node.hypervisor.libvirtd_hangs, true, false);
+    case Deed::PlugDisk:
+      return plug_disk(world, one), Events::Act();
     case Deed::FilesCopied:
       return set(node.host.file_system, "the copy on " + node.host.name(), std::string(shared_file_system));
     case Deed::CreateFails:

@@ -91,22 +91,33 @@ QemuPointer Host::create(const VmRecord& vm, Generation generation) {
       const auto looked = looked_at.extract(vm.uuid);
       qemu->file_system = looked.empty() ? file_system : looked.mapped();
     }
-    if (disk.kind != DiskKind::Rbd) continue;
-    auto instance = std::make_shared<Instance>();
-    instance->address = address_ + ":0/" + std::to_string(world_.random.next() % 1000000000);
-    instance->image = disk.source;
-    instance->node = index_;
-    instance->responds = [this, weak = std::weak_ptr(qemu)] {
-      auto one = weak.lock();
-      return one && one->lives && runs() && world_.network.reaches_ceph(index_);
-    };
-    world_.ceph.open(instance);
-    qemu->instances.push_back(std::move(instance));
+    if (disk.kind == DiskKind::Rbd) open(qemu, disk.source);
   }
   qemus_.push_back(qemu);
   world_.oracle.created(qemu);
   world_.chronicle.note("create " + vm_name(vm.uuid) + " on " + name_);
   return qemu;
+}
+
+void Host::open(const QemuPointer& qemu, const std::string& image) {
+  auto instance = std::make_shared<Instance>();
+  instance->address = address_ + ":0/" + std::to_string(world_.random.next() % 1000000000);
+  instance->image = image;
+  instance->node = index_;
+  instance->responds = [this, weak = std::weak_ptr(qemu)] {
+    auto one = weak.lock();
+    return one && one->lives && runs() && world_.network.reaches_ceph(index_);
+  };
+  world_.ceph.open(instance);
+  qemu->instances.push_back(std::move(instance));
+}
+
+void Host::plug(const QemuPointer& qemu, const std::string& image) {
+  world_.trace([&] { return image + " is plugged into " + vm_name(qemu->uuid) + " on " + name_; });
+  open(qemu, image);
+  qemu->instances.back()->plugged = true;
+  world_.oracle.plugged(qemu);
+  world_.disks_changed(index_, qemu->uuid);
 }
 
 void Host::resume_cpus(const QemuPointer& qemu) {

@@ -56,6 +56,7 @@ class Host {
 
   const std::vector<QemuPointer>& qemus() const { return qemus_; }
   QemuPointer create(const VmRecord&, Generation);
+  void plug(const QemuPointer&, const std::string& image);
   void resume_cpus(const QemuPointer&);
   enum class End { Orderly, Killed };
   void end(const QemuPointer&, End);
@@ -68,6 +69,7 @@ class Host {
   std::uint64_t session_file = 0;
 
  private:
+  void open(const QemuPointer&, const std::string& image);
   void write_again(const QemuPointer&);
   void leave_writes_behind(const Qemu&);
 

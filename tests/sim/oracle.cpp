@@ -65,6 +65,8 @@ void Oracle::created(const QemuPointer& qemu) {
   for (const auto& instance : qemu->instances) not_cut_off(*qemu, *instance);
 }
 
+void Oracle::plugged(const QemuPointer& qemu) { writers_[qemu->instances.back()->address] = qemu; }
+
 // Whoever else has the image open or locked has been cut off before (design, the start path).
 void Oracle::not_cut_off(const Qemu& qemu, const Instance& instance) {
   Ceph::Listing listing = world_.ceph.list(instance.image);
@@ -177,6 +179,8 @@ void Oracle::changed(const Author& author, const Key& key, const Entry* before, 
       const auto *old = record<RunRecord>(before), *now = record<RunRecord>(after);
       if (now && now->state == VmState::Failed && (!old || old->state != VmState::Failed))
         world_.tally.count("failures");
+      if (now)
+        for (const ClientInstance& instance : now->instances) recorded_.insert(instance.address);
       return;
     }
     case Kind::Fence: {
@@ -252,16 +256,19 @@ void Oracle::owner_changed(const VmUuid& uuid, const OwnerRecord* old, const Own
   if (now->failed_on.size() > old->failed_on.size()) world_.tally.count("given-back");
 }
 
-// Safety rule 7: a release leaves nothing behind that could still write.
+// Safety rule 7: a release leaves nothing behind that could still write, but for a disk that was plugged in by hand
+// just before its QEMU ended: nobody can know that client any more.
 void Oracle::released(const VmUuid& uuid, const OwnerRecord& owner) {
   world_.tally.count("releases");
   const std::size_t node = world_.index_of(owner.owner.node);
   for (const QemuPointer& qemu : qemus_) {
     if (qemu->uuid != uuid || qemu->node != node || qemu->boot != owner.owner.boot) continue;
     if (qemu->lives) return fail("S2", uuid + " is released while " + name(*qemu) + " lives");
-    for (const auto& instance : qemu->instances)
+    for (const auto& instance : qemu->instances) {
+      if (instance->plugged && !recorded_.contains(instance->address)) continue;
       if (qemu->ran && world_.ceph.is_open(*instance) && !world_.ceph.is_blocklisted(instance->address))
         return fail("S2", uuid + " is released while an instance of " + name(*qemu) + " is not cut off");
+    }
   }
 }
 

@@ -32,6 +32,7 @@ class Oracle : private Truth {
 
   // what happens on hosts and in Ceph
   void created(const QemuPointer&);
+  void plugged(const QemuPointer&);  // its last instance
   void started(const Qemu&);
   void destroys(const Qemu&);
   void wrote(const Qemu&, const Instance&, std::size_t osd);
@@ -96,6 +97,7 @@ class Oracle : private Truth {
   std::optional<Violation> violation_;
   std::vector<QemuPointer> qemus_;              // all there ever were, in the order of their creation
   std::map<std::string, QemuPointer> writers_;  // by address
+  std::set<std::string> recorded_;              // addresses that a record of a run has named
   std::map<std::string, std::int64_t> newest_;  // image and OSD: the latest QEMU that touched it
   std::map<VmUuid, std::string> file_systems_;  // that each VM ran on last
   std::map<NodeName, Health> health_;

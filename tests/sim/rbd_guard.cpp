@@ -175,6 +175,15 @@ void RbdGuard::break_next(std::vector<Break> rest, const Permit& permit, Events:
       });
 }
 
+// On images that the VM does not have any more.
+std::vector<RbdGuard::Break> RbdGuard::left_elsewhere(const VmStart& start) const {
+  std::vector<Break> breaks;
+  for (const ClientInstance& dead : start.own_dead)
+    if (std::ranges::find(start.disks, dead.image, &Disk::source) == start.disks.end())
+      breaks.push_back({dead.image, dead.address, world_.ceph.list(dead.image).locker == dead.address});
+  return breaks;
+}
+
 // Every address, then the recorded instances, which stay listed when the addresses are lifted; then an operation in
 // each part of the pools, which brings the newest map to its OSD.
 void RbdGuard::fence_storage(const StorageFenceRequest& request, const Reply<StorageFenced>& reply) {
@@ -223,8 +232,9 @@ void RbdGuard::before_start(const VmStart& start, const Reply<HookVerdict>& repl
     if (!holds(start.permit)) return reply(unknown("the right to act has ended"));
     for (const std::string& address : start.own_addresses) world_.ceph.let_in(address);
     AllJudged seen = judge_all(world_.ceph, start);
-    if (seen.verdict.verdict != Verdict::Proceed || !seen.breaks) return reply(seen.verdict);
-    std::vector<Break> breaks;
+    if (seen.verdict.verdict != Verdict::Proceed) return reply(seen.verdict);
+    std::vector<Break> breaks = left_elsewhere(start);
+    if (!seen.breaks && breaks.empty()) return reply(seen.verdict);
     for (const auto& [image, judgement] : seen.images)
       for (const std::string& address : judgement.dead)
         breaks.push_back({image, address, judgement.dead_lock == address});

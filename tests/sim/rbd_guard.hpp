@@ -36,6 +36,7 @@ class RbdGuard {
 
   bool holds(const Permit&) const;
   bool reaches_ceph() const;
+  std::vector<Break> left_elsewhere(const VmStart&) const;
   void break_next(std::vector<Break>, const Permit&, Events::Act all_broken, Events::Act too_late);
 
   World& world_;

@@ -52,6 +52,7 @@ constexpr std::array<Kind, deed_count> kinds{{
     {"bmc-flaps", 4, seconds(5), seconds(40)},
     {"bmc-cut", 4, seconds(3), seconds(40)},
     {"libvirtd-hangs", 3, seconds(1), seconds(30)},
+    {"plug-disk", 4, 0, 0},
     {"files-copied", 4, seconds(5), seconds(60)},
     {"create-fails", 6, seconds(5), seconds(60)},
     {"unreadable", 4, seconds(3), seconds(40)},

@@ -47,6 +47,7 @@ enum class Deed {
   BmcFlaps,
   BmcCut,  // one BMC from one node
   LibvirtHangs,
+  PlugDisk,     // into a VM that runs, by hand
   FilesCopied,  // a host has a copy of the shared file system mounted in its place
   CreateFails,  // libvirt on a host, or on all, refuses to create any domain
   Unreadable,   // one record of the store, for everybody

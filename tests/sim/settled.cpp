@@ -69,6 +69,12 @@ std::string wanted_running(const World& world, const VmRecord& vm) {
     const bool here = host.is_on() && host.boot() == owner->owner.boot;
     const bool runs = std::any_of(host.qemus().begin(), host.qemus().end(),
                                   [&](const QemuPointer& qemu) { return qemu->uuid == vm.uuid && qemu->runs; });
+    if (here && runs && run)
+      for (const QemuPointer& qemu : host.qemus())
+        for (const auto& instance : qemu->instances)
+          if (qemu->uuid == vm.uuid &&
+              std::ranges::count(run->instances, instance->address, &ClientInstance::address) == 0)
+            return vm.name + " has " + instance->image + " open, and no record says through which client";
     const auto* node = find<NodeRecord>(world.store.records(), Kind::Node, owner->owner.node);
     if (here && node && node->incarnation != owner->owner.incarnation)
       return vm.name + " belongs to an incarnation of " + owner->owner.node + " that has ended";

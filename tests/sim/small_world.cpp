@@ -218,7 +218,7 @@ SmallWorld::Pending SmallWorld::decide(std::size_t index, const logic::ClusterVi
   std::map<VmUuid, DomainState> domains;
   for (const Qemu& qemu : node.qemus) domains[qemu.uuid] = qemu.runs ? DomainState::Running : DomainState::Paused;
   logic::AgentInput agent{
-      seen, self, {address_of(index)}, may_act, false, domains, true, now_, std::exchange(node.agent_answers, {})};
+      seen, self, {address_of(index)}, may_act, false, domains, true, {}, now_, std::exchange(node.agent_answers, {})};
   auto agent_plan = logic::decide_agent(agent, agent_settings_, node.agent);
   node.agent = std::move(agent_plan.next);
   pending.agent_acts = std::move(agent_plan.actions);

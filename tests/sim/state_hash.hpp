@@ -116,6 +116,7 @@ PVCD_HASHED(VmRecord, a, b, c, d, e, f, g, h, i, j, k, l, m, n)
 PVCD_HASHED(Writer, a, b, c, d, e)
 PVCD_HASHED(OwnerRecord, a, b, c, d, e, f, g)
 PVCD_HASHED(FileSystem, a, b)
+PVCD_HASHED(PluggedImage, a, b)
 PVCD_HASHED(RunRecord, a, b, c, d, e, f, g, h)
 PVCD_HASHED(WaitingRecord, a)
 PVCD_HASHED(EvidenceRecord, a, b, c, d, e, f)
@@ -134,7 +135,7 @@ inline void add(StateHash& hash, const EntryPointer& entry) {
 
 PVCD_HASHED(logic::OwnWrite, a, b, c)
 PVCD_HASHED(logic::VmMemory, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, aa, bb, cc,
-            dd, ee, ff)
+            dd, ee, ff, gg, hh, ii, jj)
 PVCD_HASHED(logic::AgentMemory, a)
 PVCD_HASHED(logic::Sight, a, b, c, d, e, f, g, h)
 PVCD_HASHED(logic::StorageHistory, a, b, c, d, e, f)

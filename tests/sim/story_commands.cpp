@@ -111,6 +111,14 @@ Events::Act kill_qemu(const Stage& stage) {
   return nothing();
 }
 
+Events::Act plug_disk(const Stage& stage) {
+  for (const auto& node : stage.world.nodes)
+    for (const QemuPointer& qemu : node->host.qemus())
+      if (vm_name(qemu->uuid) == stage.values[0])
+        node->host.plug(qemu, "vms/" + stage.values[0] + "-plugged-" + std::to_string(qemu->instances.size()));
+  return nothing();
+}
+
 // ----------------------------------------------------------------------------------------------------------- Ceph
 
 // A client that is no QEMU of ours, such as a backup, has the last disk of the VM open.
@@ -224,6 +232,7 @@ const Word words[] = {
      [](const Stage& stage) { return set(stage.node(0).watchdog.fitted, false); }},
     {"stop pvcd on <nodes>", until_undone, [](const Stage& stage) { return deeds(stage, Deed::Leave); }},
     {"kill QEMU of <vm>", at_once, kill_qemu},
+    {"plug a disk into <vm>", at_once, plug_disk},
     {"the BMC of <node> is dead", until_undone, [](const Stage& stage) { return set(stage.node(0).bmc.dead, true); }},
     {"the BMC of <node> lies", until_undone, [](const Stage& stage) { return set(stage.node(0).bmc.lies, true); }},
     {"the BMC of <node> is slow", until_undone, [](const Stage& stage) { return set(stage.node(0).bmc.slow, true); }},

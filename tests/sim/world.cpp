@@ -82,6 +82,13 @@ void World::domain_changed(std::size_t index, const VmUuid& uuid) {
   });
 }
 
+void World::disks_changed(std::size_t index, const VmUuid& uuid) {
+  Node& one = node(index);
+  if (!one.hypervisor.worker.process.lives()) return;
+  one.hypervisor.worker.process.after(random.between(milliseconds(1), milliseconds(20)),
+                                      [&one, uuid] { one.core.take_images(uuid); });
+}
+
 // A person who reads the journal reboots it. Until then it has destroyed what is of the past (scenario D10), unless
 // something kept it from that.
 void World::needs_reboot(std::size_t index) {

@@ -48,6 +48,7 @@ struct World {
   std::size_t index_of(const NodeName&) const;
 
   void boot(std::size_t node);  // power on, then all units
+  void disks_changed(std::size_t node, const VmUuid&);
   void domain_changed(std::size_t node, const VmUuid&);
   void needs_reboot(std::size_t node);
   void define(const VmRecord&);

@@ -17,6 +17,7 @@
 #include "plugins/libvirt/domain_xml.hpp"
 #include "plugins/libvirt/libvirt.hpp"
 #include "plugins/libvirt/uuid.hpp"
+#include "sdk/plugged.hpp"
 
 namespace pvcd::libvirt {
 namespace {
@@ -433,6 +434,53 @@ TEST_CASE("libvirt: facts follow libvirt while a process lives, and the process 
   REQUIRE(host.turn_until([&] { return host.said(key + "=gone"); }));
   facts.apply(running);  // late news of libvirt, which has not noticed yet
   CHECK(host.facts.back() == key + "=gone");
+}
+
+TEST_CASE("libvirt: the RBD images that a running domain has open are read from its XML") {
+  const auto disks = rbd_disks_of(R"(<domain><devices>
+    <disk type="network"><source protocol="rbd" name="vms/one"/><alias name="virtio-disk0"/></disk>
+    <disk type="network"><source protocol="rbd" name="vms/space/two"/><alias name="ua-two"/></disk>
+    <disk type="network"><source protocol="rbd" name="vms/three@yesterday"/><alias name="virtio-disk2"/></disk>
+    <disk type="network"><source protocol="nbd" name="four"/><alias name="virtio-disk3"/></disk>
+    <disk type="file"><source file="/srv/five"/><alias name="virtio-disk4"/></disk>
+    <disk type="file" device="cdrom"><alias name="sata0-0-0"/></disk>
+    </devices></domain>)");
+  REQUIRE(disks.size() == 2);
+  CHECK((disks[0].alias == "virtio-disk0" && disks[0].image == "vms/one"));
+  CHECK((disks[1].alias == "ua-two" && disks[1].image == "vms/space/two"));
+  CHECK(rbd_disks_of("<domain><devices>").empty());
+}
+
+TEST_CASE("libvirt: what a domain has open is told while its process lives, and is over with it") {
+  TestHost host;
+  const Processes processes;
+  const VmUuid vm = random_uuid(), ghost = random_uuid();
+  LookAlike qemu(vm);
+  DomainFacts facts(host, processes);
+  const std::string key = "images/" + vm;
+  News news;
+  news.domains = {{vm, DomainState::Running}};
+  news.images = {{vm, {{"vms/one", 0}, {"vms/two", 1}}}, {ghost, {{"vms/three", 1}}}};
+  facts.apply(news);
+  CHECK(host.facts == std::vector<std::string>{"domain/" + vm + "=running", key + "=0 vms/one\n1 vms/two\n"});
+  News list;  // libvirtd was restarted
+  list.lost = list.listed = true;
+  list.domains = news.domains;
+  list.images = {{vm, {{"vms/one", 0}, {"vms/two", 1}}}};
+  facts.apply(list);
+  CHECK(host.facts.back() == "domains=ready");
+  qemu.end();
+  REQUIRE(host.turn_until([&] { return host.said(key + "="); }));
+  facts.apply(news);
+  CHECK(host.facts.back() == key + "=");
+}
+
+TEST_CASE("libvirt: the fact of open images is read as it was written") {
+  const std::vector<PluggedImage> images{{"vms/one", 0}, {"vms/space/with blank", 12}};
+  CHECK(plugged_images(as_fact(images)) == images);
+  CHECK(plugged_images("").empty());
+  CHECK(plugged_images("vms/one\n-1 vms/two\n1\n1 \n1vms/three\n99999999999999999999999 vms/four\n3 vms/five") ==
+        std::vector<PluggedImage>{{"vms/five", 3}});
 }
 
 TEST_CASE("libvirt: without libvirt, living and gone are still told apart, and destroy kills exactly the victim") {

@@ -368,6 +368,7 @@ void serve(Chaos& chaos, const NodeName& self, std::set<std::size_t>& planned) {
   settings.hooks = hooks;
   AgentMemory memory;
   std::map<VmUuid, DomainState> domains;
+  std::map<VmUuid, std::vector<PluggedImage>> images;
   std::vector<AgentAnswer> answers;
   Instant now = 0;
   for (unsigned round = 0; round < rounds; ++round) {
@@ -376,6 +377,7 @@ void serve(Chaos& chaos, const NodeName& self, std::set<std::size_t>& planned) {
     if (record != chaos.view.nodes.end()) life = {self, record->second.value.boot, record->second.value.incarnation};
     const bool may_act = !dice.one_in(8);
     if (dice.one_in(8)) domains[dice.any(uuids)] = dice.upto(DomainState::Paused);
+    if (dice.one_in(4)) images[dice.any(uuids)] = {{dice.any(names), dice.number()}};
     AgentInput input{chaos.view,
                      life,
                      {"10.0.0.1"},
@@ -383,6 +385,7 @@ void serve(Chaos& chaos, const NodeName& self, std::set<std::size_t>& planned) {
                      dice.one_in(30),
                      domains,
                      !dice.one_in(10),
+                     images,
                      now,
                      std::exchange(answers, {})};
     AgentPlan plan = decide_agent(input, settings, memory);

@@ -422,3 +422,17 @@ TEST_CASE("what a stopped VM left behind") {
     CHECK_FALSE(left_behind(locked("-"), stopped).unclear.empty());
   }
 }
+
+TEST_CASE("what a VM that starts anew left on images that it does not have any more") {
+  VmStart start;
+  start.permit = {7, 2};
+  start.uuid = "vm";
+  start.disks = {{"vda", DiskKind::Rbd, image}, {"vdb", DiskKind::Local, "vms/plugged"}};
+  start.own_addresses = {"10.0.0.1"};
+  start.own_dead = {{image, own}, {"vms/plugged", own}, {"vms/unplugged", "10.0.0.1:0/5"}};
+  const VmStopped left = left_elsewhere(start);
+  CHECK(left.own_dead == std::vector<ClientInstance>{{"vms/plugged", own}, {"vms/unplugged", "10.0.0.1:0/5"}});
+  CHECK(left.own_addresses == start.own_addresses);
+  CHECK(left.permit.not_after == 7);
+  CHECK(left.disks.empty());
+}

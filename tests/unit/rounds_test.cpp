@@ -31,7 +31,7 @@ std::string next_round(const logic::test::Coordinator& it) {
 
 std::string next_round(const logic::test::Agent& it) {
   const logic::AgentInput in{it.world.view, it.world.life("n2"), {"10.0.0.2"}, it.may_act, it.stopping,
-                             it.domains,    it.domains_ready,    it.now,       it.answers};
+                             it.domains,    it.domains_ready,    it.images,    it.now,     it.answers};
   const auto plan = logic::decide_agent(in, it.settings, it.memory);
   return round_text(in, it.settings, it.memory, plan, decider, carried(plan, in.view, decider));
 }

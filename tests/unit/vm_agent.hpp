@@ -21,6 +21,7 @@ struct Agent {
   bool stopping = false;
   bool domains_ready = true;
   std::map<VmUuid, DomainState> domains;
+  std::map<VmUuid, std::vector<PluggedImage>> images;
   std::vector<AgentAnswer> answers;
   std::vector<AgentAction> actions;
 
@@ -32,6 +33,7 @@ struct Agent {
                                    stopping,
                                    domains,
                                    domains_ready,
+                                   images,
                                    now,
                                    std::exchange(answers, {})},
                                   settings, memory);
