@@ -8,6 +8,7 @@ import pytest
 
 from .lab.cluster import Cluster
 from .lab.spec import default_prefix
+from .plugged import a_disk_that_is_plugged_in_by_hand_is_on_record
 from .sabotage import SABOTAGES, lab, play_sabotage
 from .shared_files import a_copy_of_shared_files_is_not_started_from
 from .story import STEPS, Story
@@ -138,6 +139,11 @@ def test_a_wrong_configuration_does_not_end_what_runs(trials):
 def test_a_copy_of_shared_files_is_not_started_from(trials):
     trials.prepare()
     a_copy_of_shared_files_is_not_started_from(trials)
+
+
+def test_a_disk_that_is_plugged_in_by_hand_is_on_record(trials):
+    trials.prepare()
+    a_disk_that_is_plugged_in_by_hand_is_on_record(trials)
 
 
 # From here on with clusters of their own.
