@@ -541,25 +541,9 @@ class Story:
         raise StepFailed(f"{victim} did not come into the roles that its loss is measured in")
 
     def make_zookeeper_leader(self, name: str) -> None:
-        """Servers elect who has seen the most: one half after the other, all others miss something."""
         zookeeper = self.cluster.zookeeper
-        if zookeeper.leader() == name:
-            return
-        others = [host for host in self.cluster.hosts if host.name != name]
-        first, second = others[:len(others) // 2], others[len(others) // 2:]
-        for host in first:
-            host.run("systemctl", "stop", "zookeeper.service")
-        zookeeper.wait_serving(1 + len(second), timeout=PATIENCE)
-        seen = zookeeper.newest_change(name)
-        wait_for("another heartbeat in the store", lambda: zookeeper.newest_change(name) != seen, PATIENCE)
-        for host in second:
-            host.run("systemctl", "stop", "zookeeper.service")
-        for host in first:
-            host.run("systemctl", "start", "zookeeper.service")
-        wait_for(f"{name} to lead ZooKeeper", lambda: zookeeper.leader() == name, PATIENCE)
-        for host in second:
-            host.run("systemctl", "start", "zookeeper.service")
-        zookeeper.wait_serving(timeout=PATIENCE)
+        if zookeeper.leader() != name:
+            zookeeper.make_leader(name, [host for host in self.cluster.hosts if host.name != name], PATIENCE)
         require(zookeeper.leader() == name, f"{zookeeper.leader()} leads ZooKeeper, not {name}")
 
 

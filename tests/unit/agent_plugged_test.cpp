@@ -111,10 +111,16 @@ TEST_CASE("an image that is unplugged and plugged in again is another client: it
   CHECK(it.wait(seconds(60)).idle());
 }
 
+TEST_CASE(
+    "a disk that the VM was started with is plugged in again before libvirt has listed anything: another client") {
+  Plugging it;
+  CHECK(it.sees({{"vms/disk1", 1}}).asked() == Images{"vms/disk1"});
+}
+
 TEST_CASE("a client that cannot be told is asked about again, less and less often") {
   Plugging it;
   it.sees({root, extra(1)});
-  for (const std::uint64_t pause : {1, 2, 4, 8, 16, 32, 60, 60}) {
+  for (const std::uint64_t pause : {1U, 2U, 4U, 8U, 16U, 32U, 60U, 60U}) {
     it.not_found();
     CHECK(it.idle());
     CHECK(it.step() == Step::Running);

@@ -37,6 +37,11 @@ def _server_id(spec: Spec, name: str) -> int:
     return spec.hosts + 1 - spec.number(name)
 
 
+def _servers(verb: str, hosts: list) -> None:
+    for host in hosts:
+        host.run("systemctl", verb, "zookeeper.service")
+
+
 class ZooKeeper:
     def __init__(self, spec: Spec, net: Network):
         self._spec = spec
@@ -71,6 +76,19 @@ class ZooKeeper:
     def wait_serving(self, count: int | None = None, timeout: float = 40) -> None:
         count = count or self._spec.hosts
         wait_for(f"{count} ZooKeeper servers serving", lambda: len(self.serving()) >= count, timeout, 0.1)
+
+    def make_leader(self, name: str, others: list, timeout: float = 40) -> None:
+        """Servers elect who has seen the most: one half of the other hosts after the other, all of them miss something."""
+        first, second = others[:len(others) // 2], others[len(others) // 2:]
+        _servers("stop", first)
+        self.wait_serving(1 + len(second), timeout)
+        seen = self.newest_change(name)
+        wait_for("another heartbeat in the store", lambda: self.newest_change(name) != seen, timeout)
+        _servers("stop", second)
+        _servers("start", first)
+        wait_for(f"{name} to lead ZooKeeper", lambda: self.leader() == name, timeout)
+        _servers("start", second)
+        self.wait_serving(timeout=timeout)
 
     def dump_store(self, root: str = "/", timeout: float = 10) -> dict[str, dict]:
         """Every znode at and below root, by path: its data as text, version and ephemeral owner (0 for none)."""
