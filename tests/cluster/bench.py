@@ -10,6 +10,7 @@ import argparse
 import itertools
 import json
 import statistics
+import subprocess
 import sys
 import time
 from contextlib import closing
@@ -31,6 +32,7 @@ from .stage import CONFIG, lab_stage
 from .stage import UNITS as PVCD_UNITS
 from .story import IMAGE, PATIENCE, PROBLEMS
 from .trials import Trials
+from .watchdog_trials import watchdog_lab
 
 RUNS = 10
 HANGS_MAX = 3               # each takes a minute
@@ -144,9 +146,9 @@ class Bench(Trials):
         self.power_cut("_default_timings_leader", leader=True)
         self.power_cut("_default_timings_worst_victim", primary=True, leader=True)
 
-    def weigh(self) -> None:
+    def weigh(self, units: tuple[str, ...] = UNITS) -> None:
         self.prepare()
-        for unit in UNITS:
+        for unit in units:
             for host in self.cluster.hosts:
                 pid = host.run("systemctl", "show", "--property=MainPID", "--value", unit).stdout.strip()
                 resident = int(host.run("awk", "/^VmRSS/{print $2}", f"/proc/{pid}/status").stdout) / 1024
@@ -285,6 +287,38 @@ def heartbeat_jitter(runs: int, results: list[dict]) -> list[str]:
     return []
 
 
+def weights_of(bench: Bench) -> list[dict]:
+    return [result(f"rss_{unit}", samples, "MiB") for unit, samples in bench.weights.items()]
+
+
+def hosts_that_fence_themselves(runs: int, results: list[dict]) -> list[str]:
+    """Memory of the helper, of another process in each run."""
+    with watchdog_lab(True) as cluster:
+        bench = Bench(cluster)
+
+        def weigh() -> None:
+            bench.weigh(("pvcd-watchdog",))
+            for host in cluster.hosts:
+                host.run("systemctl", "kill", "--signal=KILL", "pvcd-watchdog.service")
+        problems = repeat(runs, weigh)
+        results += weights_of(bench)
+        return problems
+
+
+def demo(runs: int, results: list[dict]) -> list[str]:
+    """As a user calls it, with everything installed and compiled."""
+    seconds = []
+
+    def run() -> None:
+        began = time.monotonic()
+        if subprocess.run(["./dev", "demo"], stdout=subprocess.DEVNULL).returncode != 0:
+            raise LabError("./dev demo has failed")
+        seconds.append(round(time.monotonic() - began, 1))
+    problems = repeat(runs, run)
+    results += [result("demo", seconds)] if seconds else []
+    return problems
+
+
 def repeat(runs: int, run) -> list[str]:
     """What failed. It is said, and what was measured before is kept."""
     problems = []
@@ -303,7 +337,7 @@ def with_lab_timings(runs: int, results: list[dict]) -> list[str]:
         bench = Bench(cluster)
         problems = repeat(runs, bench.run)
         results += results_of(bench.samples)
-        results += [result(f"rss_{unit}", samples, "MiB") for unit, samples in bench.weights.items()]
+        results += weights_of(bench)
         return problems
 
 
@@ -332,7 +366,7 @@ def show(results: list[dict]) -> None:
 
 
 PARTS = {"lab-timings": with_lab_timings, "default-timings": with_default_timings, "two-of-five": two_of_five_hosts,
-         "osd-cycle": osd_cycle, "flush": flush_ten_images, "jitter": heartbeat_jitter}
+         "watchdog": hosts_that_fence_themselves, "osd-cycle": osd_cycle, "flush": flush_ten_images, "jitter": heartbeat_jitter, "demo": demo}
 
 
 def main() -> int:

@@ -28,6 +28,7 @@ TITLES = {
     "osd_cycle": "One survey of three OSDs by the plugin ceph-osd",
     "flush_10_images": "The locks of ten images are flushed, with Ceph's default settings",
     "heartbeat_jitter_all_hung": "How late a heartbeat comes while every unit beside it hangs",
+    "demo": "`./dev demo`, with everything installed and compiled",
 }
 # Of the median.
 GOALS = {
