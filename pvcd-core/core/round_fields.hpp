@@ -126,7 +126,7 @@ PVCD_MEMBERS(logic::VmMemory, step, goal, under_way, generation, hook, process, 
              running_since, crashes, own_write, first_seen, note, reason, ask, refused, answered_job, releases_seen,
              failed_starts, gives_back, waits_for_turn, file_systems, plugged, plugging, plugged_tries,
              plugged_not_before)
-PVCD_MEMBERS(logic::AgentMemory, vms)
+PVCD_MEMBERS(logic::AgentMemory, began, vms)
 PVCD_MEMBERS(logic::Written, ok, note)
 PVCD_MEMBERS(logic::AgentAnswer, uuid, result)
 PVCD_MEMBERS(logic::AgentInput, view, self, storage_addresses, may_act, stopping, domains, domains_ready, images, now,

@@ -47,6 +47,12 @@ std::set<VmUuid> turns_of(const AgentInput& in, const AgentSettings& settings, c
   return turns;
 }
 
+// A process that ended may have asked for a create, and libvirt be about to carry it out.
+void expect_former_create(AgentMemory& memory, const VmUuid& uuid) {
+  VmMemory& vm = memory.vms[uuid];
+  if (vm.looked_at == 0) vm.create_ends_at = *memory.began + create_settles;
+}
+
 }  // namespace
 
 bool is_release_for(const JobRecord& job, const NodeName& node) {
@@ -56,6 +62,7 @@ bool is_release_for(const JobRecord& job, const NodeName& node) {
 
 AgentPlan decide_agent(const AgentInput& in, const AgentSettings& settings, const AgentMemory& memory) {
   AgentPlan plan{memory, {}};
+  if (!plan.next.began) plan.next.began = in.now;
   for (const AgentAnswer& answer : in.answers) {
     auto found = plan.next.vms.find(answer.uuid);
     if (found == plan.next.vms.end()) continue;
@@ -67,6 +74,7 @@ AgentPlan decide_agent(const AgentInput& in, const AgentSettings& settings, cons
   const bool may_begin = in.may_act && in.domains_ready;
   if (!in.view.complete || (!may_begin && !declared_dead)) return plan;
   const auto uuids = concerned(in);
+  for (const VmUuid& uuid : uuids) expect_former_create(plan.next, uuid);
   const auto turns = turns_of(in, settings, uuids, plan);
   for (const VmUuid& uuid : uuids) {
     AgentVm vm(in, settings, uuid, plan.next.vms[uuid], plan.actions);

@@ -38,6 +38,9 @@ inline constexpr std::uint32_t failed_starts_max = 2;
 // tries.
 inline constexpr std::uint32_t failed_starts_last_max = 8;
 
+// From the last check of a create's permit, in libvirt's hook, to its process in /proc.
+inline constexpr Microseconds create_settles = seconds(5);
+
 // ---------------------------------------------------------------------------------------------------- actions and
 // answers
 
@@ -193,6 +196,7 @@ struct VmMemory {
 };
 
 struct AgentMemory {
+  std::optional<Instant> began;  // the first round of this process
   std::map<VmUuid, VmMemory> vms;
 };
 

@@ -10,9 +10,6 @@ namespace {
 // The mirror follows a write within moments. Later the record was removed, and made anew by others.
 constexpr Microseconds own_write_limit = seconds(5);
 
-// From the last check of a create's permit, in libvirt's hook, to its process in /proc.
-constexpr Microseconds create_settles = seconds(5);
-
 std::string joined(const std::vector<std::string>& texts) {
   std::string all;
   for (const std::string& text : texts) all += (all.empty() ? "" : ", ") + text;

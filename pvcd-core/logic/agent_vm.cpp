@@ -269,7 +269,8 @@ void AgentVm::rest() {
 // 2. What passed the last check in time shows its process before create_ends_at, and only a probe that was asked for
 //    after that counts as "not here".
 // 3. A core that has restarted does not remember the create, but the plugin answers its probe only after the create has
-//    ended and its token is taken back; a plugin that has restarted has forgotten all tokens.
+//    ended and its token is taken back; a plugin that has restarted has forgotten all tokens. What passed the last
+//    check before that shows its process as soon after the core's start as after an answer.
 // 4. Whatever came later still would stand still: it is created paused, and its CPUs run only after a transaction that
 //    fails once the ownership has moved.
 // A start on this node needs no such wait: libvirt refuses a second domain of one UUID.

@@ -29,11 +29,10 @@ void Core::start() {
   heard_.clear();
   client_.server.reset();
   stopping_ = founding_ = acted_ = domains_ready_ = false;
-  claiming_ = vacating_ = publishing_ = give_up_asked_ = false;
+  claiming_ = publishing_ = give_up_asked_ = false;
   calls_.clear();
   right_ = {};
-  wake_at_ = decided_at_ = role_epoch_ = claim_not_before_ = vacate_not_before_ = 0;
-  vacates_failed_ = 0;
+  wake_at_ = decided_at_ = claim_not_before_ = 0;
   // What hooks wait for is kept in /run over a restart (core/first_sights.cpp).
   std::map<VmUuid, std::map<std::string, logic::FirstSights>> sights;
   const BootId& boot = world_.node(node_).host.boot();
@@ -46,7 +45,11 @@ void Core::start() {
   coordinator_memory_ = {};
   coordinator_answers_.clear();
   election_memory_ = {};
-  state_ = CoordinatorState::Secondary;
+  const NodeName& name = world_.node(node_).host.name();
+  role_settings_ = {{"address"}, std::ranges::count(world_.coordinators, name) > 0, decision_limit};
+  role_memory_ = {};
+  role_answers_.clear();
+  vacated_.reset();
   domains_.clear();
   images_.clear();
   observer.restart(world_.store, world_.random);
@@ -91,7 +94,7 @@ void Core::tick() {
 
 bool Core::is_busy() const {
   if (acted_ || !coordinator_answers_.empty() || !coordinator_memory_.power.empty() ||
-      is_primary() != (state_ == CoordinatorState::Primary))
+      is_primary() != (role_memory_.state == CoordinatorState::Primary))
     return true;
   return std::any_of(agent_memory_.vms.begin(), agent_memory_.vms.end(), [](const auto& vm) {
     return vm.second.step != logic::Step::Running && vm.second.step != logic::Step::Idle;
@@ -124,10 +127,9 @@ void Core::round() {
   if (view().complete && right.may_act) decided_at_ = clock();
   if (stopping_ || (decided_at_ != 0 && clock() - decided_at_ < decision_is_young))
     world_.node(node_).keepalive.hear_core(stopping_);
-  const bool free_of_role = !is_primary() && state_ != CoordinatorState::Takeover &&
-                            state_ != CoordinatorState::Primary && state_ != CoordinatorState::Relinquish;
-  constexpr std::uint32_t vacate_tries_max = 50;
-  if (stopping_ && (free_of_role || vacates_failed_ >= vacate_tries_max || !world_.store.serves(node_))) {
+  const bool reachable = world_.store.serves(node_);
+  if (stopping_ && ((!claiming_ && logic::is_free_of_role(role_memory_, is_primary())) ||
+                    (!reachable && logic::has_let_go(role_memory_)))) {
     process.end();
     stopped();
   }

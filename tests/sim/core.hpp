@@ -11,6 +11,7 @@
 #include "logic/agent.hpp"
 #include "logic/coordinator.hpp"
 #include "logic/election.hpp"
+#include "logic/role.hpp"
 #include "observer.hpp"
 #include "store.hpp"
 
@@ -41,7 +42,7 @@ class Core {
 
   Process process;
   Observer observer;
-  Microseconds role_hook_takes = 0;  // to let go of its service: that long the role is not given back
+  Microseconds role_hook_takes = milliseconds(1);  // to let go of its service: that long the role is not given back
 
  private:
   struct Right {
@@ -78,7 +79,8 @@ class Core {
   void run_role(const Right&);
   void claim(ClaimRequest, const Right&);
   void vacate();
-  void publish();
+  void ask(const logic::AskRoleHook&);
+  void publish(const RoleRecord&);
 
   World& world_;
   std::size_t node_;
@@ -109,15 +111,15 @@ class Core {
 
   logic::ElectionSettings election_settings_;
   logic::ElectionMemory election_memory_;
-  CoordinatorState state_ = CoordinatorState::Secondary;
-  Epoch role_epoch_ = 0;
   bool claiming_ = false;
-  bool vacating_ = false;
+  Instant claim_not_before_ = 0;
+
+  logic::RoleSettings role_settings_;
+  logic::RoleMemory role_memory_;
+  std::vector<logic::RoleHookAnswered> role_answers_;
+  std::optional<bool> vacated_;
   bool publishing_ = false;
   bool give_up_asked_ = false;
-  std::uint32_t vacates_failed_ = 0;
-  Instant claim_not_before_ = 0;
-  Instant vacate_not_before_ = 0;
 };
 
 }  // namespace pvcd::sim

@@ -1,5 +1,5 @@
 // Carries out what the coordinator decides and plays this node's part in the leadership. Follows
-// core/coordinator_driver.cpp and core/role_driver.cpp; there are no role hooks here, so none delays a takeover.
+// core/coordinator_driver.cpp and core/role_driver.cpp; there is one role hook.
 #include <algorithm>
 
 #include "core.hpp"
@@ -9,12 +9,7 @@
 namespace pvcd::sim {
 namespace {
 
-constexpr Microseconds try_interval = milliseconds(200);
-
-bool is_held(CoordinatorState state) {
-  return state == CoordinatorState::Takeover || state == CoordinatorState::Primary ||
-         state == CoordinatorState::Relinquish;
-}
+constexpr Microseconds claim_interval = milliseconds(200);
 
 }  // namespace
 
@@ -126,39 +121,37 @@ void Core::fence_storage(const logic::FenceStorage& act) {
 
 // ---------------------------------------------------------------------------------------------------------- the role
 
-bool Core::is_primary() const {
-  const Life life = self();
-  const LeaderRecord* leader = logic::primary_of(view());
-  return leader && leader->node == life.node && leader->incarnation == life.incarnation;
-}
+bool Core::is_primary() const { return logic::is_primary(view(), self()); }
 
 void Core::run_role(const Right& right) {
-  const bool primary = is_primary();
-  if (!primary) give_up_asked_ = false;
+  if (!is_primary()) give_up_asked_ = false;
   const bool leave = stopping_ || give_up_asked_;
-  if (primary && (right.may_act || leave) && (!is_held(state_) || epoch() != role_epoch_)) {
-    role_epoch_ = epoch();
-    state_ = CoordinatorState::Primary;
-    vacates_failed_ = 0;
-  }
-  if (state_ == CoordinatorState::Primary && (!primary || !right.may_act || leave)) {
-    state_ = CoordinatorState::Relinquish;
-    vacate_not_before_ = clock() + role_hook_takes;
-  }
-  if (state_ == CoordinatorState::Relinquish && clock() >= vacate_not_before_) {
-    if (!primary || !leave) state_ = CoordinatorState::Secondary;
-    if (primary && leave) vacate();
-  }
-  publish();
+  logic::RolePlan role = logic::decide_role(
+      {view(), self(), right.may_act, leave, clock(), std::exchange(role_answers_, {}), std::exchange(vacated_, {})},
+      role_settings_, role_memory_);
+  if (role.next.change != role_memory_.change) wake(0);
+  role_memory_ = std::move(role.next);
+  for (const logic::AskRoleHook& asked : role.ask) ask(asked);
+  if (role.vacate) vacate();
+  publish(role.shown);
   logic::ElectionPlan plan = logic::decide_election({view(), self(), clock()}, election_settings_, election_memory_);
   election_memory_ = plan.next;
   if (plan.claim && right.may_act && !leave && !claiming_ && clock() >= claim_not_before_)
     claim(std::move(*plan.claim), right);
 }
 
+// It takes over at once, and lets go in its own time.
+void Core::ask(const logic::AskRoleHook& asked) {
+  const bool lets_go = asked.state == CoordinatorState::Relinquish;
+  process.after(lets_go ? role_hook_takes : milliseconds(1), [this, asked] {
+    role_answers_.push_back({asked.hook, asked.change, !world_.mishap(5)});
+    wake(0);
+  });
+}
+
 void Core::claim(ClaimRequest request, const Right& right) {
   claiming_ = true;
-  claim_not_before_ = clock() + try_interval;
+  claim_not_before_ = clock() + claim_interval;
   request.permit = {right.not_after, request.expected.epoch};
   Elector& elector = world_.node(node_).elector;
   world_.trace(
@@ -172,26 +165,19 @@ void Core::claim(ClaimRequest request, const Right& right) {
 }
 
 void Core::vacate() {
-  if (std::exchange(vacating_, true)) return;
-  vacate_not_before_ = clock() + try_interval;
-  const VacateRequest request{{clock() + answer_limit, role_epoch_}, self()};
+  const VacateRequest request{{clock() + answer_limit, role_memory_.epoch}, self()};
   Elector& elector = world_.node(node_).elector;
   elector.worker.call<Answer>(
       process, answer_limit, Answer{}, [&elector, request](Elector::Reply reply) { elector.vacate(request, reply); },
       [this](const Answer& answer) {
-        vacating_ = false;
-        if (answer.outcome != Outcome::Done) vacates_failed_++;
+        vacated_ = answer.outcome == Outcome::Done;
         wake(0);
       });
 }
 
-void Core::publish() {
+void Core::publish(const RoleRecord& record) {
   if (!view().complete || publishing_) return;
   const NodeName& name = world_.node(node_).host.name();
-  RoleRecord record{state_, role_epoch_};
-  const auto& coordinators = election_settings_.coordinators;
-  if (std::find(coordinators.begin(), coordinators.end(), name) == coordinators.end())
-    record.state = CoordinatorState::Client;
   auto known = view().roles.find(name);
   if (known != view().roles.end() && known->second.value == record) return;
   publishing_ = true;

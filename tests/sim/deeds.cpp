@@ -114,7 +114,7 @@ Events::Act leave(World& world, const Planned& one) {
   node.core.stopped = [&node] {
     if (node.keepalive.process.lives()) node.keepalive.leave();
   };
-  node.core.role_hook_takes = one.value % 4 == 0 ? seconds(1 + one.value % 15) : 0;
+  node.core.role_hook_takes = one.value % 4 == 0 ? seconds(1 + one.value % 15) : milliseconds(1);
   node.core.stop();
   return [&world, index = one.node, boot = node.host.boot()] { start_again(world, index, boot); };
 }

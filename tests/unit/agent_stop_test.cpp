@@ -213,6 +213,29 @@ TEST_CASE("a VM that never got an instance is released without asking Ceph") {
   CHECK(it.plans<WriteRun>()->owner->released);
 }
 
+TEST_CASE(
+    "a process that has just begun does not know what the one before asked for: no release until that cannot come") {
+  Owner it;
+  it.world.vm(web).wanted = WantedState::Stopped;
+  it.memory = {};
+  it.round().gone();
+  CHECK(it.idle());
+  CHECK(it.wait(create_settles - 1).idle());
+  it.wait(1);
+  SECTION("it has come: it is destroyed") { CHECK(it.found(DomainState::Paused).plans<DestroyDomain>()); }
+  SECTION("nothing has") { CHECK(it.gone().plans<WriteRun>()->owner->released); }
+}
+
+TEST_CASE("what is stopped later than that is released at once") {
+  Owner it;
+  it.memory = {};
+  it.round();
+  it.now += create_settles;
+  it.gone();
+  it.world.vm(web).wanted = WantedState::Stopped;
+  CHECK(it.proceed().gone().plans<WriteRun>()->owner->released);
+}
+
 TEST_CASE("a VM that is wanted again before its release is written is started and not released") {
   RunningVm it;
   it.world.vm(web).wanted = WantedState::Stopped;

@@ -15,7 +15,7 @@ inline const ClientInstance instance{"vms/disk1", "10.0.0.2:0/77"};
 struct Agent {
   World world;
   AgentSettings settings{{"rbd-locks"}, seconds(180), seconds(1), seconds(60)};
-  AgentMemory memory;
+  AgentMemory memory{0, {}};  // of a process that has run for a while
   Instant now = seconds(1000);
   bool may_act = true;
   bool stopping = false;
