@@ -105,7 +105,7 @@ class FakeTool {
   }
   ~FakeTool() { setenv("PATH", before_.c_str(), 1); }
 
-  PowerReading read(const std::string& system_uuid = uuid) { return plugin.read({{}, "n1", system_uuid}); }
+  PowerReading read(const std::string& system_uuid = uuid) { return plugin.read({{}, "n1", "boot-1", system_uuid}); }
   Answer power(PowerAct act, Microseconds right = seconds(60), const std::string& system_uuid = uuid) {
     return plugin.power({{in(right), 1}, "n1", {"n1", "boot-1", 1}, system_uuid, act});
   }
@@ -347,7 +347,7 @@ TEST_CASE("ipmi: a BMC that hangs delays no call about another one") {
   tool.host.values.numbers["timeout_ms"] = 20000;
   tool.plugin.start(tool.host);
   std::optional<PowerReading> of_the_hung;
-  std::thread hanging([&] { of_the_hung = tool.plugin.read({{}, "n2", other_uuid}); });
+  std::thread hanging([&] { of_the_hung = tool.plugin.read({{}, "n2", "boot-1", other_uuid}); });
   while (tool.folder.read("pid").empty()) poll(nullptr, 0, 5);
   const int hung = std::stoi(tool.folder.read("pid"));
   CHECK(tool.read().state == PowerState::Off);
@@ -365,7 +365,7 @@ TEST_CASE("ipmi: a BMC that two nodes have by mistake is spoken to about one of 
   tool.plugin.start(tool.host);
   int read_there = 0;
   std::thread other([&] {
-    for (int i = 0; i < 5; ++i) read_there += tool.plugin.read({{}, "n2", uuid}).state == PowerState::Off;
+    for (int i = 0; i < 5; ++i) read_there += tool.plugin.read({{}, "n2", "boot-1", uuid}).state == PowerState::Off;
   });
   for (int i = 0; i < 5; ++i) CHECK(tool.read().state == PowerState::Off);
   other.join();
@@ -482,9 +482,9 @@ class Simulator {
   // It needs a moment to listen; asked again until it answers, or for good after 30 s.
   PowerReading first_reading(const std::string& system_uuid) {
     const Instant limit = in(seconds(30));
-    PowerReading reading = plugin.read({{}, "n1", system_uuid});
+    PowerReading reading = plugin.read({{}, "n1", "boot-1", system_uuid});
     while (reading.note.find("Unable to establish") != std::string::npos && boottime_now() < limit)
-      reading = plugin.read({{}, "n1", system_uuid});
+      reading = plugin.read({{}, "n1", "boot-1", system_uuid});
     return reading;
   }
   Answer power(PowerAct act) { return plugin.power({{in(seconds(60)), 1}, "n1", {"n1", "boot-1", 1}, uuid, act}); }
@@ -537,21 +537,21 @@ TEST_CASE("ipmi: the real ipmitool switches a simulated BMC, whose GUID says who
 
   CHECK(simulator.power(PowerAct::Off).outcome == Outcome::Done);
   CHECK(simulator.folder.read("power") == "0\n");
-  CHECK(simulator.plugin.read({{}, "n1", uuid}).state == PowerState::Off);
+  CHECK(simulator.plugin.read({{}, "n1", "boot-1", uuid}).state == PowerState::Off);
   CHECK(simulator.power(PowerAct::On).outcome == Outcome::Done);
-  CHECK(simulator.plugin.read({{}, "n1", uuid}).state == PowerState::On);
+  CHECK(simulator.plugin.read({{}, "n1", "boot-1", uuid}).state == PowerState::On);
   CHECK(simulator.power(PowerAct::Reset).outcome == Outcome::Done);
   CHECK(simulator.folder.read("resets") == "reset\n");
 
-  CHECK(simulator.plugin.read({{}, "n1", "674523a1-ab89-efcd-a123-456789abcdef"}).state == PowerState::On);
-  CHECK(simulator.plugin.read({{}, "n1", other_uuid}).state == PowerState::Unknown);
+  CHECK(simulator.plugin.read({{}, "n1", "boot-1", "674523a1-ab89-efcd-a123-456789abcdef"}).state == PowerState::On);
+  CHECK(simulator.plugin.read({{}, "n1", "boot-1", other_uuid}).state == PowerState::Unknown);
   const Answer foreign =
       simulator.plugin.power({{in(seconds(60)), 1}, "n1", {"n1", "boot-1", 1}, other_uuid, PowerAct::Off});
   CHECK(foreign.outcome == Outcome::Refused);
   CHECK(simulator.folder.read("power") == "1\n");
 
   simulator.stop_answering();
-  CHECK(simulator.plugin.read({{}, "n1", uuid}).state == PowerState::Unknown);
+  CHECK(simulator.plugin.read({{}, "n1", "boot-1", uuid}).state == PowerState::Unknown);
   CHECK(simulator.power(PowerAct::Off).outcome == Outcome::Refused);
 }
 
