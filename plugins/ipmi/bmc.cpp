@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "guid.hpp"
+#include "mark.hpp"
 #include "power_text.hpp"
 #include "secret.hpp"
 #include "text.hpp"
@@ -34,41 +35,41 @@ std::string_view word(PowerAct act) {
   return {};
 }
 
-// -N 1 -R 1: retransmissions run a slow power switch again, even after ipmitool gave up.
 CommandResult Bmc::call(const std::vector<std::string>& words, Instant deadline) const {
-  const Secret password(access_.password_file);
   Command command;
-  command.arguments = {"ipmitool",
-                       "-I",
-                       "lanplus",
-                       "-C",
-                       std::to_string(access_.cipher_suite),
-                       "-N",
-                       "1",
-                       "-R",
-                       "1",
-                       "-H",
-                       access_.address,
-                       "-p",
-                       std::to_string(access_.port),
-                       "-U",
-                       access_.username,
-                       "-E"};
+  command.arguments = {"ipmitool"};
+  command.arguments.insert(command.arguments.end(), transport_.options.begin(), transport_.options.end());
   command.arguments.insert(command.arguments.end(), words.begin(), words.end());
-  command.environment = {{"IPMITOOL_PASSWORD", password.text()}};
   command.deadline = deadline;
+  command.given_up = transport_.given_up;
+  if (transport_.password_file.empty()) return run(command);
+  const Secret password(transport_.password_file);
+  command.environment = {{"IPMITOOL_PASSWORD", password.text()}};
   CommandResult result = run(command);
   explicit_bzero(command.environment.front().second.data(), command.environment.front().second.size());
   return result;
 }
 
 // "dump" prints the bytes as they came; every other form lets ipmitool guess their order.
-GuidReading Bmc::read_guid(Instant deadline) const {
+Shown Bmc::read_guid(Instant deadline) const {
   const CommandResult result = call({"mc", "guid", "dump"}, deadline);
   if (!succeeded(result)) return {{}, "its GUID cannot be read: " + explain(result)};
   const auto guid = parse_guid(result.output);
   if (!guid) return {{}, "it gives no usable GUID: \"" + one_line(result.output) + "\""};
   return {*guid, {}};
+}
+
+Shown Bmc::read_mark(Instant deadline) const {
+  const CommandResult result = call(command_that_reads_mark(), deadline);
+  if (!succeeded(result)) return {{}, "its mark cannot be read: " + explain(result)};
+  const auto mark = parse_mark(result.output);
+  if (!mark) return {{}, "it carries no mark: \"" + one_line(result.output) + "\""};
+  return {*mark, {}};
+}
+
+std::string Bmc::write_mark(const BootId& boot, Instant deadline) const {
+  const CommandResult result = call(command_that_writes_mark(boot), deadline);
+  return succeeded(result) ? std::string() : explain(result);
 }
 
 PowerReading Bmc::read_power(Instant deadline) const {

@@ -7,34 +7,30 @@
 #include "command.hpp"
 #include "sdk/plugin.hpp"
 #include "sdk/roles.hpp"
+#include "transport.hpp"
 
 namespace pvcd::ipmi {
 
-struct BmcAccess {
-  std::string address;
-  std::int64_t port = 623;
-  std::string username;
-  std::string password_file;
-  std::int64_t cipher_suite = 17;
-};
-
-struct GuidReading {
-  std::string guid;  // empty: not readable, or none was ever given
-  std::string note;
+// What a BMC shows of whose it is: its GUID, or the mark.
+struct Shown {
+  std::string uuid;  // canonical; empty: not readable, or none was ever given
+  std::string note;  // why it is empty
 };
 
 class Bmc {
  public:
-  explicit Bmc(BmcAccess access) : access_(std::move(access)) {}
+  explicit Bmc(Transport transport) : transport_(std::move(transport)) {}
 
-  GuidReading read_guid(Instant deadline) const;
+  Shown read_guid(Instant deadline) const;
+  Shown read_mark(Instant deadline) const;
+  std::string write_mark(const BootId&, Instant deadline) const;  // why not; empty: the BMC accepted it
   PowerReading read_power(Instant deadline) const;
   Answer send(PowerAct, Instant deadline) const;  // Unknown unless the BMC confirmed that it took the command
 
  private:
   CommandResult call(const std::vector<std::string>& words, Instant deadline) const;
 
-  BmcAccess access_;
+  Transport transport_;
 };
 
 std::string_view word(PowerAct);

@@ -15,33 +15,13 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "descriptor.hpp"
 #include "sdk/permit.hpp"
 
 namespace pvcd::ipmi {
 namespace {
 
 constexpr int not_executable_status = 127;
-
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int number) : number_(number) {}
-  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(number_, other.number_);
-    return *this;
-  }
-  ~Descriptor() { close(); }
-
-  int get() const { return number_; }
-  bool open() const { return number_ >= 0; }
-  void close() {
-    if (number_ >= 0) ::close(std::exchange(number_, -1));
-  }
-
- private:
-  int number_ = -1;
-};
 
 struct Pipe {
   Descriptor reader, writer;
@@ -133,14 +113,15 @@ int milliseconds_until(Instant deadline) {
 
 // Reads until the child has ended; the reason if it must be killed. The end of the child decides, not the end of its
 // output: a grandchild could hold the pipe open for ever.
-std::string watch(const Descriptor& child, Pipe& output, Pipe& errors, Instant deadline, CommandResult& result) {
+std::string watch(const Descriptor& child, Pipe& output, Pipe& errors, const Command& command, CommandResult& result) {
   while (true) {
-    std::array<pollfd, 3> polled{pollfd{child.get(), POLLIN, 0}, pollfd{output.reader.get(), POLLIN, 0},
-                                 pollfd{errors.reader.get(), POLLIN, 0}};
-    const int wait_ms = milliseconds_until(deadline);
+    std::array<pollfd, 4> polled{pollfd{child.get(), POLLIN, 0}, pollfd{output.reader.get(), POLLIN, 0},
+                                 pollfd{errors.reader.get(), POLLIN, 0}, pollfd{command.given_up, POLLIN, 0}};
+    const int wait_ms = milliseconds_until(command.deadline);
     if (wait_ms == 0) return "it did not end within its time and was killed";
     if (poll(polled.data(), polled.size(), wait_ms) < 0 && errno != EINTR) return "poll failed";
     const bool ended = (polled[0].revents & POLLIN) != 0;
+    if (!ended && (polled[3].revents & POLLIN) != 0) return "it was given up and killed";
     for (auto [pipe, text] : {std::pair(&output, &result.output), std::pair(&errors, &result.errors)}) {
       if (!pipe->reader.open()) continue;
       const Reading reading = read_available(pipe->reader, *text);
@@ -179,7 +160,7 @@ CommandResult run(const Command& command) {
   CommandResult result;
   // The child is not reaped before this function does it, so its pid cannot be another's.
   const Descriptor child(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
-  result.note = child.open() ? watch(child, output, errors, command.deadline, result) : "pidfd_open failed";
+  result.note = child.open() ? watch(child, output, errors, command, result) : "pidfd_open failed";
   if (!result.note.empty()) kill(pid, SIGKILL);
   int status = 0;
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {

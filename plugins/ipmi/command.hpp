@@ -15,6 +15,7 @@ struct Command {
   std::vector<std::string> arguments;                            // the first is the program, looked up in PATH
   std::vector<std::pair<std::string, std::string>> environment;  // all the child gets, apart from PATH and LANG=C
   Instant deadline = 0;                                          // CLOCK_BOOTTIME
+  int given_up = -1;                                             // a descriptor: killed when it is readable
 };
 
 enum class Ending { Exited, Killed, NotStarted };  // Killed: by us or by somebody else

@@ -1,9 +1,10 @@
 #include "ipmi.hpp"
 
 #include <algorithm>
+#include <fstream>
 #include <utility>
 
-#include "guid.hpp"
+#include "sdk/bmc_identity.hpp"
 #include "sdk/permit.hpp"
 #include "secret.hpp"
 
@@ -13,36 +14,15 @@ namespace {
 // Only a node that has another one's BMC by mistake waits, and never so long that its request is taken for a stall.
 constexpr Microseconds turn_limit = seconds(2);
 
-std::string wrong_machine(const NodeName& node, const std::string& guid, const std::string& expected) {
-  return "the BMC configured for " + node + " belongs to another machine: its GUID is " + guid + ", not " + expected;
-}
-
-// What the BMC's GUID has to be. The configured one is for a host whose firmware shows none: over a recorded one it
-// would make another machine's BMC this node's, and switching that off would prove this node off.
-std::string expected_guid(const Settings& settings, const NodeName& node, const std::string& system_uuid) {
-  const auto configured = canonical_uuid(settings.table("bmc", node).text("guid"));
-  const auto recorded = canonical_uuid(system_uuid);
-  if (!configured && !recorded)
-    throw Error("whose BMC it is cannot be checked: " + node + " recorded no system UUID and [bmc." + node +
-                "] has no guid");
-  if (configured && recorded && !same_machine(*configured, *recorded))
-    throw Error(
-        "plugins.d/ipmi.toml: [bmc." + node + "] guid is " + *configured + ", but " + node +
-        " recorded the system UUID " + *recorded + ": remove guid; where firmware and BMC differ, set " +
-        "node.system_uuid of that host to what its BMC says and restart pvcd-keepalive there, before it reboots");
-  const std::string expected = recorded.value_or(configured.value_or(""));
-  // A table copied with its guid would let one machine's BMC prove another machine off.
-  for (const std::string& other : settings.tables("bmc")) {
-    const auto theirs = canonical_uuid(settings.table("bmc", other).text("guid"));
-    if (other != node && theirs && same_machine(*theirs, expected))
-      throw Error("plugins.d/ipmi.toml: [bmc." + other + "] has the guid of " + node + ", " + expected +
-                  ": each BMC has its own");
-  }
-  return expected;
-}
-
 std::string end_point(const Settings& bmc) {
   return bmc.text("address") + " port " + std::to_string(bmc.number("port"));
+}
+
+BootId own_boot() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  BootId boot;
+  if (!(file >> boot)) throw Error("/proc/sys/kernel/random/boot_id cannot be read: /proc must be mounted");
+  return boot;
 }
 
 }  // namespace
@@ -58,42 +38,51 @@ void Ipmi::start(Host& host) {
       host.log(Level::Warning, "[bmc." + node + "] " + error.what());
     }
   }
+  const NodeName self = host.shared().text("node.name");
+  if (is_configured(self) && host.settings().table("bmc", self).text("identity") == bmc_by_mark)
+    marker_ = std::make_unique<Marker>(host, own_boot(), MarkerTimes{.call_limit = call_limit()});
 }
 
-Instant Ipmi::deadline() const {
-  return boottime_now() + milliseconds(static_cast<std::uint64_t>(host_->settings().number("timeout_ms")));
+void Ipmi::stop() noexcept { marker_.reset(); }
+
+bool Ipmi::is_configured(const NodeName& node) const {
+  const std::vector<std::string> known = host_->settings().tables("bmc");
+  return std::find(known.begin(), known.end(), node) != known.end();
 }
 
-Ipmi::Target Ipmi::target(const NodeName& node, const std::string& system_uuid) const {
+Microseconds Ipmi::call_limit() const {
+  return milliseconds(static_cast<std::uint64_t>(host_->settings().number("timeout_ms")));
+}
+
+Instant Ipmi::deadline() const { return boottime_now() + call_limit(); }
+
+Ipmi::Target Ipmi::target(const NodeName& node, const BootId& boot, const std::string& system_uuid) const {
   const Settings& settings = host_->settings();
-  const std::vector<std::string> known = settings.tables("bmc");
-  if (std::find(known.begin(), known.end(), node) == known.end())
+  if (!is_configured(node))
     throw Error("no BMC is configured for " + node + ": add [bmc." + node + "] to plugins.d/ipmi.toml");
   const Settings& table = settings.table("bmc", node);
-  std::string expected = expected_guid(settings, node, system_uuid);
+  Identity identity(settings, node, boot, system_uuid);
   auto alone = turns_.take(end_point(table), turn_limit);
   if (!alone)
     throw Error("the BMC at " + end_point(table) + " is being spoken to about another node: [bmc." + node +
                 "] has the address of another table");
-  return {Bmc({table.text("address"), table.number("port"), table.text("username"), table.text("password_file"),
-               settings.number("cipher_suite")}),
-          std::move(expected), std::move(alone)};
+  return {Bmc(over_lan({table.text("address"), table.number("port"), table.text("username"),
+                        table.text("password_file"), settings.number("cipher_suite")})),
+          std::move(identity), std::move(alone)};
 }
 
 PowerReading Ipmi::read(const ReadRequest& request) {
   PowerReading reading;
   try {
-    const Target target = this->target(request.node, request.system_uuid);
-    const GuidReading identity = target.bmc.read_guid(deadline());
-    if (identity.guid.empty()) {
-      reading.note = "BMC of " + request.node + ": " + identity.note;
-    } else if (!same_machine(identity.guid, target.expected_guid)) {
-      reading.note = wrong_machine(request.node, identity.guid, target.expected_guid);
+    const Target target = this->target(request.node, request.boot, request.system_uuid);
+    const Identity::Verdict verdict = target.identity.of(target.bmc, deadline());
+    if (!verdict.note.empty()) {
+      reading.note = verdict.note;
     } else {
       reading = target.bmc.read_power(deadline());
       if (!reading.note.empty()) reading.note = "BMC of " + request.node + ": " + reading.note;
     }
-    reading.guid = identity.guid;
+    reading.guid = verdict.guid;
   } catch (const Error& error) {
     reading.note = error.what();
   }
@@ -117,12 +106,9 @@ Answer Ipmi::send(const PowerRequest& request) const {
   if (request.victim.node != request.node)
     return {Outcome::Refused,
             "it names two nodes, " + request.node + " and " + request.victim.node + "; nothing was sent"};
-  const Target target = this->target(request.node, request.system_uuid);
-  const GuidReading identity = target.bmc.read_guid(std::min(deadline(), request.permit.not_after));
-  if (identity.guid.empty())
-    return {Outcome::Refused, "BMC of " + request.node + ": " + identity.note + "; nothing was sent"};
-  if (!same_machine(identity.guid, target.expected_guid))
-    return {Outcome::Refused, wrong_machine(request.node, identity.guid, target.expected_guid) + "; nothing was sent"};
+  const Target target = this->target(request.node, request.victim.boot, request.system_uuid);
+  const Identity::Verdict verdict = target.identity.of(target.bmc, std::min(deadline(), request.permit.not_after));
+  if (!verdict.note.empty()) return {Outcome::Refused, verdict.note + "; nothing was sent"};
   if (!host_->holds(request.permit))
     return {Outcome::Refused, "the right to act ended before the BMC had told whose it is; nothing was sent"};
   // The child that sends it dies with the right to act.

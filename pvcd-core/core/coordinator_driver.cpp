@@ -124,10 +124,10 @@ void CoordinatorDriver::execute(const logic::CoordinatorAction& action, Carried 
 }
 
 void CoordinatorDriver::read_power(const logic::ReadPower& act) {
-  plugins_.read(fencer_, {{}, act.node, act.system_uuid}, act.routine ? Urgency::Routine : Urgency::Look,
+  plugins_.read(fencer_, {{}, act.node, act.boot, act.system_uuid}, act.routine ? Urgency::Routine : Urgency::Look,
                 Plugins::while_awaited(runtime::answer_limit, logic::epoch_of(cluster_.view())),
                 [this, act](PowerReading reading, Instant asked_at) {
-                  answer(logic::PowerRead{act.node, std::move(reading), asked_at});
+                  answer(logic::PowerRead{act.node, act.boot, std::move(reading), asked_at});
                   answer(logic::Done{act.key, Outcome::Done});
                 });
 }
@@ -153,7 +153,7 @@ void CoordinatorDriver::power_off(const logic::PowerOff& act, Instant now) {
     if (outcome == Outcome::Done && switched("accepted-counts-as-off")) {
       PowerReading reading;
       reading.state = PowerState::Off;
-      answer(logic::PowerRead{act.victim.node, reading, at + 1});
+      answer(logic::PowerRead{act.victim.node, act.victim.boot, reading, at + 1});
     }
     answer(logic::Done{act.key, outcome});
   });

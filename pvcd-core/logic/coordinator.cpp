@@ -36,6 +36,7 @@ void note_power_read(Round& round, const PowerRead& read) {
   auto found = round.next.power.find(read.node);
   if (found == round.next.power.end()) return;
   PowerHistory& history = found->second;
+  if (read.boot != history.victim.boot) return;
   history.read_at = read.asked_at;
   history.answers = read.reading.state != PowerState::Unknown;
   set_next_read(history, read.reading.state, round.settings, round.in.now);

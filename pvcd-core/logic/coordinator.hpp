@@ -50,6 +50,7 @@ struct CoordinatorSettings {
 struct ReadPower {
   std::string key;
   NodeName node;
+  BootId boot;
   std::string system_uuid;
   bool routine = false;  // about a node that lives: whoever is suspected or fenced goes first
 };
@@ -172,6 +173,7 @@ const std::string& key_of(const CoordinatorAct&);
 // What came back since the last round.
 struct PowerRead {
   NodeName node;
+  BootId boot;  // whose BMC it was asked to be: of another boot it says nothing
   PowerReading reading;
   Instant asked_at = 0;  // of the plugin, not of the queue before it
 };

@@ -101,7 +101,7 @@ bool showed_life(const Round& round, const NodeRecord& node, const PowerHistory&
 
 void plan_read(Round& round, const NodeRecord& node, PowerHistory& history, const std::string& because) {
   if (round.in.now < history.next_read) return;
-  round.plan(ReadPower{"read/" + node.name, node.name, node.system_uuid},
+  round.plan(ReadPower{"read/" + node.name, node.name, node.boot, node.system_uuid},
              {"read the power state of " + node.name, because, {}, {}});
 }
 

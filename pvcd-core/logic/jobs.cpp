@@ -418,9 +418,10 @@ void verify_fence(Round& round, const SeenJob& job, const Seen<NodeRecord>& node
       health(round.view(), round.next.sights, name, round.in.now, round.settings.suspect_after) == Health::Alive;
   const bool quiet = is_quiet(round.next.sights, name, round.in.now);
   for (const CoordinatorAnswer& answer : round.in.answers)
-    if (const auto* read = std::get_if<PowerRead>(&answer); read && read->node == name)
+    if (const auto* read = std::get_if<PowerRead>(&answer); read && read->node == name && read->boot == node.value.boot)
       return finish_verification(round, job, read->reading, alive, quiet);
-  round.plan(ReadPower{"ready/" + name, name, node.value.system_uuid}, {"ask the BMC of " + name, "asked for", {}, {}});
+  round.plan(ReadPower{"ready/" + name, name, node.value.boot, node.value.system_uuid},
+             {"ask the BMC of " + name, "asked for", {}, {}});
 }
 
 bool can_be_primary(const Round& round, const NodeName& node) {

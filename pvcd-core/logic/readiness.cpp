@@ -70,6 +70,7 @@ std::vector<std::string> objections_to(const Round& round, const NodeRecord& nod
 void note_readiness(Round& round, const PowerRead& read) {
   auto node = round.view().nodes.find(read.node);
   if (node == round.view().nodes.end() || !is_alive(round, read.node) || !is_ours_to_verify(round, read.node)) return;
+  if (read.boot != node->second.value.boot) return;
   const bool may_be_dying = is_quiet(round.next.sights, read.node, round.in.now);
   if (may_be_dying && read.reading.state == PowerState::Off) return;  // which is no sign of a wrong BMC then
   const ReadinessRecord record = readiness(node->second.value, read.reading, objections_to(round, node->second.value));
@@ -102,7 +103,7 @@ void ask(Round& round, const NodeRecord& node) {
   if (asked && round.in.now - known->second.at < interval(round, node, known->second)) return;
   if (!asked) known = round.next.readiness_asked.insert_or_assign(node.name, ReadinessAsked{node.boot, 0, 0}).first;
   known->second.at = round.in.now;
-  round.plan(ReadPower{"ready/" + node.name, node.name, node.system_uuid, true},
+  round.plan(ReadPower{"ready/" + node.name, node.name, node.boot, node.system_uuid, true},
              {"ask the BMC of " + node.name, "fencing it must be known to work before the day it is needed", {}, {}});
 }
 

@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "runtime/wire.hpp"
+#include "sdk/bmc_identity.hpp"
 #include "sdk/self_fence.hpp"
 #include "sdk/store_access.hpp"
 
@@ -213,6 +214,20 @@ void check_secrets(std::string_view file, const Table& table) {
   }
 }
 
+// A GUID beside the mark would look as if it were checked, too.
+void check_bmcs(const Table& own) {
+  for (const std::string& node : own.tables("bmc")) {
+    const Setting identity{own.table("bmc", node), "identity"};
+    const std::string value = identity.table.text(identity.key);
+    if (value != bmc_by_guid && value != bmc_by_mark)
+      refuse(identity, "is \"" + value + "\", must be \"guid\" or \"mark\"");
+    const Setting guid{identity.table, "guid"};
+    if (value == bmc_by_mark && guid.is_given())
+      refuse(guid, "contradicts " + identity.quoted() + " (" + short_place(identity) +
+                       "), by which the BMC is recognised by its mark alone: remove one of them");
+  }
+}
+
 }  // namespace
 
 void check_shared(const Table& shared) {
@@ -230,6 +245,7 @@ void check_plugin(const std::string& plugin, const Table& own, const Table& shar
   check_stall_limit(plugin, own, shared);
   check_call_limits(plugin, own, shared);
   check_secrets(plugin, own);
+  if (plugin == "ipmi") check_bmcs(own);
 }
 
 }  // namespace pvcd::runtime

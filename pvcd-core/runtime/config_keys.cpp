@@ -129,6 +129,8 @@ const Key keys[] = {
     text("ipmi", "bmc.*", "password_file", Need::Required, "", "File with the password, mode 0600.", Form::SecretFile),
     text("ipmi", "bmc.*", "guid", Need::Optional, "", "GUID of the BMC, where the node shows no system UUID.",
          Form::Uuid),
+    text("ipmi", "bmc.*", "identity", Need::Default, "guid",
+         "By what the BMC is recognised: \"guid\", or \"mark\": the boot id that the node writes into it."),
 
     text("ceph-osd", "", "ceph_conf", Need::Default, "/etc/ceph/ceph.conf", "Configuration of the Ceph cluster."),
     text("ceph-osd", "", "ceph_client", Need::Default, "admin", "Ceph user without \"client.\"; needs to read only."),

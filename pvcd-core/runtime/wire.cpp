@@ -92,7 +92,7 @@ struct Fields {
     visit("act", m.act);
   }
   void list(Of<ReadRequest>& m) {
-    visit("permit", m.permit), visit("node", m.node), visit("system_uuid", m.system_uuid);
+    visit("permit", m.permit), visit("node", m.node), visit("boot", m.boot), visit("system_uuid", m.system_uuid);
   }
 
   void list(Of<StorageFenceRequest>& m) {

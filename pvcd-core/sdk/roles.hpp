@@ -156,19 +156,20 @@ enum class PowerAct { Off, On, Reset };
 
 struct PowerReading {
   PowerState state = PowerState::Unknown;
-  std::string guid;  // of the BMC, canonical lower-case UUID; empty: not readable
+  std::string guid;  // of the BMC, canonical lower-case UUID; empty: not readable, or not asked for
   std::string note;
 };
 struct PowerRequest {
   Permit permit;
   NodeName node;
-  Life victim;              // whom the act is meant for; for the record, an off cannot name a boot
-  std::string system_uuid;  // the act is refused when the BMC's GUID is another (byte order aside, safety rule 16)
+  Life victim;              // whom the act is meant for: an off cannot name a boot, a BMC's mark does
+  std::string system_uuid;  // the act is refused when the BMC is another machine's (safety rule 16)
   PowerAct act = PowerAct::Off;
 };
 struct ReadRequest {
   Permit permit;
   NodeName node;
+  BootId boot;  // what the reading is about: a BMC that shows another boot's mark tells nothing of this one
   std::string system_uuid;
 };
 
@@ -180,7 +181,7 @@ inline constexpr std::size_t fencer_calls_at_once = 32;
 class Fencer {
  public:
   virtual ~Fencer() = default;
-  virtual PowerReading read(const ReadRequest&) = 0;  // state Unknown and a note when the GUID does not match
+  virtual PowerReading read(const ReadRequest&) = 0;  // state Unknown and a note when it is not the node's BMC
   virtual Answer power(const PowerRequest&) = 0;      // Done: the BMC accepted it. That is not proof: read() is.
 };
 

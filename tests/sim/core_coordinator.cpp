@@ -54,11 +54,11 @@ void Core::read_power(const logic::ReadPower& act) {
     fencer.worker.call<PowerReading>(
         process, answer_limit, PowerReading{PowerState::Unknown, {}, "no answer"},
         [&fencer, act](std::function<void(PowerReading)> reply) {
-          fencer.read({{}, act.node, act.system_uuid}, reply);
+          fencer.read({{}, act.node, act.boot, act.system_uuid}, reply);
         },
         [this, act, asked_at = clock()](PowerReading reading) {
           calls_.ended("bmc of " + act.node);
-          answer(logic::PowerRead{act.node, std::move(reading), asked_at});
+          answer(logic::PowerRead{act.node, act.boot, std::move(reading), asked_at});
           answer(logic::Done{act.key, Outcome::Done});
         },
         Worker::Thread::OfItsLane);

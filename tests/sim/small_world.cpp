@@ -282,7 +282,7 @@ void SmallWorld::carry_out(std::size_t index, const Pending& pending, const Pend
   if (const auto* read = std::get_if<logic::ReadPower>(&act.action.act)) {
     const Node& other = nodes_[index_of(read->node)];
     const PowerState state = !other.bmc_answers ? PowerState::Unknown : other.on ? PowerState::On : PowerState::Off;
-    answers.push_back(logic::PowerRead{read->node, {state, read->system_uuid, {}}, now_});
+    answers.push_back(logic::PowerRead{read->node, read->boot, {state, read->system_uuid, {}}, now_});
   }
   if (const auto* off = std::get_if<logic::PowerOff>(&act.action.act)) {
     const bool accepted = act.still_holds && now_ < pending.not_after && power_off(index, *off);

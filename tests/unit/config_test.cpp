@@ -231,6 +231,11 @@ TEST_CASE("values that do not fit together are named with file, line and key, al
       {secret("open.secret"), "", "", "pvcd.toml:10: \"store.credentials_file\" names ", "chmod 0600"},
       {secret("odd.secret"), "", "", "pvcd.toml:10: \"store.credentials_file\" names ", "user:password"},
       {etc.shared(), "ipmi", bmc + "/open.secret\"\n", "ipmi.toml:4: \"bmc.n1.password_file\" names ", "chmod 0600"},
+      {etc.shared(), "ipmi", bmc + "/store.secret\"\nidentity = \"name\"\n",
+       "ipmi.toml:5: \"bmc.n1.identity\" is \"name\", must be \"guid\" or \"mark\"", ""},
+      {etc.shared(), "ipmi",
+       bmc + "/store.secret\"\nidentity = \"mark\"\nguid = \"a1234567-89ab-cdef-a123-456789abcdef\"\n",
+       "ipmi.toml:6: \"bmc.n1.guid\" contradicts \"bmc.n1.identity\" (ipmi.toml:5)", "remove one"},
       {etc.shared(), "ipmi", "\ntimeout_ms = 7500\n", "ipmi.toml:2: \"timeout_ms\" does not fit: 2 calls of 7500 ms",
        "\"timings.plugin_stall_limit_ms\" is 15000 (the default of pvcd.toml)"},
       {etc.shared(), "ipmi", "stall_limit_ms = 9000\n",
@@ -392,11 +397,13 @@ TEST_CASE("tables of one kind are read each by itself") {
   CHECK(settings->tables("none").empty());
   CHECK(settings->table("bmc", "n1").number("port") == 623);
   CHECK(settings->table("bmc", "n2").number("port") == 9001);
+  CHECK(settings->table("bmc", "n1").text("identity") == "guid");
   CHECK(settings->table("bmc", "n2").text("username") == "root");
   CHECK_THROWS_AS(settings->table("bmc", "n3"), Error);
 
   CHECK_THAT(etc.plugin_error("ipmi", "[bmc.n1]\naddress = \"a\"\n"),
              Catch::Contains("ipmi.toml:1: \"bmc.n1.username\" is missing"));
+  CHECK(etc.plugin_error("ipmi", n1 + "identity = \"mark\"\n") == "valid");
   CHECK_THAT(etc.plugin_error("ipmi", n1 + "color = 1\n"), Catch::Contains("\"bmc.n1.color\" unknown key"));
   CHECK_THAT(etc.plugin_error("ipmi", "[bmc]\nn1 = 3\n"), Catch::Contains("\"bmc.n1\" must be a table"));
 }

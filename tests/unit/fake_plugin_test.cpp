@@ -63,17 +63,17 @@ TEST_CASE("fake: destroying a former process spares the one that lives") {
 TEST_CASE("fake: power follows the acts, and the script overrules both") {
   Stage stage;
   const PowerRequest off{{}, "n1", {"n1", "boot-1", 1}, uuid, PowerAct::Off};
-  CHECK(stage.plugin.read({{}, "n1", uuid}).state == PowerState::On);
-  CHECK(stage.plugin.read({{}, "n1", uuid}).guid == uuid);
+  CHECK(stage.plugin.read({{}, "n1", "boot-1", uuid}).state == PowerState::On);
+  CHECK(stage.plugin.read({{}, "n1", "boot-1", uuid}).guid == uuid);
   stage.write("power", "outcome refused\nnote no right\n");
   CHECK(stage.plugin.power(off).note == "no right");
-  CHECK(stage.plugin.read({{}, "n1", uuid}).state == PowerState::On);
+  CHECK(stage.plugin.read({{}, "n1", "boot-1", uuid}).state == PowerState::On);
   stage.write("power", "");
   CHECK(stage.plugin.power(off).outcome == Outcome::Done);
-  CHECK(stage.plugin.read({{}, "n1", uuid}).state == PowerState::Off);
-  CHECK(stage.plugin.read({{}, "n2", uuid}).state == PowerState::On);
+  CHECK(stage.plugin.read({{}, "n1", "boot-1", uuid}).state == PowerState::Off);
+  CHECK(stage.plugin.read({{}, "n2", "boot-1", uuid}).state == PowerState::On);
   stage.write("read", "state something\n");
-  CHECK(stage.plugin.read({{}, "n1", uuid}).state == PowerState::Unknown);
+  CHECK(stage.plugin.read({{}, "n1", "boot-1", uuid}).state == PowerState::Unknown);
 }
 
 TEST_CASE("fake: hooks answer what the script says and every call is logged") {

@@ -253,10 +253,10 @@ TEST_CASE("a fence on request switches a living node off, although it beats all 
   n1.wait(seconds(1)).round();
   world.beat("n2");
   n1.wait(seconds(1));
-  n1.answers.push_back(PowerRead{"n2", {PowerState::On, "uuid-n2", ""}, asked_at});  // a slow BMC
+  n1.answers.push_back(PowerRead{"n2", "boot-n2-1", {PowerState::On, "uuid-n2", ""}, asked_at});  // a slow BMC
   n1.done("read/n2").round();
   // The beat of this round has thrown the history away; the next answer finds none.
-  n1.answers.push_back(PowerRead{"n2", {PowerState::On, "uuid-n2", ""}, n1.now});
+  n1.answers.push_back(PowerRead{"n2", "boot-n2-1", {PowerState::On, "uuid-n2", ""}, n1.now});
   n1.done("read/n2").round();
   REQUIRE(n1.plans("fence/n2"));
   world.view.fences["n2"] = {n1.with_key<PutFence>("fence/n2")->record, 61};
@@ -520,6 +520,15 @@ TEST_CASE("a node that could not be fenced is asked again soon, and so is one in
   n1.refresh().wait(milliseconds(1)).round();
   CHECK(n1.plans("ready/n2"));
   CHECK(n1.plans("ready/n3"));
+}
+
+TEST_CASE("a read that was asked about another boot says nothing of whether this one could be fenced (rule 16)") {
+  World world;
+  Coordinator n1{world};
+  n1.round().read_of_boot("boot-n2-0", "n2", PowerState::On).round();
+  CHECK_FALSE(n1.plans("readiness/n2"));
+  n1.read("n2", PowerState::On).round();
+  CHECK(n1.plans("readiness/n2"));
 }
 
 TEST_CASE("readiness tells a wrong BMC from a silent one; only a read of on by a living node is ready") {

@@ -151,12 +151,19 @@ TEST_CASE("a read asked before a sign of life and answered after it proves nothi
   it.world.beat("n2");
   it.silence(milliseconds(100));
   it.silence(seconds(3));  // suspect again: a new history
-  it.n1.answers.push_back(PowerRead{"n2", {PowerState::Off, "uuid-n2", ""}, asked_at});
+  it.n1.answers.push_back(PowerRead{"n2", "boot-n2-1", {PowerState::Off, "uuid-n2", ""}, asked_at});
   it.n1.done("read/n2").round();
   it.n1.wait(milliseconds(500)).read("n2", PowerState::Off).round();
   CHECK_FALSE(it.put());
   it.n1.wait(seconds(1)).read("n2", PowerState::Off).round();
   CHECK(it.put());
+}
+
+TEST_CASE("a read that was asked about another boot proves nothing about this one (rule 16)") {
+  Case it;
+  it.silence(seconds(3)).n1.read_of_boot("boot-n2-0", "n2", PowerState::Off).round();
+  it.n1.wait(seconds(1)).read("n2", PowerState::Off).round();
+  CHECK_FALSE(it.put());
 }
 
 TEST_CASE("an off that was accepted before a sign of life is no part of the proof (rule 9)") {

@@ -1,4 +1,5 @@
 #include <signal.h>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <cstdlib>
@@ -47,6 +48,19 @@ TEST_CASE("ipmi: a command that hangs is killed at its deadline, and is gone whe
   CHECK(boottime_now() >= before + milliseconds(300));
   CHECK(boottime_now() < before + seconds(20));
   CHECK(test::process_ended(std::stoi(result.output)));
+}
+
+TEST_CASE("ipmi: a command is killed when it is given up, before its deadline") {
+  int given_up[2];
+  REQUIRE(pipe(given_up) == 0);
+  REQUIRE(write(given_up[1], "x", 1) == 1);
+  const CommandResult result = run({{"sh", "-c", "exec sleep 1000"}, {}, in(seconds(500)), given_up[0]});
+  CHECK(result.ending == Ending::Killed);
+  CHECK(result.note == "it was given up and killed");
+  const CommandResult other = run({{"true"}, {}, in(seconds(20))});
+  CHECK(other.ending == Ending::Exited);
+  close(given_up[0]);
+  close(given_up[1]);
 }
 
 TEST_CASE("ipmi: a command that prints without end is killed, and no more than the bound is kept") {

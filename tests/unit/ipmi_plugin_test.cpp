@@ -1,131 +1,25 @@
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <map>
 #include <optional>
 #include <random>
-#include <sstream>
 #include <thread>
 
+#include "ipmi_case.hpp"
 #include "plugins/ipmi/command.hpp"
 #include "plugins/ipmi/guid.hpp"
-#include "plugins/ipmi/ipmi.hpp"
 #include "plugins/ipmi/power_text.hpp"
 #include "plugins/ipmi/secret.hpp"
 #include "plugins/ipmi/text.hpp"
 #include "process_ended.hpp"
-#include "sdk/permit.hpp"
 
 namespace pvcd::ipmi {
-namespace {
 
-namespace fs = std::filesystem;
-
-constexpr const char* uuid = "a1234567-89ab-cdef-a123-456789abcdef";
-constexpr const char* smbios_uuid = "674523a1-ab89-efcd-a123-456789abcdef";  // the same, its first fields swapped
-constexpr const char* other_uuid = "b1234567-89ab-cdef-a123-456789abcdef";
-
-class Folder {
- public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "pvcd-ipmi-XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Folder() { fs::remove_all(path); }
-  std::string write(const std::string& name, const std::string& content, mode_t mode = 0600) const {
-    const fs::path file = path / name;
-    std::ofstream(file) << content;
-    chmod(file.c_str(), mode);
-    return file.string();
-  }
-  std::string read(const std::string& name) const {
-    std::stringstream content;
-    content << std::ifstream(path / name).rdbuf();
-    return content.str();
-  }
-  fs::path path;
-};
-
-struct TestSettings : Settings {
-  std::map<std::string, std::string, std::less<>> texts;
-  std::map<std::string, std::int64_t, std::less<>> numbers;
-  std::map<std::string, TestSettings, std::less<>> bmcs;
-
-  std::string text(std::string_view key) const override { return texts.count(key) ? texts.find(key)->second : ""; }
-  std::int64_t number(std::string_view key) const override { return numbers.find(key)->second; }
-  std::vector<std::string> list(std::string_view) const override { return {}; }
-  std::vector<std::string> tables(std::string_view) const override {
-    std::vector<std::string> names;
-    for (const auto& [name, settings] : bmcs) names.push_back(name);
-    return names;
-  }
-  const Settings& table(std::string_view, std::string_view name) const override { return bmcs.find(name)->second; }
-};
-
-struct TestHost : Host {
-  TestSettings values;
-  std::string journal;
-  bool outdated = false;  // a newer primary has been heard of
-  const Settings& settings() const override { return values; }
-  const Settings& shared() const override { return values; }
-  void report(std::string, std::string) override {}
-  void log(Level, std::string_view message) override { journal += std::string(message) + "\n"; }
-  sd_event* loop() override { return nullptr; }
-  bool holds(const Permit& permit) const override { return !outdated && pvcd::holds(permit); }
-};
-
-Instant in(Microseconds delay) { return boottime_now() + delay; }
-
-// An ipmitool of our own, first in PATH; $D is the folder, in which it notes its arguments and environment.
-class FakeTool {
- public:
-  explicit FakeTool(const std::string& body) : before_(std::getenv("PATH")) {
-    folder.write(
-        "ipmitool",
-        "#!/bin/sh\nD=" + folder.path.string() + "\necho \"$*\" >> $D/arguments\nenv > $D/environment\n" + body, 0700);
-    setenv("PATH", (folder.path.string() + ":" + before_).c_str(), 1);
-    host.values.numbers = {{"timeout_ms", 5000}, {"cipher_suite", 3}};
-    TestSettings bmc;
-    bmc.texts = {
-        {"address", "10.0.0.9"}, {"username", "admin"}, {"password_file", folder.write("password", "s3cret\n")}};
-    bmc.numbers = {{"port", 6230}};
-    host.values.bmcs["n1"] = bmc;
-    plugin.start(host);
-  }
-  ~FakeTool() { setenv("PATH", before_.c_str(), 1); }
-
-  PowerReading read(const std::string& system_uuid = uuid) { return plugin.read({{}, "n1", system_uuid}); }
-  Answer power(PowerAct act, Microseconds right = seconds(60), const std::string& system_uuid = uuid) {
-    return plugin.power({{in(right), 1}, "n1", {"n1", "boot-1", 1}, system_uuid, act});
-  }
-  bool sent() const { return folder.read("arguments").find("chassis power o") != std::string::npos; }
-
-  Folder folder;
-  TestHost host;
-  Ipmi plugin;
-
- private:
-  std::string before_;
-};
-
-const std::string good_guid = "echo 'System GUID   : A123456789ABCDEFA123456789ABCDEF'; ";
-
-std::string on_guid(const std::string& reply, const std::string& otherwise) {
-  return "case \"$*\" in *'mc guid dump') " + reply + " ;; *) " + otherwise + " ;; esac\n";
-}
-
-}  // namespace
+using namespace test;
 
 TEST_CASE("ipmi: a power state is on or off only when the BMC said exactly so") {
   const auto [text, state] = GENERATE(table<std::string, PowerState>({
@@ -253,8 +147,8 @@ TEST_CASE("ipmi: the child dies with the process that started it") {
   kill(parent, SIGKILL);
   waitpid(parent, nullptr, 0);
   const pid_t child = std::stoi(folder.read("pid"));
-  while (!test::process_ended(child) && boottime_now() < limit) poll(nullptr, 0, 5);
-  CHECK(test::process_ended(child));
+  while (!pvcd::test::process_ended(child) && boottime_now() < limit) poll(nullptr, 0, 5);
+  CHECK(pvcd::test::process_ended(child));
 }
 
 TEST_CASE("ipmi: a password file must be private, filled and short enough") {
@@ -277,7 +171,7 @@ TEST_CASE("ipmi: the password is in the environment of ipmitool and nowhere else
         "-I lanplus -C 3 -N 1 -R 1 -H 10.0.0.9 -p 6230 -U admin -E chassis power status\n");
   CHECK(tool.folder.read("environment").find("IPMITOOL_PASSWORD=s3cret\n") != std::string::npos);
   CHECK(std::getenv("IPMITOOL_PASSWORD") == nullptr);
-  CHECK(tool.host.journal.find("s3cret") == std::string::npos);
+  CHECK(tool.host.journal().find("s3cret") == std::string::npos);
 }
 
 TEST_CASE("ipmi: read tells the state only of the right machine") {
@@ -347,12 +241,12 @@ TEST_CASE("ipmi: a BMC that hangs delays no call about another one") {
   tool.host.values.numbers["timeout_ms"] = 20000;
   tool.plugin.start(tool.host);
   std::optional<PowerReading> of_the_hung;
-  std::thread hanging([&] { of_the_hung = tool.plugin.read({{}, "n2", other_uuid}); });
+  std::thread hanging([&] { of_the_hung = tool.plugin.read({{}, "n2", "boot-1", other_uuid}); });
   while (tool.folder.read("pid").empty()) poll(nullptr, 0, 5);
   const int hung = std::stoi(tool.folder.read("pid"));
   CHECK(tool.read().state == PowerState::Off);
   CHECK(tool.power(PowerAct::Off).outcome == Outcome::Done);
-  CHECK_FALSE(test::process_ended(hung));
+  CHECK_FALSE(pvcd::test::process_ended(hung));
   kill(hung, SIGKILL);
   hanging.join();
   CHECK(of_the_hung->state == PowerState::Unknown);
@@ -365,7 +259,7 @@ TEST_CASE("ipmi: a BMC that two nodes have by mistake is spoken to about one of 
   tool.plugin.start(tool.host);
   int read_there = 0;
   std::thread other([&] {
-    for (int i = 0; i < 5; ++i) read_there += tool.plugin.read({{}, "n2", uuid}).state == PowerState::Off;
+    for (int i = 0; i < 5; ++i) read_there += tool.plugin.read({{}, "n2", "boot-1", uuid}).state == PowerState::Off;
   });
   for (int i = 0; i < 5; ++i) CHECK(tool.read().state == PowerState::Off);
   other.join();
@@ -379,7 +273,7 @@ TEST_CASE("ipmi: an act is sent to the right machine, in time, or not at all") {
     const Answer answer = tool.power(PowerAct::Off);
     CHECK(answer.outcome == Outcome::Done);
     CHECK(tool.sent());
-    CHECK_THAT(tool.host.journal, Catch::Contains("power off of n1, meant for boot boot-1"));
+    CHECK_THAT(tool.host.journal(), Catch::Contains("power off of n1, meant for boot boot-1"));
   }
   SECTION("every act has its word") {
     const auto [act, words] = GENERATE(table<PowerAct, std::string>({{PowerAct::Off, "chassis power off\n"},
@@ -418,7 +312,7 @@ TEST_CASE("ipmi: an act is sent to the right machine, in time, or not at all") {
     tool.host.values.numbers["timeout_ms"] = 60000;
     const Answer answer = tool.power(PowerAct::Off, seconds(3));
     CHECK(answer.outcome == Outcome::Unknown);
-    CHECK(test::process_ended(std::stoi(tool.folder.read("pid"))));
+    CHECK(pvcd::test::process_ended(std::stoi(tool.folder.read("pid"))));
   }
   SECTION("a newer primary is heard of while the BMC tells whose it is") {
     FakeTool tool(on_guid(good_guid, "true"));
@@ -441,93 +335,6 @@ TEST_CASE("ipmi: an act is sent to the right machine, in time, or not at all") {
   }
 }
 
-namespace {
-
-// OpenIPMI's BMC simulator; its power switch is a file in the folder.
-class Simulator {
- public:
-  explicit Simulator(const std::string& guid_line) : port_(free_port()) {
-    folder.write("power", "1");
-    folder.write("hook",
-                 "#!/bin/sh\nD=" + folder.path.string() +
-                     "\ncase \"$1 $2\" in\n"
-                     "'get power') echo power:$(cat $D/power) ;;\n'set power') echo $3 > $D/power ;;\n"
-                     "'set reset') echo reset >> $D/resets ;;\nesac\n",
-                 0700);
-    folder.write("lan.conf", "name \"n1\"\nset_working_mc 0x20\n  startlan 1\n    addr 127.0.0.1 " +
-                                 std::to_string(port_) +
-                                 "\n    priv_limit admin\n    allowed_auths_admin none md2 md5 straight\n    " +
-                                 guid_line + "\n  endlan\n  chassis_control \"" + (folder.path / "hook").string() +
-                                 "\"\n"
-                                 "  user 1 true \"\" \"test\" user 10 none md2 md5 straight\n"
-                                 "  user 2 true \"admin\" \"s3cret\" admin 10 md5\n");
-    folder.write("sim.emu",
-                 "mc_setbmc 0x20\nmc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02\n"
-                 "sel_enable 0x20 1000 0x0a\nmc_enable 0x20\n");
-    start();
-    host.values.numbers = {{"timeout_ms", 5000}, {"cipher_suite", 3}};
-    TestSettings bmc;
-    bmc.texts = {
-        {"address", "127.0.0.1"}, {"username", "admin"}, {"password_file", folder.write("password", "s3cret\n")}};
-    bmc.numbers = {{"port", port_}};
-    host.values.bmcs["n1"] = bmc;
-    plugin.start(host);
-  }
-  ~Simulator() {
-    kill(pid_, SIGCONT);
-    kill(pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);
-  }
-
-  // It needs a moment to listen; asked again until it answers, or for good after 30 s.
-  PowerReading first_reading(const std::string& system_uuid) {
-    const Instant limit = in(seconds(30));
-    PowerReading reading = plugin.read({{}, "n1", system_uuid});
-    while (reading.note.find("Unable to establish") != std::string::npos && boottime_now() < limit)
-      reading = plugin.read({{}, "n1", system_uuid});
-    return reading;
-  }
-  Answer power(PowerAct act) { return plugin.power({{in(seconds(60)), 1}, "n1", {"n1", "boot-1", 1}, uuid, act}); }
-  void stop_answering() const { kill(pid_, SIGSTOP); }
-
-  Folder folder;
-  TestHost host;
-  Ipmi plugin;
-
- private:
-  static std::int64_t free_port() {
-    const int number = socket(AF_INET, SOCK_DGRAM, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    REQUIRE(bind(number, reinterpret_cast<sockaddr*>(&address), size) == 0);
-    getsockname(number, reinterpret_cast<sockaddr*>(&address), &size);
-    close(number);
-    return ntohs(address.sin_port);
-  }
-
-  void start() {
-    const std::string configuration = folder.path / "lan.conf", emulation = folder.path / "sim.emu";
-    const std::string state = folder.path / "state", journal = folder.path / "journal";
-    fs::create_directory(state);
-    pid_ = fork();
-    if (pid_ != 0) return;
-    const int output = open(journal.c_str(), O_CREAT | O_WRONLY, 0600);
-    dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
-    dup2(output, STDOUT_FILENO);
-    dup2(output, STDERR_FILENO);
-    execlp("ipmi_sim", "ipmi_sim", "-n", "-c", configuration.c_str(), "-f", emulation.c_str(), "-s", state.c_str(),
-           nullptr);
-    _exit(127);
-  }
-
-  std::int64_t port_;
-  pid_t pid_ = -1;
-};
-
-}  // namespace
-
 TEST_CASE("ipmi: the real ipmitool switches a simulated BMC, whose GUID says whose it is") {
   Simulator simulator("guid a123456789abcdefa123456789abcdef");
   const PowerReading reading = simulator.first_reading(uuid);
@@ -537,21 +344,21 @@ TEST_CASE("ipmi: the real ipmitool switches a simulated BMC, whose GUID says who
 
   CHECK(simulator.power(PowerAct::Off).outcome == Outcome::Done);
   CHECK(simulator.folder.read("power") == "0\n");
-  CHECK(simulator.plugin.read({{}, "n1", uuid}).state == PowerState::Off);
+  CHECK(simulator.plugin.read({{}, "n1", "boot-1", uuid}).state == PowerState::Off);
   CHECK(simulator.power(PowerAct::On).outcome == Outcome::Done);
-  CHECK(simulator.plugin.read({{}, "n1", uuid}).state == PowerState::On);
+  CHECK(simulator.plugin.read({{}, "n1", "boot-1", uuid}).state == PowerState::On);
   CHECK(simulator.power(PowerAct::Reset).outcome == Outcome::Done);
   CHECK(simulator.folder.read("resets") == "reset\n");
 
-  CHECK(simulator.plugin.read({{}, "n1", "674523a1-ab89-efcd-a123-456789abcdef"}).state == PowerState::On);
-  CHECK(simulator.plugin.read({{}, "n1", other_uuid}).state == PowerState::Unknown);
+  CHECK(simulator.plugin.read({{}, "n1", "boot-1", "674523a1-ab89-efcd-a123-456789abcdef"}).state == PowerState::On);
+  CHECK(simulator.plugin.read({{}, "n1", "boot-1", other_uuid}).state == PowerState::Unknown);
   const Answer foreign =
       simulator.plugin.power({{in(seconds(60)), 1}, "n1", {"n1", "boot-1", 1}, other_uuid, PowerAct::Off});
   CHECK(foreign.outcome == Outcome::Refused);
   CHECK(simulator.folder.read("power") == "1\n");
 
   simulator.stop_answering();
-  CHECK(simulator.plugin.read({{}, "n1", uuid}).state == PowerState::Unknown);
+  CHECK(simulator.plugin.read({{}, "n1", "boot-1", uuid}).state == PowerState::Unknown);
   CHECK(simulator.power(PowerAct::Off).outcome == Outcome::Refused);
 }
 

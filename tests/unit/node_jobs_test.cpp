@@ -162,6 +162,8 @@ TEST_CASE("a verification reads the power after it was taken up and tells what i
   REQUIRE(it.n1.plans("ready/n2"));
   it.n1.read("n3", PowerState::On);
   CHECK_FALSE(it.step());  // that was another node's
+  it.n1.read_of_boot("boot-n2-0", "n2", PowerState::On);
+  CHECK_FALSE(it.step());  // and that about another boot
   SECTION("on") {
     it.n1.read("n2", PowerState::On);
     CHECK(it.result() == JobResult::Done);

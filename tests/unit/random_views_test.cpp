@@ -309,7 +309,8 @@ void coordinate(Chaos& chaos, const NodeName& self, std::set<std::size_t>& plann
       std::visit([&](const auto& one) { check(chaos.view, one); }, act);
       if (!dice.one_in(3)) answers.push_back(Done{key_of(act), dice.upto(Outcome::Refused)});
       if (const auto* read = std::get_if<ReadPower>(&act))
-        answers.push_back(PowerRead{read->node, {dice.mostly(usual, PowerState::Off), dice.any(names), "note"}, now});
+        answers.push_back(
+            PowerRead{read->node, read->boot, {dice.mostly(usual, PowerState::Off), dice.any(names), "note"}, now});
       if (const auto* off = std::get_if<PowerOff>(&act)) {
         answers.push_back(
             PowerActed{off->victim, {dice.mostly(Outcome::Done, Outcome::Refused), "note"}, now, now + 1});
@@ -324,7 +325,8 @@ void coordinate(Chaos& chaos, const NodeName& self, std::set<std::size_t>& plann
       }
     }
     if (dice.one_in(4))
-      answers.push_back(PowerRead{dice.any(names), {dice.mostly(PowerState::Off, PowerState::Off), "", ""}, now});
+      answers.push_back(
+          PowerRead{dice.any(names), dice.any(boots), {dice.mostly(PowerState::Off, PowerState::Off), "", ""}, now});
     memory = std::move(plan.next);
     now += dice.one_in(30) ? dice.number() % seconds(1000000) : milliseconds(dice.below(800));
     if (dice.one_in(rounds_per_change)) chaos.change();

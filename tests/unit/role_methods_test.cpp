@@ -64,7 +64,7 @@ std::string power_request(const NodeName& node, Instant not_after, Epoch epoch =
 }
 
 std::string read_request(const NodeName& node, Instant not_after) {
-  return runtime::encode(ReadRequest{{not_after, 1}, node, {}});
+  return runtime::encode(ReadRequest{{not_after, 1}, node, {}, {}});
 }
 
 Answer power(Power& plugin, const NodeName& node, Instant not_after) {

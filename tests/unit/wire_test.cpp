@@ -74,7 +74,7 @@ TEST_CASE("every message survives the round trip") {
   round(ImagesRequest{{1, 2}, {{"vda", DiskKind::Shared, "s"}}, {{"i", "a"}}, {"10.0.0.1"}});
   round(Identified{Outcome::Done, {{"i", "a"}}, ""});
   round(VmStopped{{1, 2}, "u", {}, {{"i", "a"}}, {}});
-  round(ReadRequest{{1, 2}, "n1", "uuid"});
+  round(ReadRequest{{1, 2}, "n1", "boot", "uuid"});
   round(PowerReading{PowerState::Off, "guid", ""});
   round(PowerRequest{{1, 2}, "n1", {"n1", "boot", 3}, "uuid", PowerAct::Reset});
   round(RoleChange{{1, 4}, CoordinatorState::Relinquish});

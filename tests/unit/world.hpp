@@ -217,7 +217,11 @@ struct Coordinator {
     return *this;
   }
   Coordinator& read(const NodeName& node, PowerState state, const std::string& note = {}) {
-    answers.push_back(PowerRead{node, {state, "uuid-" + node, note}, now});
+    const auto known = world.view.nodes.find(node);
+    return read_of_boot(known == world.view.nodes.end() ? "" : known->second.value.boot, node, state, note);
+  }
+  Coordinator& read_of_boot(const BootId& boot, const NodeName& node, PowerState state, const std::string& note = {}) {
+    answers.push_back(PowerRead{node, boot, {state, "uuid-" + node, note}, now});
     done("read/" + node).done("ready/" + node);
     return *this;
   }

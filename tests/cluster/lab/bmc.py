@@ -5,7 +5,8 @@ and are written down with their times, outside of all hosts: that is the lab's o
 simulator answers nothing while the hook runs, so switching on only starts the boot and does not wait for it.
 
 The GUID is sent in the byte order of SMBIOS, against the letter of the IPMI specification, because most real controllers do
-and `ipmitool mc guid` then shows the host's system UUID.
+and `ipmitool mc guid` then shows the host's system UUID. Without GUIDs (spec.guids) it is all zeros, as on boards that were never
+given one.
 """
 from typing import NamedTuple
 from uuid import UUID
@@ -81,7 +82,7 @@ class Bmc:
     def up(self) -> None:
         (self._dir / "state").mkdir(parents=True)
         values = {"NAME": self.name, "ADDRESS": self.address, "DIR": self._dir, "USER": BMC_USER,
-                  "PASSWORD": self._spec.bmc_secret, "GUID": UUID(self._spec.uuids[self.name]).bytes_le.hex(),
+                  "PASSWORD": self._spec.bmc_secret, "GUID": UUID(self._spec.uuids[self.name]).bytes_le.hex() if self._spec.guids else bytes(16).hex(),
                   "EVENTS": Cgroup(f"{self._spec.prefix}/{self.name}").path / "cgroup.events",
                   "POWER": " ".join(python_module("power", self._spec.state, self.name))}
         for file, template in (("hook", _HOOK), ("lan.conf", _LAN), ("sim.emu", _EMULATION)):
@@ -119,6 +120,11 @@ class Bmc:
                 *command]
         netns = self._net.in_hub(argv) if source is None else self._net.in_host(source, argv)
         return run(netns, timeout=timeout, env={"IPMITOOL_PASSWORD": self._spec.bmc_secret}).stdout.strip()
+
+    def mark(self) -> str:
+        """The boot that it was marked with; "" if it never was."""
+        _, in_use, *data = self.ipmi("raw", "0x04", "0x13", "0x0a", "0", "0").split()
+        return str(UUID("".join(data))) if in_use == "01" else ""
 
     def power(self) -> bool:
         answer = self.ipmi("chassis", "power", "status")

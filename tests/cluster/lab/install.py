@@ -9,7 +9,7 @@ from . import ceph, pvcd, zookeeper
 from .disk import Disk, File
 from .host import READY
 from .process import LabError, run
-from .spec import Spec
+from .spec import BMC_USER, Spec
 
 ALICE_UID = 2001                        # a user without any rights, to try polkit with
 
@@ -66,7 +66,21 @@ def _install_pvcd(spec: Spec, name: str, disk: Disk) -> None:
     disk.write_all({f"/etc/systemd/system/{unit}.d/lab.conf": _OWN_BOOT_ID for unit in ("pvcd.service", "pvcd-.service")})
     for fragment in disk.glob("/usr/lib/sysusers.d/pvcd*.conf"):
         run(["systemd-sysusers", f"--root={disk.root}", f"{disk.root}{fragment}"])
+    if not spec.guids:
+        disk.write_all({"/usr/local/sbin/ipmitool": _ipmitool(spec, name)})
     _enable(disk, spec.pvcd_units)
+
+
+def _ipmitool(spec: Spec, name: str) -> File:
+    """The one stand-in: a container has no /dev/ipmi0, so what goes in-band to a host's BMC goes over the LAN to the same one."""
+    return File(f"""#!/bin/bash
+if [ "$1 $2" = "-I open" ]; then
+    read -r IPMITOOL_PASSWORD </etc/pvcd/bmc.secret
+    export IPMITOOL_PASSWORD
+    set -- -I lanplus -C 3 -N 1 -R 1 -H {spec.bmc_address(name)} -U {BMC_USER} -E "${{@:3}}"
+fi
+exec /usr/bin/ipmitool "$@"
+""", 0o755)
 
 
 def _enable(disk: Disk, units: list[str]) -> None:

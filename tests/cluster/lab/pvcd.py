@@ -44,7 +44,8 @@ def _pvcd(spec: Spec, name: str) -> dict:
 
 
 def _ipmi(spec: Spec) -> dict:
-    bmcs = {name: {"address": spec.bmc_address(name), "username": BMC_USER, "password_file": "/etc/pvcd/bmc.secret"}
+    identity = {} if spec.guids else {"identity": "mark"}
+    bmcs = {name: {"address": spec.bmc_address(name), "username": BMC_USER, "password_file": "/etc/pvcd/bmc.secret"} | identity
             for name in spec.names}
     return {"cipher_suite": 3, "bmc": bmcs}         # the simulator knows no other suite
 

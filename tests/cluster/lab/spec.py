@@ -47,6 +47,7 @@ class Spec:
     manager: bool = False               # ceph-mgr: 300 MiB and 3 s of a CPU, which only figures of OSDs need
     store: str = "memstore"             # or bluestore: the one that real clusters have, three seconds slower
     cephx: bool = False
+    guids: bool = True                  # False: no BMC was ever given one; hosts mark theirs
     watchdogs: bool = False             # a simulated watchdog in every host, at WATCHDOG
     paxos_propose_interval: float = 0.05            # Ceph's own default is 1.0
     heartbeat_s: float = 0.5            # of the guests
