@@ -55,16 +55,16 @@ Shown Bmc::read_guid(Instant deadline) const {
   const CommandResult result = call({"mc", "guid", "dump"}, deadline);
   if (!succeeded(result)) return {{}, "its GUID cannot be read: " + explain(result)};
   const auto guid = parse_guid(result.output);
-  if (!guid) return {{}, "it gives no usable GUID: \"" + one_line(result.output) + "\""};
-  return {*guid, {}};
+  if (!guid) return {{}, "it gives no usable GUID: \"" + one_line(result.output) + "\"", true};
+  return {*guid, {}, true};
 }
 
 Shown Bmc::read_mark(Instant deadline) const {
   const CommandResult result = call(command_that_reads_mark(), deadline);
   if (!succeeded(result)) return {{}, "its mark cannot be read: " + explain(result)};
   const auto mark = parse_mark(result.output);
-  if (!mark) return {{}, "it carries no mark: \"" + one_line(result.output) + "\""};
-  return {*mark, {}};
+  if (!mark) return {{}, "it carries no mark: \"" + one_line(result.output) + "\"", true};
+  return {*mark, {}, true};
 }
 
 std::string Bmc::write_mark(const BootId& boot, Instant deadline) const {

@@ -13,8 +13,9 @@ namespace pvcd::ipmi {
 
 // What a BMC shows of whose it is: its GUID, or the mark.
 struct Shown {
-  std::string uuid;  // canonical; empty: not readable, or none was ever given
-  std::string note;  // why it is empty
+  std::string uuid;       // canonical; empty: not readable, or none was ever given
+  std::string note;       // why it is empty
+  bool answered = false;  // by the BMC: there is none
 };
 
 class Bmc {

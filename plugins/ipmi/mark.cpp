@@ -13,7 +13,7 @@ constexpr const char* set_pef_configuration = "0x12";
 constexpr const char* get_pef_configuration = "0x13";
 constexpr const char* system_guid = "0x0a";
 constexpr const char* in_use = "0x01";
-constexpr std::size_t digits_before = 4;  // revision of the parameter, and the flags whose lowest bit says "in use"
+constexpr std::size_t digits_before = 4;  // revision of the parameter, and the flags, which we write: in use
 constexpr std::size_t digits_in_all = digits_before + 32;
 
 bool blank(char character) { return character == ' ' || character == '\r' || character == '\n'; }

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "sdk/permit.hpp"
 
@@ -39,19 +40,20 @@ void Marker::run() noexcept {
 
 bool Marker::look() {
   const Shown before = bmc_.read_mark(deadline());
-  if (before.uuid == boot_) {
-    told_.clear();
+  if (before.uuid == boot_) {  // perhaps by a call that was killed before its answer came
+    if (!std::exchange(told_, {}).empty()) host_.log(Level::Notice, "this host's BMC carries the mark of its boot now");
     return true;
   }
   const std::string refusal = bmc_.write_mark(boot_, deadline());
   if (!refusal.empty()) return fail(Failure::NotWritten, refusal);
   // A BMC may accept what it does not keep.
   const Shown after = bmc_.read_mark(deadline());
+  if (!after.answered) return fail(Failure::NotWritten, "whether it was is not known: " + after.note);
   if (after.uuid != boot_)
     return fail(Failure::NotKept, after.uuid.empty() ? after.note : "it carries that of boot " + after.uuid);
   told_.clear();
   host_.log(Level::Notice, "this host's BMC carries the mark of its boot now, " + boot_ +
-                               (before.uuid.empty() ? "; it had none" : "; it had that of boot " + before.uuid));
+                               (before.uuid.empty() ? "" : "; it had that of boot " + before.uuid));
   return true;
 }
 

@@ -61,6 +61,13 @@ HookVerdict not_known(const std::string& reason) {
   return verdict;
 }
 
+// For people who find the entry in the blocklist one day.
+std::string told(const VmStopped& cut_off) {
+  std::string text = "blocklisted on images that it does not have any more:";
+  for (const ClientInstance& each : cut_off.own_dead) text += " " + each.image + " (" + each.address + ")";
+  return text;
+}
+
 // Breaks what the VM's dead instances hold on one image and looks again. They are blocklisted already.
 Answer clear(const Host& host, const Cluster& cluster, const std::string& image, const VmStopped& stopped) {
   for (const DeadLock& lock : left_behind(look_at(cluster, image), stopped).locks) {
@@ -166,6 +173,9 @@ HookVerdict RbdLocks::before_start(const VmStart& start) {
     if (answer.verdict == Verdict::Proceed) {
       const Answer left = after_stop(elsewhere);
       if (left.outcome != Outcome::Done) answer = not_known(left.note);
+      if (left.outcome == Outcome::Done && !elsewhere.own_dead.empty())
+        answer.reason +=
+            (answer.reason.empty() ? "" : "; ") + told(elsewhere) + (left.note.empty() ? "" : "; " + left.note);
     }
     drop_suspect_connection();
     return answer;
@@ -236,7 +246,7 @@ Identified RbdLocks::identify(const ImagesRequest& request) {
   try {
     const Instant give_up = boottime_now() + identify_bound;
     Identified found = look_for_newcomers(images, request);
-    while (found.outcome != Outcome::Done && boottime_now() < give_up) {
+    while (request.just_created && found.outcome != Outcome::Done && boottime_now() < give_up) {
       std::this_thread::sleep_for(identify_pause);
       found = look_for_newcomers(images, request);
     }

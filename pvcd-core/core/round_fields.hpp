@@ -60,7 +60,7 @@ PVCD_MEMBERS(HookVerdict, verdict, reason, wait, wait_for, ask, elsewhere, prese
 PVCD_MEMBERS(FirstSeen, wait_for, ago)
 PVCD_MEMBERS(VmStart, permit, uuid, generation, disks, self, own_addresses, own_dead, covered, living, first_seen,
              file_systems)
-PVCD_MEMBERS(ImagesRequest, permit, disks, present, own_addresses)
+PVCD_MEMBERS(ImagesRequest, permit, disks, present, own_addresses, just_created)
 PVCD_MEMBERS(PluggedImage, image, number)
 PVCD_MEMBERS(Identified, outcome, instances, note)
 PVCD_MEMBERS(VmStopped, permit, uuid, disks, own_dead, own_addresses)
@@ -122,10 +122,10 @@ PVCD_MEMBERS(logic::AgentSettings, hooks, shutdown_timeout, retry_min, retry_max
              settled_after, starts_at_once)
 PVCD_MEMBERS(logic::OwnWrite, run, owner, limit)
 PVCD_MEMBERS(logic::VmMemory, step, goal, under_way, generation, hook, process, domain, present, proceeded, instances,
-             unrecorded, doubted_at, looked_at, create_ends_at, not_before, failures, shutdown_asked, shutdown_again,
-             running_since, crashes, own_write, first_seen, note, reason, ask, refused, answered_job, releases_seen,
-             failed_starts, gives_back, waits_for_turn, file_systems, plugged, plugging, plugged_tries,
-             plugged_not_before)
+             unrecorded, doubted_at, looked_at, create_ends_at, former_create_ends_at, not_before, failures,
+             shutdown_asked, shutdown_again, running_since, crashes, own_write, first_seen, note, reason, ask, refused,
+             answered_job, releases_seen, failed_starts, gives_back, waits_for_turn, file_systems, plugged, plugging,
+             plugged_tries, plugged_not_before)
 PVCD_MEMBERS(logic::AgentMemory, began, vms)
 PVCD_MEMBERS(logic::Written, ok, note)
 PVCD_MEMBERS(logic::AgentAnswer, uuid, result)

@@ -48,9 +48,9 @@ std::set<VmUuid> turns_of(const AgentInput& in, const AgentSettings& settings, c
 }
 
 // A process that ended may have asked for a create, and libvirt be about to carry it out.
-void expect_former_create(AgentMemory& memory, const VmUuid& uuid) {
+void expect_former_create(const AgentSettings& settings, AgentMemory& memory, const VmUuid& uuid) {
   VmMemory& vm = memory.vms[uuid];
-  if (vm.looked_at == 0) vm.create_ends_at = *memory.began + create_settles;
+  if (vm.looked_at == 0) vm.former_create_ends_at = *memory.began + settings.act_limit + create_settles;
 }
 
 }  // namespace
@@ -74,7 +74,7 @@ AgentPlan decide_agent(const AgentInput& in, const AgentSettings& settings, cons
   const bool may_begin = in.may_act && in.domains_ready;
   if (!in.view.complete || (!may_begin && !declared_dead)) return plan;
   const auto uuids = concerned(in);
-  for (const VmUuid& uuid : uuids) expect_former_create(plan.next, uuid);
+  for (const VmUuid& uuid : uuids) expect_former_create(settings, plan.next, uuid);
   const auto turns = turns_of(in, settings, uuids, plan);
   for (const VmUuid& uuid : uuids) {
     AgentVm vm(in, settings, uuid, plan.next.vms[uuid], plan.actions);

@@ -171,6 +171,7 @@ struct VmMemory {
   std::optional<Instant> doubted_at;       // when a fact that says gone was last held against the processes
   Instant looked_at = 0;                   // when the last probe was asked for
   std::optional<Instant> create_ends_at;   // an unanswered create may still happen until then (safety rule 7)
+  Instant former_create_ends_at = 0;       // of the process before this one, which may have asked for one
   Instant not_before = 0;
   std::uint32_t failures = 0;
   std::optional<Instant> shutdown_asked;  // for the first time
@@ -188,10 +189,10 @@ struct VmMemory {
   std::uint32_t failed_starts = 0;  // in a row, of this generation: refused by libvirt, or for what this host lacks
   std::string gives_back;           // why it is given back; empty: it is not
   bool waits_for_turn = false;      // since its last look
-  std::vector<FileSystem> file_systems;              // what the hooks have seen its shared files on
-  std::optional<std::vector<PluggedImage>> plugged;  // dealt with; absent: nothing of this QEMU was looked at yet
-  std::vector<PluggedImage> plugging;                // being dealt with
-  std::uint32_t plugged_tries = 0;                   // of these
+  std::vector<FileSystem> file_systems;  // what the hooks have seen its shared files on
+  std::vector<PluggedImage> plugged;     // into this QEMU, and dealt with
+  std::vector<PluggedImage> plugging;    // being dealt with
+  std::uint32_t plugged_tries = 0;       // of these
   Instant plugged_not_before = 0;
 };
 

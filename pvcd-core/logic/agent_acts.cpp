@@ -24,7 +24,7 @@ void AgentVm::plan_step() {
       return plan_create();
     case Step::Identify:
       if (has_more_hooks() && needs_storage_guard())
-        return plan(IdentifyInstances{hook(), {{}, vm_->disks, memory_.present, in_.storage_addresses}},
+        return plan(IdentifyInstances{hook(), {{}, vm_->disks, memory_.present, in_.storage_addresses, true}},
                     "read the Ceph client instances of " + vm_->name, "they must be on record before its CPUs run");
       go(Step::RecordStart);
       return plan_step();
@@ -46,6 +46,7 @@ void AgentVm::plan_step() {
         return plan(IdentifyInstances{hook(), plugged_request()},
                     "read the Ceph client instances of what was plugged into " + vm_->name,
                     "what is not on record cannot be taken away from a dead QEMU");
+      if (memory_.instances.empty()) return end_plugging();
       go(Step::RecordPlugged);
       return plan_step();
     case Step::RecordPlugged: {

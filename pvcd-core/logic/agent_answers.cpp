@@ -39,12 +39,13 @@ void AgentVm::take_probe(const DomainProbe& probe) {
   if (!probe.process) return refuse("it is not known whether it runs here: " + probe.note);
   memory_.process = probe.process;
   memory_.create_ends_at.reset();  // it has happened; no other was asked for since
+  memory_.former_create_ends_at = 0;
   go(Step::Idle);
 }
 
 void AgentVm::take_gone() {
   memory_.process.reset();
-  memory_.plugged.reset();
+  memory_.plugged.clear();
   const bool asked = std::exchange(memory_.shutdown_asked, std::nullopt).has_value();
   const auto since = std::exchange(memory_.running_since, std::nullopt);
   go(Step::Idle);

@@ -7,16 +7,15 @@
 
 namespace pvcd::logic {
 
-// What is on record at the first look at a QEMU is taken for it: it was started, or adopted, with that. From then on a
-// number that has risen says that an image is open anew, by another client than the one on record.
+// A number that has risen says that an image is open anew, by another client than the one on record. One that is above
+// 0 at the first look may have risen before this process began.
 bool AgentVm::is_dealt_with(const PluggedImage& image) const {
-  const bool recorded = std::ranges::count(run_->value.instances, image.image, &ClientInstance::image) > 0;
-  if (!memory_.plugged) return recorded;
-  const auto known = std::ranges::find(*memory_.plugged, image.image, &PluggedImage::image);
-  return known == memory_.plugged->end() ? recorded && image.number == 0 : image.number <= known->number;
+  const auto known = std::ranges::find(memory_.plugged, image.image, &PluggedImage::image);
+  if (known != memory_.plugged.end()) return image.number <= known->number;
+  return image.number == 0 && std::ranges::count(run_->value.instances, image.image, &ClientInstance::image) > 0;
 }
 
-// Nothing else is put off for it: the VM may go, or be stopped, meanwhile.
+// Between two tries nothing else is put off for it: the VM may go, or be stopped, meanwhile.
 void AgentVm::notice_plugged() {
   if (in_.stopping || !is_own_run() || run_->value.process != memory_.process) return;
   std::vector<PluggedImage> dealt_with, fresh;
@@ -33,31 +32,31 @@ void AgentVm::notice_plugged() {
   go(Step::IdentifyPlugged);
 }
 
-// Only what was plugged in: of all else the instance is on record, so that no newcomer would be found.
 ImagesRequest AgentVm::plugged_request() const {
-  ImagesRequest request{{}, {}, run_->value.instances, in_.storage_addresses};
+  ImagesRequest request{{}, {}, {}, in_.storage_addresses, false};
   for (const PluggedImage& each : memory_.plugging) request.disks.push_back({each.image, DiskKind::Rbd, each.image});
   return request;
 }
 
 void AgentVm::take_plugged(const Identified& identified) {
   if (identified.outcome == Outcome::Done) {
-    memory_.instances.insert(memory_.instances.end(), identified.instances.begin(), identified.instances.end());
+    for (const ClientInstance& each : identified.instances)
+      if (std::ranges::count(run_->value.instances, each) == 0) memory_.instances.push_back(each);
     memory_.unrecorded = memory_.instances;
     memory_.hook++;
     return;
   }
   memory_.plugged_not_before = in_.now + backoff(memory_.plugged_tries++);
-  go_on();
+  watch_on();
 }
 
 void AgentVm::end_plugging() {
-  memory_.plugged->insert(memory_.plugged->end(), memory_.plugging.begin(), memory_.plugging.end());
+  memory_.plugged.insert(memory_.plugged.end(), memory_.plugging.begin(), memory_.plugging.end());
   memory_.plugging.clear();
-  go_on();
+  watch_on();
 }
 
-void AgentVm::go_on() {
+void AgentVm::watch_on() {
   if (memory_.shutdown_asked) return go(Step::AwaitShutdown);
   rest();
 }

@@ -240,8 +240,9 @@ void AgentVm::choose_give_back() {
 
 void AgentVm::choose_stop() {
   if (in_.stopping) return;
-  if (!memory_.process && create_may_come()) {
-    memory_.not_before = *memory_.create_ends_at;
+  const Instant settled = std::max(memory_.create_ends_at.value_or(0), memory_.former_create_ends_at);
+  if (!memory_.process && memory_.looked_at < settled) {
+    memory_.not_before = settled;
     return start_over();
   }
   if (!memory_.process) return go(Step::BreakInstances);
@@ -270,7 +271,7 @@ void AgentVm::rest() {
 //    after that counts as "not here".
 // 3. A core that has restarted does not remember the create, but the plugin answers its probe only after the create has
 //    ended and its token is taken back; a plugin that has restarted has forgotten all tokens. What passed the last
-//    check before that shows its process as soon after the core's start as after an answer.
+//    check before that is waited for from the core's start on as from an answer.
 // 4. Whatever came later still would stand still: it is created paused, and its CPUs run only after a transaction that
 //    fails once the ownership has moved.
 // A start on this node needs no such wait: libvirt refuses a second domain of one UUID.

@@ -1,6 +1,6 @@
 // One VM in one round of the agent: which goal it has and which step comes next (agent_vm.cpp), which act a step is
-// (agent_acts.cpp), what an answer means (agent_answers.cpp); what
-// was plugged into it meanwhile (agent_plugged.cpp).
+// (agent_acts.cpp), what an answer means (agent_answers.cpp),
+// and what was plugged into it meanwhile (agent_plugged.cpp).
 #pragma once
 
 #include <set>
@@ -46,10 +46,6 @@ class AgentVm {
   void await_turn();
   void await_shutdown();
   void rest();  // it runs as recorded
-  bool is_dealt_with(const PluggedImage&) const;
-  void notice_plugged();
-  void end_plugging();
-  void go_on();  // as before something was plugged in
   bool may_be_gone();
   bool may_have_come();
   bool doubts(bool contradicted);  // the facts contradict what was found, and no probe since has said otherwise
@@ -60,13 +56,20 @@ class AgentVm {
   void retry_later();
   Microseconds backoff(std::uint32_t failures) const;
 
+  // What was plugged in.
+  bool is_dealt_with(const PluggedImage&) const;
+  void notice_plugged();
+  ImagesRequest plugged_request() const;
+  void take_plugged(const Identified&);
+  void end_plugging();
+  void watch_on();  // it runs, or shuts down, as before
+
   // Which act a step is.
   void plan_step();
   void plan_create();
   void plan_write(WriteRun, std::string what, std::string because, std::vector<std::string> evidence = {});
   void plan_release();
   void plan_report();
-  ImagesRequest plugged_request() const;
   void plan(AgentAct, std::string what, std::string because, std::vector<std::string> evidence = {});
   bool asks(const std::string& hook) const;  // in this step
   bool has_more_hooks();                     // and moves on to the next one
@@ -95,7 +98,6 @@ class AgentVm {
   void take_created(const CreateAnswer&);
   void note_failed_start(const std::string& because);
   void take_identified(const Identified&);
-  void take_plugged(const Identified&);
   void take_answer(const Answer&);
   void take_shutdown(const Answer&);
   void take_written(const Written&);

@@ -1,7 +1,5 @@
 #include "logic/role.hpp"
 
-#include "logic/liveness.hpp"
-
 namespace pvcd::logic {
 namespace {
 

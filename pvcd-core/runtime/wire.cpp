@@ -78,7 +78,7 @@ struct Fields {
   }
   void list(Of<ImagesRequest>& m) {
     visit("permit", m.permit), visit("disks", m.disks), visit("present", m.present);
-    visit("own_addresses", m.own_addresses);
+    visit("own_addresses", m.own_addresses), visit("just_created", m.just_created);
   }
   void list(Of<Identified>& m) { visit("outcome", m.outcome), visit("instances", m.instances), visit("note", m.note); }
   void list(Of<VmStopped>& m) {

@@ -1,5 +1,6 @@
 #include "sdk/plugged.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 namespace pvcd {

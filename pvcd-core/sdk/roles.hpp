@@ -123,8 +123,9 @@ struct VmStart {
 struct ImagesRequest {
   Permit permit;
   std::vector<Disk> disks;
-  std::vector<ClientInstance> present;  // identify: listed before create
+  std::vector<ClientInstance> present;  // listed before create, so not the new QEMU's
   std::vector<std::string> own_addresses;
+  bool just_created = false;  // its QEMU may need a moment until it watches its images
 };
 struct Identified {
   Outcome outcome = Outcome::Unknown;  // Done: every RBD disk has its instance
@@ -143,8 +144,8 @@ class PreStartHook {
  public:
   virtual ~PreStartHook() = default;
   virtual HookVerdict before_start(const VmStart&) = 0;
-  virtual Identified identify(
-      const ImagesRequest&) = 0;                    // the client instances of a QEMU just created, from the watchers
+  // The client instances of a QEMU, from the watchers of its images: just created, or with a disk plugged in.
+  virtual Identified identify(const ImagesRequest&) = 0;
   virtual Answer after_stop(const VmStopped&) = 0;  // Done: nothing of ours is left that could write
 };
 
@@ -162,7 +163,7 @@ struct PowerReading {
 struct PowerRequest {
   Permit permit;
   NodeName node;
-  Life victim;              // whom the act is meant for: an off cannot name a boot, a BMC's mark does
+  Life victim;  // whom the act is meant for: an off cannot name a boot, a BMC's mark does once its host has marked it
   std::string system_uuid;  // the act is refused when the BMC is another machine's (safety rule 16)
   PowerAct act = PowerAct::Off;
 };

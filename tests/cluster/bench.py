@@ -37,6 +37,7 @@ from .watchdog_trials import watchdog_lab
 RUNS = 10
 HANGS_MAX = 3               # each takes a minute
 HANG_S = 20
+DEMO_LIMIT_S = 900
 # Of pvcd and of Ceph's monitor, as of a user who has set none; the servers of the store stay the lab's.
 DEFAULT_TIMINGS = {"store": {"session_timeout_ms": None}, "timings": None}
 UNITS = ("pvcd", "pvcd-keepalive", "pvcd-election", "pvcd-libvirt", "pvcd-rbd-locks", "pvcd-ipmi", "pvcd-ceph-osd")
@@ -311,8 +312,10 @@ def demo(runs: int, results: list[dict]) -> list[str]:
 
     def run() -> None:
         began = time.monotonic()
-        if subprocess.run(["./dev", "demo"], stdout=subprocess.DEVNULL).returncode != 0:
-            raise LabError("./dev demo has failed")
+        try:
+            subprocess.run(["./dev", "demo"], stdout=subprocess.DEVNULL, check=True, timeout=DEMO_LIMIT_S)
+        except subprocess.SubprocessError as error:
+            raise LabError(f"./dev demo: {error}") from error
         seconds.append(round(time.monotonic() - began, 1))
     problems = repeat(runs, run)
     results += [result("demo", seconds)] if seconds else []
@@ -366,7 +369,8 @@ def show(results: list[dict]) -> None:
 
 
 PARTS = {"lab-timings": with_lab_timings, "default-timings": with_default_timings, "two-of-five": two_of_five_hosts,
-         "watchdog": hosts_that_fence_themselves, "osd-cycle": osd_cycle, "flush": flush_ten_images, "jitter": heartbeat_jitter, "demo": demo}
+         "watchdog": hosts_that_fence_themselves, "osd-cycle": osd_cycle, "flush": flush_ten_images, "jitter": heartbeat_jitter,
+         "demo": demo}
 
 
 def main() -> int:

@@ -39,7 +39,7 @@ std::vector<PluggedImage> Core::open_images(const VmUuid& uuid) const {
   std::vector<PluggedImage> images;
   for (const QemuPointer& qemu : world_.node(node_).host.qemus())
     if (qemu->uuid == uuid)
-      for (const auto& instance : qemu->instances) images.push_back({instance->image, 0});
+      for (const auto& instance : qemu->instances) images.push_back({instance->image, instance->plugged});
   return images;
 }
 

@@ -28,6 +28,7 @@ LINKED = ("pvcd-core/sdk/libpvcd-sdk.a.p", "pvcd-core/logic/libpvcd-logic.a.p", 
           "tests/sim/pvcd-sim.p")
 RUN_LIMIT_S = 300
 COMPILES_AT_ONCE = 2
+CONTROL_SEEDS = 200
 QUICK = ("-O1", "-g0", "-D_GLIBCXX_ASSERTIONS", "-w")   # what counts is how soon it is found
 
 
@@ -82,12 +83,16 @@ class Build:
     def is_linked(command):
         return command["output"].startswith(LINKED)
 
-    def make(self, mutant):
-        """The program of a mutant, or what was in the way."""
-        copy = self.folder / "mutants" / mutant.name
+    def copy(self, name):
+        copy = self.folder / "mutants" / name
         shutil.rmtree(copy, ignore_errors=True)
         for source in SOURCES:
             shutil.copytree(TOP / source, copy / source)
+        return copy
+
+    def make(self, mutant):
+        """The program of a mutant, or what was in the way."""
+        copy = self.copy(mutant.name)
         patched = subprocess.run(["patch", "-p1", "--no-backup-if-mismatch", "-i", mutant.patch.resolve()], cwd=copy,
                                  capture_output=True, text=True)
         if patched.returncode != 0:
@@ -97,6 +102,9 @@ class Build:
         if any((copy / header.relative_to(TOP)).read_bytes() != header.read_bytes()
                for source in SOURCES for header in (TOP / source).glob("*.hpp")):
             changed = list(self.commands)
+        mutant.program = self.link(copy, changed)
+
+    def link(self, copy, changed):
         objects = []
         for source, command in self.commands.items():
             if source not in changed:
@@ -105,8 +113,9 @@ class Build:
             target = copy / (source.name + ".o")
             self.compile(command, copy / source.relative_to(TOP), copy, target)
             objects.append(target)
-        mutant.program = copy / "pvcd-sim"
-        self.run(["c++", "-o", mutant.program, *objects])
+        program = copy / "pvcd-sim"
+        self.run(["c++", "-o", program, *objects])
+        return program
 
     def compile(self, command, source, copy, target):
         words = shlex.split(command["command"])
@@ -168,6 +177,13 @@ def found_by_story(mutant):
     return mutant.found
 
 
+def fails_without_a_bug(build):
+    """Objects that are older than the sources make a program that fails whatever the patch is."""
+    unchanged = Mutant(Path("unchanged"))
+    unchanged.program = build.link(build.copy("unchanged"), [TOP / "pvcd-core/logic/coordinator.cpp"])
+    return found_by_seed(unchanged, CONTROL_SEEDS)
+
+
 def hunt(mutant, seeds):
     if not mutant.program:
         return
@@ -202,6 +218,9 @@ def main():
     options = parser.parse_intermixed_args()
     patches = options.patches or sorted((TOP / "tests/sim/mutants").glob("*.patch"))
     build = Build(options.build)
+    if fails_without_a_bug(build):
+        print("the program fails without any bug put in: build tests/sim/pvcd-sim first")
+        return 1
     mutants = [Mutant(patch) for patch in patches]
     with ThreadPoolExecutor(COMPILES_AT_ONCE) as pool:
         for mutant in pool.map(lambda each: made(build, each), mutants):

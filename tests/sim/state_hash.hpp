@@ -135,7 +135,7 @@ inline void add(StateHash& hash, const EntryPointer& entry) {
 
 PVCD_HASHED(logic::OwnWrite, a, b, c)
 PVCD_HASHED(logic::VmMemory, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, aa, bb, cc,
-            dd, ee, ff, gg, hh, ii, jj)
+            dd, ee, ff, gg, hh, ii, jj, kk)
 PVCD_HASHED(logic::AgentMemory, a, b)
 PVCD_HASHED(logic::Sight, a, b, c, d, e, f, g, h)
 PVCD_HASHED(logic::StorageHistory, a, b, c, d, e, f)

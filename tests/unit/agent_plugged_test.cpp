@@ -49,7 +49,7 @@ TEST_CASE("what is plugged into a running VM is identified among what is not on 
   it.sees({root, extra(1)});
   CHECK(it.asked() == Images{"vms/extra"});
   CHECK(it.plans<IdentifyInstances>()->hook == "rbd-locks");
-  CHECK(it.plans<IdentifyInstances>()->request.present == Instances{instance});
+  CHECK_FALSE(it.plans<IdentifyInstances>()->request.just_created);
   CHECK(it.plans<IdentifyInstances>()->request.own_addresses == Images{"10.0.0.2"});
   it.found({plugged});
   REQUIRE(it.plans<WriteRun>());
@@ -81,15 +81,17 @@ TEST_CASE("what libvirt lists and the record has is not asked about") {
   SECTION("after a restart of pvcd, whatever was plugged in before") {
     it.world.view.runs.at(web).value.instances = {instance, plugged};
     it.memory = {};
-    it.images[web] = {root, extra(3)};
+    it.images[web] = {root, extra(0)};
     it.round().answer(DomainProbe{DomainState::Running, qemu, ""});
     CHECK(it.idle());
     CHECK(it.step() == Step::Running);
     SECTION("and plugged in once more it is another client") {
-      CHECK(it.sees({root, extra(4)}).asked() == Images{"vms/extra"});
-      CHECK(it.plans<IdentifyInstances>()->request.present == Instances{instance, plugged});
+      CHECK(it.sees({root, extra(1)}).asked() == Images{"vms/extra"});
     }
-    SECTION("nor when the hypervisor's plugin counts from the beginning") { CHECK(it.sees({root, extra(0)}).idle()); }
+  }
+  SECTION("when the hypervisor's plugin counts from the beginning") {
+    it.sees({root, extra(3)}).found({plugged}).written();
+    CHECK(it.sees({root, extra(0)}).idle());
   }
   SECTION("after a restart of pvcd, what was plugged in meanwhile is") {
     it.memory = {};
@@ -97,6 +99,34 @@ TEST_CASE("what libvirt lists and the record has is not asked about") {
     it.round().answer(DomainProbe{DomainState::Running, qemu, ""});
     CHECK(it.asked() == Images{"vms/extra"});
   }
+}
+
+TEST_CASE("what may have been plugged in again before this process began is asked about, and recorded if it is new") {
+  Plugging it;
+  it.world.view.runs.at(web).value.instances = {instance, plugged};
+  it.memory = {};
+  it.images[web] = {root, extra(3)};
+  it.round().answer(DomainProbe{DomainState::Running, qemu, ""});
+  CHECK(it.asked() == Images{"vms/extra"});
+  SECTION("it is the client on record") {
+    it.found({plugged});
+    CHECK(it.idle());
+    CHECK(it.step() == Step::Running);
+  }
+  SECTION("it is another one") {
+    const ClientInstance again{"vms/extra", "10.0.0.2:0/99"};
+    it.found({again}).written();
+    CHECK(it.recorded() == Instances{instance, plugged, again});
+  }
+  CHECK(it.wait(seconds(60)).idle());
+}
+
+TEST_CASE("a disk that is listed before it is told that it was plugged in is asked about twice, and recorded once") {
+  Plugging it;
+  it.sees({root, extra(0)}).found({plugged}).written();
+  CHECK(it.sees({root, extra(1)}).asked() == Images{"vms/extra"});
+  CHECK(it.found({plugged}).idle());
+  CHECK(it.recorded() == Instances{instance, plugged});
 }
 
 TEST_CASE("an image that is unplugged and plugged in again is another client: its first one stays on record") {

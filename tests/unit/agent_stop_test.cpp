@@ -220,7 +220,7 @@ TEST_CASE(
   it.memory = {};
   it.round().gone();
   CHECK(it.idle());
-  CHECK(it.wait(create_settles - 1).idle());
+  CHECK(it.wait(it.settings.act_limit + create_settles - 1).idle());
   it.wait(1);
   SECTION("it has come: it is destroyed") { CHECK(it.found(DomainState::Paused).plans<DestroyDomain>()); }
   SECTION("nothing has") { CHECK(it.gone().plans<WriteRun>()->owner->released); }
@@ -230,7 +230,7 @@ TEST_CASE("what is stopped later than that is released at once") {
   Owner it;
   it.memory = {};
   it.round();
-  it.now += create_settles;
+  it.now += it.settings.act_limit + create_settles;
   it.gone();
   it.world.vm(web).wanted = WantedState::Stopped;
   CHECK(it.proceed().gone().plans<WriteRun>()->owner->released);

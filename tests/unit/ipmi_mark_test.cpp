@@ -216,9 +216,10 @@ TEST_CASE("ipmi: the plugin marks the BMC of its own node alone, and only where 
     tool.host.values.texts["node.name"] = other ? "n2" : "n1";
     if (!other) tool.host.values.bmcs["n1"].texts["identity"] = "guid";
     tool.plugin.start(tool.host);
-    tool.plugin.stop();  // after which nothing comes any more
-    CHECK(tool.reads() == 0);
-    CHECK(tool.writes() == 0);
+    tool.plugin.read({{}, "n1", this_boot, boot});  // over the LAN: meanwhile it would have been looked for in-band
+    tool.plugin.stop();
+    CHECK(count(tool.folder.read("arguments"), "-I lanplus") >= 1);
+    CHECK(count(tool.folder.read("arguments"), "-I open") == 0);
   }
 }
 

@@ -71,7 +71,7 @@ TEST_CASE("every message survives the round trip") {
   round(DomainRequest{{1, 2}, "u", {3, 4}});
   round(vm_start());
   round(HookVerdict{Verdict::Wait, "r", 30, {"what", "more"}, "n2", true, {{"vms/a", "x"}}, {{"/net/vms", "id"}}});
-  round(ImagesRequest{{1, 2}, {{"vda", DiskKind::Shared, "s"}}, {{"i", "a"}}, {"10.0.0.1"}});
+  round(ImagesRequest{{1, 2}, {{"vda", DiskKind::Shared, "s"}}, {{"i", "a"}}, {"10.0.0.1"}, true});
   round(Identified{Outcome::Done, {{"i", "a"}}, ""});
   round(VmStopped{{1, 2}, "u", {}, {{"i", "a"}}, {}});
   round(ReadRequest{{1, 2}, "n1", "boot", "uuid"});
