@@ -1,0 +1,43 @@
+"""What ./dev does to the machine it runs on, in copies of the folders that it may change."""
+import subprocess
+
+from .lab.process import TOP
+
+COPIES = """
+for part in etc usr/sbin var/lib; do
+    mkdir -p $0/$part/upper $0/$part/work
+    mount -t overlay none -o lowerdir=/$part,upperdir=$0/$part/upper,workdir=$0/$part/work /$part
+done
+"""
+AN_INSTALL_THAT_WAS_KILLED = """
+mkdir -p /var/lib/pvcd-dev
+echo libvirt-daemon-system >/var/lib/pvcd-dev/packages
+cd /etc/systemd/system
+mkdir -p some.target.wants
+ln -sf /lib/systemd/system/libvirtd.service some.target.wants/libvirtd.service
+ln -sf /lib/systemd/system/libvirtd.service another-name-of-it.service
+ln -sf /lib/systemd/system/dbus.service of-another-package.service
+ln -sf /srv/my.service of-the-user.service
+ln -sf /dev/null masked.service
+"""
+
+
+def test_an_install_that_was_killed_leaves_nothing_enabled_and_what_is_the_users_as_it_was(tmp_path):
+    script = f"""set -e
+mount -t tmpfs none $0
+{COPIES}{AN_INSTALL_THAT_WAS_KILLED}
+echo mine >/usr/sbin/policy-rc.d
+cd "$1"
+find /etc -type l | sort >$0/before
+./dev _install_as_root
+find /etc -type l | sort >$0/after
+diff $0/before $0/after || true
+cat /usr/sbin/policy-rc.d
+test ! -e /var/lib/pvcd-dev
+"""
+    done = subprocess.run(["unshare", "--mount", "--propagation", "private", "bash", "-c", script, tmp_path, TOP],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0, done.stdout
+    gone = [line.removeprefix("< ") for line in done.stdout.splitlines() if line.startswith(("<", ">"))]
+    assert gone == ["/etc/systemd/system/another-name-of-it.service", "/etc/systemd/system/some.target.wants/libvirtd.service"], done.stdout
+    assert done.stdout.splitlines()[-1] == "mine", done.stdout
