@@ -119,7 +119,8 @@ void AgentVm::take_created(const CreateAnswer& created) {
   }
   refuse("libvirt did not create it: " + created.note);
   // What was asked for before and gave no answer may still happen: perhaps it is what libvirt refuses this one for.
-  if (!created.process && !create_may_come() && owns()) note_failed_start(memory_.reason);
+  const bool own_may_come = memory_.looked_at < memory_.create_ends_at.value_or(0);
+  if (!created.process && !own_may_come && owns()) note_failed_start(memory_.reason);
 }
 
 // Here once more, then elsewhere. Where nowhere else is left, more often; then people are told that it has failed.

@@ -240,9 +240,8 @@ void AgentVm::choose_give_back() {
 
 void AgentVm::choose_stop() {
   if (in_.stopping) return;
-  const Instant settled = std::max(memory_.create_ends_at.value_or(0), memory_.former_create_ends_at);
-  if (!memory_.process && memory_.looked_at < settled) {
-    memory_.not_before = settled;
+  if (!memory_.process && memory_.looked_at < creates_end_at()) {
+    memory_.not_before = creates_end_at();
     return start_over();
   }
   if (!memory_.process) return go(Step::BreakInstances);
@@ -275,7 +274,9 @@ void AgentVm::rest() {
 // 4. Whatever came later still would stand still: it is created paused, and its CPUs run only after a transaction that
 //    fails once the ownership has moved.
 // A start on this node needs no such wait: libvirt refuses a second domain of one UUID.
-bool AgentVm::create_may_come() const { return memory_.create_ends_at && memory_.looked_at < *memory_.create_ends_at; }
+Instant AgentVm::creates_end_at() const {
+  return std::max(memory_.create_ends_at.value_or(0), memory_.former_create_ends_at);
+}
 
 // The hypervisor's list is complete: what is not on it is not there as far as it knows. Only a probe decides.
 bool AgentVm::may_be_gone() {

@@ -27,7 +27,7 @@ class AgentVm {
   bool owns() const;
   bool is_own_run() const;                     // the run record is about this boot and the present generation
   const Seen<JobRecord>* release_job() const;  // one that is open and not answered yet
-  bool create_may_come() const;                // an unanswered create may happen after the last look
+  Instant creates_end_at() const;              // one that was asked for and not answered may happen until then
   bool is_last_resort() const;                 // no other host is left to try
   bool has_failed() const { return memory_.failed_starts >= failed_starts_last_max; }
 

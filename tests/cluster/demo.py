@@ -29,7 +29,7 @@ def begin(name: str) -> None:
 
 
 def end(step) -> None:
-    print(f"   {'ok' if step.ok else 'FAILED'} after {step.seconds:.1f} s; what was decided, and why:")
+    print(f"   {'ok' if step.ok else 'FAILED'} after {step.seconds:.1f} s; what was seen and decided, and why:")
     for line in step.evidence:
         print(f"       {line}", flush=True)
 

@@ -66,6 +66,7 @@ class Story:
         self._event = time.time()
         self._told: set[str] = set()
         self._events: list[tuple[float, str]] = []          # of this step
+        self._notes: list[tuple[float, str, list[str]]] = []
         self.evidence: list[str] = []
         self.uuid = ""
         self.lie = ""           # what the history cannot prove, because step 4 has made it up
@@ -298,12 +299,14 @@ class Story:
         self._tell(None, text)
 
     def note(self, text: str) -> None:
+        """Something is seen from outside."""
+        self._notes.append((time.time(), f"seen: {text}", []))
         self._tell(time.time() - self._event, text)
 
     def take_evidence(self) -> list[str]:
-        """What this step has come to, from the journals of all hosts: decisions, each with the seconds since the event before it."""
+        """What this step has come to: what was seen, and the decisions from the journals of all hosts, with the seconds since the event."""
         events, self._events = self._events, []
-        decisions = []
+        told, self._notes = self._notes, []
         for host in self.cluster.hosts:
             if not host.is_up():
                 continue
@@ -311,9 +314,9 @@ class Story:
                 cursor, text = entry.get("__CURSOR", ""), entry.get("MESSAGE", "")
                 if "PVCD_DECISION" in entry and cursor not in self._told and entry.get("PRIORITY") in ("4", "5"):
                     self._told.add(cursor)
-                    decisions.append((int(entry["__REALTIME_TIMESTAMP"]) / 1e6, f"{host.name}: {text}", json.loads(entry["PVCD_DECISION"])["evidence"]))
+                    told.append((int(entry["__REALTIME_TIMESTAMP"]) / 1e6, f"{host.name}: {text}", json.loads(entry["PVCD_DECISION"])["evidence"]))
         lines, event = [], None
-        for seconds, text, evidence in sorted(decisions + [(at, "", []) for at, _ in events]):
+        for seconds, text, evidence in sorted(told + [(at, "", []) for at, _ in events]):
             if not text:
                 event = seconds
                 lines.append(next(what for at, what in events if at == seconds))

@@ -13,7 +13,7 @@ from .plugged import a_disk_that_is_plugged_in_by_hand_is_on_record
 from .sabotage import SABOTAGES, lab, play_sabotage
 from .shared_files import a_copy_of_shared_files_is_not_started_from
 from .story import STEPS, Story
-from .trials import THAWED, Trials
+from .trials import AS_FENCED, THAWED, Trials
 
 
 @pytest.fixture(scope="module")
@@ -81,10 +81,10 @@ def test_a_bmc_that_accepts_and_stays_on_proves_nothing(trials):
     trials.a_bmc_that_accepts_and_stays_on_proves_nothing()
 
 
-@pytest.mark.parametrize("thawed", THAWED)
-def test_a_frozen_host_is_fenced_or_goes_on(trials, thawed):
+@pytest.mark.parametrize("thawed, leads", [*((each, each == "never") for each in THAWED), (AS_FENCED, True)])
+def test_a_frozen_host_is_fenced_or_goes_on(trials, thawed, leads):
     trials.prepare()
-    trials.a_frozen_host_is_fenced_or_goes_on(thawed)
+    trials.a_frozen_host_is_fenced_or_goes_on(thawed, leads)
 
 
 def test_a_core_that_dies_between_fence_and_start_is_carried_on(trials):

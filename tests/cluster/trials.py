@@ -90,9 +90,10 @@ class Trials(Story):
             self.cluster.host(victim).power_cut()
             self.cluster.host(victim).power_on()
 
-    def a_frozen_host_is_fenced_or_goes_on(self, thawed) -> None:
+    def a_frozen_host_is_fenced_or_goes_on(self, thawed, leads: bool) -> None:
+        """Primary and ZooKeeper's leader as in the third step of the story, or neither: then it is fenced sooner."""
         victim = self.owner()
-        self.give_roles(victim, primary=thawed == "never", leader=thawed == "never")
+        self.give_roles(victim, primary=leads, leader=leads)
         before = self.cluster.guests.disk_state(IMAGE)
         offs, beaten = len(self.offs(victim)), self.beats(victim)
         self.event(f"{victim} is frozen; thawed: {thawed}")
