@@ -32,8 +32,8 @@ def test_a_demo_says_what_failed_and_leaves_nothing(tmp_path, monkeypatch, ended
         assert told["ok"] is False and told["seconds"] > 0
         assert [step["ok"] for step in told["steps"]] == [True, True, False]
         assert set(told["steps"][0]) == {"name", "ok", "seconds", "evidence"}
-        for said in ("record web1 running", "seen: "):
-            assert any(said in line for line in told["steps"][0]["evidence"]), told["steps"][0]
+        for part in ("record web1 running", "seen: "):
+            assert any(part in line for line in told["steps"][0]["evidence"]), told["steps"][0]
         assert SABOTAGES["bmc-stays-on"].because in told["steps"][2]["evidence"][0], told["steps"][2]
         assert "The story FAILED" in said
     else:
