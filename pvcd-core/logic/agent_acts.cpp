@@ -42,6 +42,7 @@ void AgentVm::plan_step() {
       return plan_write(act, "record " + vm_->name + " running", "its CPUs run");
     }
     case Step::IdentifyPlugged:
+      if (!is_own_run()) return start_over();
       if (has_more_hooks())
         return plan(IdentifyInstances{hook(), plugged_request()},
                     "read the Ceph client instances of what was plugged into " + vm_->name,
@@ -50,6 +51,7 @@ void AgentVm::plan_step() {
       go(Step::RecordPlugged);
       return plan_step();
     case Step::RecordPlugged: {
+      if (!is_own_run()) return start_over();
       RunRecord record = run_->value;
       record.instances.insert(record.instances.end(), memory_.instances.begin(), memory_.instances.end());
       return plan_write(write(std::move(record)), "record what was plugged into " + vm_->name,

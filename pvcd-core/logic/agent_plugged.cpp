@@ -38,7 +38,9 @@ ImagesRequest AgentVm::plugged_request() const {
   return request;
 }
 
+// The record that is to grow may have become unreadable, or be gone, while the hook was asked.
 void AgentVm::take_plugged(const Identified& identified) {
+  if (!is_own_run()) return start_over();
   if (identified.outcome == Outcome::Done) {
     for (const ClientInstance& each : identified.instances)
       if (std::ranges::count(run_->value.instances, each) == 0) memory_.instances.push_back(each);

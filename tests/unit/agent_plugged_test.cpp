@@ -209,6 +209,35 @@ TEST_CASE("what was identified and could not be recorded is this node's when its
   CHECK(it.plans<RunHook>()->request.own_dead == Instances{plugged, instance});
 }
 
+TEST_CASE("a record that cannot be read any more when its disk is identified does not grow, and is looked at anew") {
+  Plugging it;
+  it.sees({root, extra(1)});
+  const auto record = it.world.view.runs.at(web);
+  it.world.view.runs.erase(web);
+  it.world.view.broken["/runs/" + web] = "it is not JSON";
+  CHECK(it.found({plugged}).idle());
+  it.world.view.runs[web] = record;
+  it.world.view.broken.clear();
+  it.round().looks().answer(DomainProbe{DomainState::Running, qemu, ""});
+  CHECK(it.asked() == Images{"vms/extra"});
+}
+
+TEST_CASE("a record that is gone, or is another's, before what was identified is written") {
+  Plugging it;
+  it.settings.hooks = {"rbd-locks", "other-locks"};
+  it.sees({root, extra(1)});
+  it.may_act = false;
+  SECTION("while another hook is to be asked") { it.found({plugged}); }
+  SECTION("when all have been asked") {
+    it.settings.hooks.pop_back();
+    it.found({plugged});
+  }
+  it.may_act = true;
+  it.world.view.runs.erase(web);
+  CHECK(it.round().idle());
+  it.round().looks();
+}
+
 TEST_CASE("a record that was refused is tried again") {
   Plugging it;
   it.sees({root, extra(1)}).found({plugged}).refused_by_store();
