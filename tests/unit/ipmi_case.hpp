@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "fake_host.hpp"
 #include "plugins/ipmi/ipmi.hpp"
 #include "sdk/permit.hpp"
 
@@ -31,14 +32,7 @@ constexpr const char* uuid = "a1234567-89ab-cdef-a123-456789abcdef";
 constexpr const char* smbios_uuid = "674523a1-ab89-efcd-a123-456789abcdef";  // the same, its first fields swapped
 constexpr const char* other_uuid = "b1234567-89ab-cdef-a123-456789abcdef";
 
-class Folder {
- public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "pvcd-ipmi-XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Folder() { fs::remove_all(path); }
+struct Folder : pvcd::test::Folder {
   std::string write(const std::string& name, const std::string& content, mode_t mode = 0600) const {
     const fs::path file = path / name;
     std::ofstream(file) << content;
@@ -50,7 +44,6 @@ class Folder {
     content << std::ifstream(path / name).rdbuf();
     return content.str();
   }
-  fs::path path;
 };
 
 struct TestSettings : Settings {
