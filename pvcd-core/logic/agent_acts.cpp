@@ -51,7 +51,6 @@ void AgentVm::plan_step() {
       go(Step::RecordPlugged);
       return plan_step();
     case Step::RecordPlugged: {
-      if (!is_own_run()) return start_over();
       RunRecord record = run_->value;
       record.instances.insert(record.instances.end(), memory_.instances.begin(), memory_.instances.end());
       return plan_write(write(std::move(record)), "record what was plugged into " + vm_->name,
