@@ -14,7 +14,7 @@ namespace {
 
 constexpr Microseconds local_session_timeout = seconds(6);
 
-enum class Link { Up, Down, RepliesLost };
+enum class Link { Up, Down, RepliesLost, Stalled };
 
 class LocalStore;
 
@@ -31,6 +31,7 @@ class LocalCluster : public Local, public std::enable_shared_from_this<LocalClus
   void expire(std::uint64_t session) override;
   void disconnect(std::uint64_t session, bool lost_replies) override;
   void reconnect(std::uint64_t session) override;
+  void stall_server(std::uint64_t id) override { session(id).link = Link::Stalled; }  // the client does not notice
 
   std::uint64_t begin_session() {
     sessions_[++last_session_];
@@ -62,7 +63,7 @@ class LocalStore : public Store {
   std::uint64_t session() const override { return told_session_; }
   Microseconds session_timeout() const override { return local_session_timeout; }
   void on_state(std::function<void(SessionState)> told) override { on_state_ = std::move(told); }
-  void next_server() override {}
+  void next_server() override;
   std::string server_address() const override { return {}; }
   void close() override;
 
@@ -81,7 +82,9 @@ class LocalStore : public Store {
   void follow_link();
   void begin_anew();
   void enter(SessionState);
+  void take_request(std::function<void()> answer, std::function<void()> lose);
   void answer_commit(const std::vector<Operation>&, CommitResult, const Committed&);
+  void answer_read(const std::string& path, const Read&, const Changed&, bool children, bool watch_absent);
   void read(const std::string& path, Read, Changed, bool children, bool watch_absent);
   void fire_due();
 
@@ -93,6 +96,7 @@ class LocalStore : public Store {
   SessionState state_ = SessionState::Connecting;
   std::function<void(SessionState)> on_state_;
   std::vector<Watch> watches_;
+  std::vector<std::function<void()>> unanswered_;  // tells each that its outcome is unknown
   bool closed_ = false;
 };
 
@@ -161,6 +165,9 @@ void LocalStore::link_changed() {
 
 void LocalStore::follow_link() {
   auto& record = session_record();
+  if (record.link == Link::Stalled) return;
+  for (auto& lose : std::exchange(unanswered_, {}))
+    if (!closed_) lose();
   if (record.link != Link::Up) return enter(SessionState::Connecting);
   if (!record.alive) return begin_anew();
   told_session_ = session_;
@@ -188,13 +195,38 @@ void LocalStore::enter(SessionState state) {
   if (on_state_) on_state_(state);
 }
 
+// Another connection, of the same session.
+void LocalStore::next_server() {
+  deferred_.post([this] {
+    if (closed_) return;
+    if (session_record().link == Link::Stalled) session_record().link = Link::Up;
+    enter(SessionState::Connecting);
+    follow_link();
+  });
+}
+
 // The turn of the loop between the request and its execution is the way to the server: a cut meanwhile loses the
 // request, or only its answer.
+void LocalStore::take_request(std::function<void()> answer, std::function<void()> lose) {
+  deferred_.post([this, answer = std::move(answer), lose = std::move(lose)] {
+    if (closed_) return;
+    if (session_record().link == Link::Stalled) return unanswered_.push_back(lose);
+    answer();
+  });
+}
+
 void LocalStore::commit(std::vector<Operation> operations, Committed done) {
   auto checked = check_request(operations);
   checked.sent_at = boottime_now();
-  deferred_.post([this, operations = std::move(operations), checked, done = std::move(done)] {
-    if (!closed_) answer_commit(operations, checked, done);
+  const auto lose = [done, sent_at = checked.sent_at] {
+    CommitResult unknown;
+    unknown.sent_at = sent_at;
+    if (done) done(unknown);
+  };
+  auto answer = [=, this, operations = std::move(operations)] { answer_commit(operations, checked, done); };
+  if (checked.code == CommitCode::Ok) return take_request(std::move(answer), lose);
+  deferred_.post([this, answer = std::move(answer)] {  // no server is asked
+    if (!closed_) answer();
   });
 }
 
@@ -232,15 +264,20 @@ void LocalStore::list(const std::string& path, Read done, Changed changed) {
 }
 
 void LocalStore::read(const std::string& path, Read done, Changed changed, bool children, bool watch_absent) {
-  deferred_.post([=, this] {
-    if (closed_) return;
-    ReadResult result;
-    bool answered = valid_path(path) && session_record().alive && session_record().link == Link::Up;
-    if (answered) result = children ? cluster_->tree().list(path) : cluster_->tree().get(path);
-    bool watched = result.code == ReadCode::Ok || (result.code == ReadCode::NoEntry && watch_absent);
-    if (changed && watched) watches_.push_back({children, path == "/" ? "" : path, changed});
-    if (done) done(result);
-  });
+  const auto lose = [done] {
+    if (done) done({});
+  };
+  take_request([=, this] { answer_read(path, done, changed, children, watch_absent); }, lose);
+}
+
+void LocalStore::answer_read(const std::string& path, const Read& done, const Changed& changed, bool children,
+                             bool watch_absent) {
+  ReadResult result;
+  bool answered = valid_path(path) && session_record().alive && session_record().link == Link::Up;
+  if (answered) result = children ? cluster_->tree().list(path) : cluster_->tree().get(path);
+  bool watched = result.code == ReadCode::Ok || (result.code == ReadCode::NoEntry && watch_absent);
+  if (changed && watched) watches_.push_back({children, path == "/" ? "" : path, changed});
+  if (done) done(result);
 }
 
 // --------------------------------------------------------------------------------------------------------------
@@ -250,7 +287,7 @@ void LocalStore::notice(const LocalTree::Changes& changes) {
   for (auto& watch : watches_)
     if ((watch.children ? changes.children : changes.data).contains(watch.path)) watch.due = true;
   deferred_.post([this] {
-    if (!closed_ && state_ == SessionState::Connected) fire_due();
+    if (!closed_ && state_ == SessionState::Connected && session_record().link != Link::Stalled) fire_due();
   });
 }
 

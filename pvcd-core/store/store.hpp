@@ -134,6 +134,7 @@ class Local {
   virtual void expire(std::uint64_t session) = 0;
   virtual void disconnect(std::uint64_t session, bool lost_replies) = 0;  // outcome of what is under way: Unknown
   virtual void reconnect(std::uint64_t session) = 0;
+  virtual void stall_server(std::uint64_t session) = 0;  // nothing is answered until the client changes server
 };
 
 }  // namespace pvcd::store

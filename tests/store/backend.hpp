@@ -19,6 +19,7 @@ inline constexpr Microseconds deadline = seconds(30);
 enum class Cut {
   Requests,  // nothing arrives
   Replies,   // requests arrive, answers do not
+  Stall,     // the server hangs: nothing arrives, and the connection stays; another server is there
 };
 
 struct Client {

@@ -21,7 +21,10 @@ class LocalBackend : public Backend {
     return with(local_->resume(loop(), session), session);
   }
 
-  void cut(Client& client, Cut kind) override { local_->disconnect(session_of(client), kind == Cut::Replies); }
+  void cut(Client& client, Cut kind) override {
+    if (kind == Cut::Stall) return local_->stall_server(session_of(client));
+    local_->disconnect(session_of(client), kind == Cut::Replies);
+  }
   void heal(Client& client) override { local_->reconnect(session_of(client)); }
   void expire(Client& client) override { local_->expire(session_of(client)); }
 

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <sstream>
@@ -74,8 +75,10 @@ std::unique_ptr<Client> ZookeeperBackend::open_direct(ZookeeperOptions options) 
 
 // Clients of one case use different servers, as those on different nodes do.
 std::unique_ptr<Client> ZookeeperBackend::open() {
-  auto all = servers();
-  auto client = std::make_unique<ProxiedClient>(std::make_unique<Proxy>(loop(), all[files_ % all.size()].port));
+  std::vector<std::uint16_t> ports;
+  for (const auto& server : servers()) ports.push_back(server.port);
+  std::rotate(ports.begin(), ports.begin() + static_cast<std::ptrdiff_t>(files_ % ports.size()), ports.end());
+  auto client = std::make_unique<ProxiedClient>(std::make_unique<Proxy>(loop(), ports));
   client->options = options();
   client->options.servers = {"127.0.0.1:" + std::to_string(client->proxy->port())};
   client->store = open_zookeeper(loop(), client->options);
@@ -95,10 +98,14 @@ std::unique_ptr<Client> ZookeeperBackend::restart(std::unique_ptr<Client> client
 
 void ZookeeperBackend::cut(Client& client, Cut kind) {
   auto& proxy = *dynamic_cast<ProxiedClient&>(client).proxy;
-  if (kind == Cut::Replies)
-    proxy.swallow();
-  else
-    proxy.refuse();
+  switch (kind) {
+    case Cut::Requests:
+      return proxy.refuse();
+    case Cut::Replies:
+      return proxy.swallow();
+    case Cut::Stall:
+      return proxy.stall();
+  }
 }
 
 void ZookeeperBackend::heal(Client& client) { dynamic_cast<ProxiedClient&>(client).proxy->let_through(); }

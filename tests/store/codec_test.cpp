@@ -87,8 +87,16 @@ WaitingRecord example() {
 }
 template <>
 DecisionRecord example() {
-  return {"fence n2", "its session is gone", {"silent"}, {"n3: too little memory"}, "node/n2", {"/nodes/n2@4"}, 3,
-          "n1",       1700000000000000};
+  return {"fence n2",
+          "its session is gone",
+          {"silent"},
+          {"n3: too little memory"},
+          "node/n2",
+          {"/nodes/n2@4"},
+          {"node-release-images n2"},
+          3,
+          "n1",
+          1700000000000000};
 }
 template <>
 EvidenceRecord example() {
@@ -128,7 +136,7 @@ const std::set<std::string> optional_keys = {
     "note",         "memory_used", "memory_free", "cpu_load", "node_limit", "priority",
     "tags",         "profile",     "autostart",   "process",  "handover",   "reason",
     "facts",        "arguments",   "message",     "mark",     "start_time", "failed_on",
-    "file_systems", "may_sleep"};
+    "file_systems", "may_sleep",   "follow_up"};
 
 template <class Record>
 std::string problem(const std::string& text) {

@@ -15,6 +15,22 @@ namespace {
 
 using Codes = std::vector<CommitCode>;
 
+// A client with an entry that it watches, and one that is its session's.
+struct Watching {
+  explicit Watching(Backend& backend) : client(backend.connected()), session(client->store->session()) {
+    REQUIRE(backend.commit(*client, {Create{"/vms/a", ""}, Create{"/nodes/n1", "", true}}).code == CommitCode::Ok);
+    bool armed = false;
+    client->store->get(
+        "/vms/a", [&](const ReadResult&) { armed = true; }, [this] { ++fired; });
+    REQUIRE(backend.until([&] { return armed; }));
+  }
+  Watching(const Watching&) = delete;
+
+  const std::unique_ptr<Client> client;
+  const std::uint64_t session;
+  int fired = 0;
+};
+
 bool has(const std::vector<SessionState>& states, SessionState state) {
   return std::find(states.begin(), states.end(), state) != states.end();
 }
@@ -357,15 +373,10 @@ TEST_CASE("A change made while the client was cut off fires its watch when it is
 TEST_CASE(
     "A change of server keeps the session, what it owns and its watches, and no request stays without an answer") {
   auto backend = make_backend();
-  auto client = backend->connected();
+  Watching watching(*backend);
+  const auto& client = watching.client;
+  const int& fired = watching.fired;
   auto other = backend->connected();
-  REQUIRE(backend->commit(*client, {Create{"/vms/a", ""}, Create{"/nodes/n1", "", true}}).code == CommitCode::Ok);
-  const std::uint64_t session = client->store->session();
-  bool armed = false;
-  int fired = 0;
-  client->store->get(
-      "/vms/a", [&](const ReadResult&) { armed = true; }, [&] { ++fired; });
-  REQUIRE(backend->until([&] { return armed; }));
 
   std::optional<CommitCode> pending;
   client->store->commit({Create{"/vms/b", ""}}, [&](const CommitResult& result) { pending = result.code; });
@@ -373,12 +384,46 @@ TEST_CASE(
   REQUIRE(backend->until([&] { return pending.has_value(); }));
   CHECK((pending == CommitCode::Ok || pending == CommitCode::Unknown));
   REQUIRE(backend->until([&] { return client->store->state() == SessionState::Connected; }));
-  CHECK(client->store->session() == session);
+  CHECK(client->store->session() == watching.session);
   CHECK(fired == 0);
   REQUIRE(backend->sync(*other) == ReadCode::Ok);
-  CHECK(backend->get(*other, "/nodes/n1").entry.ephemeral_owner == session);
+  CHECK(backend->get(*other, "/nodes/n1").entry.ephemeral_owner == watching.session);
   REQUIRE(backend->commit(*other, {Set{"/vms/a", "new"}}).code == CommitCode::Ok);
   CHECK(backend->until([&] { return fired == 1; }));
+  CHECK_FALSE(has(client->states, SessionState::Expired));
+}
+
+TEST_CASE("When a server stalls, a change of server brings writes back, and what was under way is Unknown") {
+  auto backend = make_backend();
+  Watching watching(*backend);
+  const auto& client = watching.client;
+  const int& fired = watching.fired;
+  auto other = backend->connected();
+
+  backend->cut(*client, Cut::Stall);
+  std::optional<CommitResult> write;
+  std::optional<ReadCode> read;
+  std::optional<ReadCode> synced;
+  client->store->commit({Set{"/vms/a", "stalled"}}, [&](const CommitResult& result) { write = result; });
+  client->store->get("/vms/a", [&](const ReadResult& result) { read = result.code; });
+  client->store->sync([&](ReadCode code) { synced = code; });
+  CHECK_FALSE(backend->until([&] { return write || read || synced; }, milliseconds(300)));
+  CHECK(client->store->state() == SessionState::Connected);         // it does not know
+  CHECK(backend->commit(*client, {}).code == CommitCode::Invalid);  // for that no server is needed
+  REQUIRE(backend->commit(*other, {Set{"/vms/a", "meanwhile"}}).code == CommitCode::Ok);
+
+  client->store->next_server();
+  REQUIRE(backend->until([&] { return write && read && synced; }));
+  CHECK(write->code == CommitCode::Unknown);
+  CHECK(write->sent_at != 0);
+  CHECK(read == ReadCode::Unknown);
+  CHECK(synced == ReadCode::Unknown);
+  REQUIRE(backend->until([&] { return client->store->state() == SessionState::Connected && fired == 1; }));
+  CHECK(backend->get(*other, "/vms/a").entry.data == "meanwhile");
+  CHECK(backend->commit(*client, {Set{"/vms/a", "again"}}).code == CommitCode::Ok);
+  CHECK(backend->get(*client, "/vms/a").entry.data == "again");
+  CHECK(client->store->session() == watching.session);
+  CHECK(backend->get(*client, "/nodes/n1").entry.ephemeral_owner == watching.session);
   CHECK_FALSE(has(client->states, SessionState::Expired));
 }
 

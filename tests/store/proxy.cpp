@@ -6,7 +6,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <utility>
 
 namespace pvcd::store::test {
 namespace {
@@ -29,6 +31,7 @@ struct Proxy::Pair {
   int server;
   sd_event_source* client_source = nullptr;
   sd_event_source* server_source = nullptr;
+  bool stalled = false;
 
   Pair(Proxy* its_proxy, int its_client, int its_server) : proxy(its_proxy), client(its_client), server(its_server) {}
   Pair(const Pair&) = delete;
@@ -40,7 +43,8 @@ struct Proxy::Pair {
   }
 };
 
-Proxy::Proxy(sd_event* loop, std::uint16_t server_port) : loop_(loop), server_port_(server_port) {
+Proxy::Proxy(sd_event* loop, std::vector<std::uint16_t> server_ports)
+    : loop_(loop), server_ports_(std::move(server_ports)) {
   listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   auto address = loopback(0);
   socklen_t size = sizeof address;
@@ -68,6 +72,11 @@ void Proxy::refuse() {
 
 void Proxy::swallow() { mode_ = Mode::Swallow; }
 
+void Proxy::stall() {
+  for (auto& pair : pairs_) pair.stalled = true;
+  std::rotate(server_ports_.begin(), server_ports_.begin() + 1, server_ports_.end());
+}
+
 void Proxy::let_through() {
   mode_ = Mode::Through;
   end_all();
@@ -79,7 +88,7 @@ void Proxy::accept_client() {
   int client = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
   if (client < 0) return;
   int server = mode_ == Mode::Through ? socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
-  auto address = loopback(server_port_);
+  auto address = loopback(server_ports_.front());
   if (server < 0 || connect(server, general(address), sizeof address) != 0) {
     close(client);
     close(server);
@@ -100,7 +109,7 @@ void Proxy::pump(Pair& pair, int from) {
   char bytes[65536];
   auto count = recv(from, bytes, sizeof bytes, MSG_DONTWAIT);
   if (count <= 0) return pairs_.remove_if([&](const Pair& each) { return &each == &pair; }), void();
-  bool lost = mode_ == Mode::Swallow && from == pair.server;
+  bool lost = pair.stalled || (mode_ == Mode::Swallow && from == pair.server);
   int to = from == pair.server ? pair.client : pair.server;
   for (ssize_t sent = 0; !lost && sent < count;) {
     auto now = send(to, bytes + sent, static_cast<std::size_t>(count - sent), MSG_NOSIGNAL);

@@ -1,16 +1,17 @@
-// A TCP relay on the loop of the test, between one client and one server, that can lose requests or answers.
+// A TCP relay on the loop of the test, between one client and one server at a time, that can lose requests or answers.
 #pragma once
 
 #include <systemd/sd-event.h>
 
 #include <cstdint>
 #include <list>
+#include <vector>
 
 namespace pvcd::store::test {
 
 class Proxy {
  public:
-  Proxy(sd_event* loop, std::uint16_t server_port);
+  Proxy(sd_event* loop, std::vector<std::uint16_t> server_ports);
   ~Proxy();
   Proxy(const Proxy&) = delete;
   Proxy& operator=(const Proxy&) = delete;
@@ -19,6 +20,7 @@ class Proxy {
   bool lets_through() const { return mode_ == Mode::Through; }
   void refuse();       // ends connections, and new ones at once
   void swallow();      // what servers say on present connections is lost
+  void stall();        // nothing comes through on present connections, which stay; new ones are to the next server
   void let_through();  // ends connections that were swallowed; new ones work
 
  private:
@@ -30,7 +32,7 @@ class Proxy {
   void end_all();
 
   sd_event* loop_;
-  std::uint16_t server_port_;
+  std::vector<std::uint16_t> server_ports_;  // the first is the one of new connections
   std::uint16_t port_ = 0;
   int listener_ = -1;
   sd_event_source* listener_source_ = nullptr;

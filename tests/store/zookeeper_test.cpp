@@ -341,7 +341,7 @@ TEST_CASE("A server that does not answer at all is not waited for as long as a s
 
 TEST_CASE("A server whose name has no address yet is named, and used as soon as it has one") {
   ZookeeperBackend backend;
-  Proxy proxy(backend.loop(), servers()[0].port);
+  Proxy proxy(backend.loop(), {servers()[0].port});
   const std::string late = "late.invalid:" + std::to_string(servers()[1].port);
   auto options = backend.options();
   options.session_timeout = 2 * deadline;
@@ -396,7 +396,7 @@ TEST_CASE("A stalled loop loses its session, and learns it when it turns again")
 
 TEST_CASE("The negotiated session timeout is told, not the wanted one, and by each server anew") {
   ZookeeperBackend backend;
-  Proxy less(backend.loop(), servers()[2].port);
+  Proxy less(backend.loop(), {servers()[2].port});
   less.refuse();
   auto options = backend.options();
   options.session_timeout = seconds(3600);
