@@ -1,4 +1,4 @@
-// Loads the plugin of this process: one file, one exported symbol. Never unloaded: code of a library that made threads
+// Loads a plugin: one file, one exported symbol. Never unloaded: code of a library that made threads
 // or registered handlers must stay where it is.
 #pragma once
 

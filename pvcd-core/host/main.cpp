@@ -1,7 +1,7 @@
 #include <cstdlib>
 #include <iostream>
 
-#include "host/plugin_process.hpp"
+#include "host/process.hpp"
 
 int main(int argc, char** argv) {
   const int code = pvcd::host::run_host(argc, argv);

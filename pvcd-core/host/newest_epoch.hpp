@@ -1,4 +1,4 @@
-// The newest epoch that this process has heard of in a request that fences or breaks locks, or in a change of the role.
+// The newest epoch that this plugin has heard of in a request that fences or breaks locks, or in a change of the role.
 // An older one comes from a primary that has been replaced, and is refused.
 //
 // Nothing of it is kept over a restart: what this process could be asked late waits in its own queue or on its own

@@ -71,7 +71,7 @@ std::string described(const char* name, const Request& request) {
 
 template <class Role, class Request, class Answer_>
 Answer_ call(Role& role, Answer_ (Role::*function)(const Request&), const char* name, const Request& request,
-             const NewestEpochs& newest) {
+             const std::string& plugin, const NewestEpochs& newest) {
   if (runtime::boottime_us() > request.permit.not_after)
     return unknown<Answer_>("too late: its time had ended before the plugin took the request up");
   if constexpr (bound_to<Request> != nullptr)
@@ -81,22 +81,23 @@ Answer_ call(Role& role, Answer_ (Role::*function)(const Request&), const char* 
   try {
     return (role.*function)(request);
   } catch (const std::exception& error) {
-    runtime::log(Level::Warning, std::string(name) + " failed: " + error.what());
+    runtime::log(Level::Warning, std::string(name) + " failed: " + error.what(), {{names::field::plugin, plugin}});
     return unknown<Answer_>(error.what());
   }
 }
 
 template <class Role, class Request, class Answer_>
 RoleMethod method(Role& role, const char* role_name, const char* interface, const char* name,
-                  Answer_ (Role::*function)(const Request&), NewestEpochs& newest) {
-  const auto prepare = [&role, function, name, &newest](const std::string& text) -> std::variant<Call, InvalidRequest> {
+                  Answer_ (Role::*function)(const Request&), const std::string& plugin, NewestEpochs& newest) {
+  const auto prepare = [&role, function, name, plugin,
+                        &newest](const std::string& text) -> std::variant<Call, InvalidRequest> {
     auto decoded = runtime::decode<Request>(text);
     if (const auto* error = std::get_if<std::string>(&decoded)) return InvalidRequest{*error};
     Request request = std::get<Request>(std::move(decoded));
     if constexpr (bound_to<Request> != nullptr) (newest.*bound_to<Request>).hear(request.permit.epoch);
     Call prepared{described(name, request), lane_of(request), {}};
-    prepared.work = [&role, function, name, &newest, request = std::move(request)] {
-      return runtime::encode(call(role, function, name, request, newest));
+    prepared.work = [&role, function, name, plugin, &newest, request = std::move(request)] {
+      return runtime::encode(call(role, function, name, request, plugin, newest));
     };
     return prepared;
   };
@@ -105,10 +106,10 @@ RoleMethod method(Role& role, const char* role_name, const char* interface, cons
 
 }  // namespace
 
-std::vector<RoleMethod> role_methods(Plugin& plugin, NewestEpochs& newest) {
+std::vector<RoleMethod> role_methods(Plugin& plugin, const std::string& plugin_name, NewestEpochs& newest) {
   std::vector<RoleMethod> methods;
   const auto add = [&](auto* role, const char* role_name, const char* interface, const char* name, auto function) {
-    methods.push_back(method(*role, role_name, interface, name, function, newest));
+    methods.push_back(method(*role, role_name, interface, name, function, plugin_name, newest));
   };
   if (auto* role = dynamic_cast<Hypervisor*>(&plugin)) {
     add(role, "Hypervisor", names::hypervisor_interface, "Probe", &Hypervisor::probe);

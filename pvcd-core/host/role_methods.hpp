@@ -31,6 +31,6 @@ struct RoleMethod {
 };
 
 // Of the roles it fills; the plugin and the epochs must outlive them.
-std::vector<RoleMethod> role_methods(Plugin&, NewestEpochs&);
+std::vector<RoleMethod> role_methods(Plugin&, const std::string& plugin_name, NewestEpochs&);
 
 }  // namespace pvcd::host

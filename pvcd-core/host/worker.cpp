@@ -5,6 +5,7 @@
 
 #include "runtime/clock.hpp"
 #include "runtime/journal.hpp"
+#include "runtime/names.hpp"
 #include "sdk/permit.hpp"
 
 namespace pvcd::host {
@@ -18,7 +19,7 @@ constexpr Microseconds turn_interval = milliseconds(250);
 
 Worker::Worker(runtime::Loop& main_loop, std::unique_ptr<Plugin> plugin, WorkerOptions options, WorkerEvents events)
     : plugin_(std::move(plugin)),
-      options_(options),
+      options_(std::move(options)),
       events_(std::move(events)),
       to_worker_(loop_, [] {}),
       to_main_(main_loop, [this] { deliver(); }),
@@ -70,7 +71,12 @@ Busy Worker::busy() const {
 
 // The plugin is called between the turns of its loop, never from inside one: so it may turn the loop while it waits.
 void Worker::run() noexcept {
-  if (!start_plugin()) return enter(Phase::Failed);
+  if (!start_plugin()) {
+    stop();
+    lanes_.close();
+    refuse_waiting();
+    return enter(Phase::Failed);
+  }
   enter(Phase::Running);
   const runtime::Timer turns = loop_.every(turn_interval, [this] { last_turn_ = runtime::boottime_us(); });
   const runtime::Timer ticks = loop_.every(options_.tick_interval, [this] { tick_due_ = true; });
@@ -106,7 +112,7 @@ std::string Worker::attempt(const std::string& what, Function&& function) {
 bool Worker::start_plugin() {
   const std::string error = attempt("its start", [this] { plugin_->start(*this); });
   if (error.empty()) return true;
-  runtime::log(Level::Error, "cannot start: " + error);
+  log(Level::Error, "cannot start: " + error);
   return false;
 }
 
@@ -142,7 +148,7 @@ void Worker::finish(Done done, std::optional<std::string> answer) {
 
 void Worker::tick() {
   std::string error = attempt("its tick", [this] { plugin_->tick(); });
-  if (!error.empty() && error != last_tick_error_) runtime::log(Level::Warning, error);
+  if (!error.empty() && error != last_tick_error_) log(Level::Warning, error);
   last_tick_error_ = std::move(error);
 }
 
@@ -173,7 +179,9 @@ bool Worker::holds(const Permit& permit) const {
   return pvcd::holds(permit) && !options_.newest_epoch->is_older(permit.epoch);
 }
 
-void Worker::log(Level level, std::string_view message) { runtime::log(level, message); }
+void Worker::log(Level level, std::string_view message) {
+  runtime::log(level, message, {{runtime::names::field::plugin, options_.plugin}});
+}
 
 // ------------------------------------------------------------------------------------------------------- the main
 // thread

@@ -25,6 +25,7 @@ namespace pvcd::host {
 enum class Phase { Starting, Running, Stopping, Stopped, Failed };
 
 struct WorkerOptions {
+  std::string plugin;  // its name
   const Settings* settings = nullptr;
   const Settings* shared = nullptr;
   const NewestEpoch* newest_epoch = nullptr;

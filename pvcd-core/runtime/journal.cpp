@@ -11,7 +11,6 @@
 #include <cstring>
 #include <iostream>
 #include <iterator>
-#include <utility>
 
 namespace pvcd::runtime {
 
@@ -19,11 +18,6 @@ namespace {
 
 constexpr std::string_view journal_path = "/run/systemd/journal/socket";
 constexpr int send_buffer_bytes = 8 * 1024 * 1024;
-
-std::vector<Field>& constant_fields() {
-  static std::vector<Field> fields;
-  return fields;
-}
 
 int priority(Level level) {
   switch (level) {
@@ -133,7 +127,6 @@ std::string journal_datagram(Level level, const char* message_id, std::string_vi
   append(datagram, "PRIORITY", std::to_string(priority(level)));
   append(datagram, "SYSLOG_IDENTIFIER", program_invocation_short_name);
   if (message_id != nullptr) append(datagram, "MESSAGE_ID", message_id);
-  for (const Field& field : constant_fields()) append(datagram, field.name, field.value);
   for (const Field& field : fields) append(datagram, field.name, field.value);
   return datagram;
 }
@@ -145,7 +138,5 @@ void log(Level level, std::string_view message, const std::vector<Field>& fields
 void log_event(Level level, const char* message_id, std::string_view message, const std::vector<Field>& fields) {
   send(level, message_id, message, fields);
 }
-
-void log_always(Field field) { constant_fields().push_back(std::move(field)); }
 
 }  // namespace pvcd::runtime

@@ -29,9 +29,6 @@ void log(Level, std::string_view message, const std::vector<Field>& fields = {})
 // An event of the catalogue, names::message.
 void log_event(Level, const char* message_id, std::string_view message, const std::vector<Field>& fields = {});
 
-// From here on every entry of this process carries this field too (the host: its plugin). Before other threads start.
-void log_always(Field);
-
 // The parts, for tests. First the datagram of one entry.
 std::string journal_datagram(Level, const char* message_id, std::string_view message, const std::vector<Field>& fields);
 

@@ -1,5 +1,6 @@
 // What systemd is told about this process; nothing happens when it was not started by systemd. ready and stopping are
-// told once and wait for PID 1 to take them; the others are told again and again and never block.
+// told once and wait for PID 1 to take them; the others never block: what PID 1 has no room for is lost, and the next
+// ping or state makes good for it.
 #pragma once
 
 #include <optional>

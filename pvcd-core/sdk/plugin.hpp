@@ -1,9 +1,9 @@
 // The plugin SDK: what a plugin author reads, in five minutes.
 //
 // A plugin is a class derived from Plugin and from the roles it fills (roles.hpp; none for one that only observes). It
-// runs in a process of its own with one thread that is its own: start, tick, the role calls and stop all come on that
-// thread and may block (calls of a Fencer come on others). The host answers the bus meanwhile, shows the stall, and
-// past stall_limit_ms lets systemd restart it.
+// runs in a process of its own (units do so; a host may be given several) with one thread that is its own: start, tick,
+// the role calls and stop all come on that thread and may block (calls of a Fencer come on others). The host answers
+// the bus meanwhile, shows the stall, and past stall_limit_ms lets systemd restart it.
 #pragma once
 
 #include <cstdint>

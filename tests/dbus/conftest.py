@@ -64,7 +64,7 @@ def vm(node, request):
 def pytest_runtest_makereport(item):
     """What the daemons said is part of a failure."""
     report = (yield).get_result()
-    if report.failed:
+    if report.failed and report.when != "teardown":      # the folder is gone then; close() has said what was wrong
         for name in ("node", "shared_node"):
             used = item.funcargs.get(name)
             if used is not None:

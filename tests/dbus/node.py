@@ -79,6 +79,11 @@ class Node:
         self.running[name] = self.run(name, [CORE] if name == "core" else [HOST, name])
         return self.running[name]
 
+    def start_together(self, *plugins):
+        """In one process."""
+        self.running["plugins"] = self.run("plugins", [HOST, *plugins])
+        return self.running["plugins"]
+
     def run(self, name, command):
         """Anything else in the same surroundings; whoever runs it ends it."""
         return Process(name, command, self.folder / f"{name}.log", self.environment())

@@ -44,7 +44,7 @@ class Observer : public Plugin {
 
 std::variant<host::Call, host::InvalidRequest> prepare(Plugin& plugin, host::NewestEpochs& newest,
                                                        const std::string& name, const std::string& request) {
-  for (const RoleMethod& method : host::role_methods(plugin, newest))
+  for (const RoleMethod& method : host::role_methods(plugin, "tested", newest))
     if (method.name == name) return method.prepare(request);
   return host::InvalidRequest{"no such method"};
 }
@@ -77,11 +77,11 @@ TEST_CASE("a plugin has the methods of the roles it fills, and no others") {
   Power plugin;
   host::NewestEpochs newest;
   std::string names;
-  for (const RoleMethod& method : host::role_methods(plugin, newest))
+  for (const RoleMethod& method : host::role_methods(plugin, "tested", newest))
     names += std::string(method.interface) + "." + method.name + " ";
   CHECK(names == "org.pvcd1.plugin.Fencer.Read org.pvcd1.plugin.Fencer.Power org.pvcd1.plugin.RoleHook.RoleChange ");
   Observer observer;
-  CHECK(host::role_methods(observer, newest).empty());
+  CHECK(host::role_methods(observer, "tested", newest).empty());
 }
 
 TEST_CASE("a request goes to the plugin and its answer back") {
