@@ -160,7 +160,8 @@ std::string lasting_objection(const ClusterView& view, const VmRecord& vm, const
   const std::uint64_t unpromised = rest(node.memory_total, sum(promised.total, kept));
   if (unpromised < vm.memory) return too_little(unpromised, " not promised to others, ", vm);
   const Live* live = live_of(view, node);
-  const std::uint64_t free = live ? rest(live->value.memory_free, sum(promised.not_taken, kept)) : unpromised;
+  const bool is_measured = live && live->value.counter > 0;  // a join says nothing of it, the first heartbeat does
+  const std::uint64_t free = is_measured ? rest(live->value.memory_free, sum(promised.not_taken, kept)) : unpromised;
   if (free < vm.memory) return too_little(free, " free, ", vm);
   return {};
 }

@@ -204,6 +204,15 @@ TEST_CASE("after a reboot of all hosts a VM waits for the units of the host it r
     it.world.node("n2").memory_total = gib;
     CHECK(it.place_web().node == "n1");
   }
+  SECTION("which has joined, and whose first heartbeat will tell what memory it has") {
+    LiveRecord& live = it.world.live("n2").value;
+    live.daemon_state = DaemonState::Init;
+    live.memory_free = 0;
+    live.counter = 0;
+    CHECK(it.place_web().node.empty());
+    ++live.counter;
+    CHECK(it.place_web().node == "n1");
+  }
   SECTION("which is ready: it is better than the home") { CHECK(it.place_web().node == "n2"); }
   SECTION("which has had time enough") {
     report("n2", "starting");
