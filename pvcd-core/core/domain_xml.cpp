@@ -175,6 +175,9 @@ class Reader {
     const std::string format = disk.child("driver").attribute("type").value();
     if (kind == DiskKind::Local && format != "raw" && format != "qcow2" && !format.empty() && is_shared(target, source))
       throw DomainError{where + ": format '" + format + "' is not raw or qcow2, as it must be in a shared directory"};
+    // What others may write as well would be unlocked, and its writers shut out, as if it were this VM's alone.
+    if (disk.child("shareable") && (kind == DiskKind::Rbd || is_shared(target, source)))
+      throw DomainError{where + ": <shareable/>: here an image has one writer; leave it out, or use another disk"};
     add(target, kind, source);
   }
 

@@ -214,6 +214,13 @@ TEST_CASE("each wrong disk is named") {
   CHECK(names(wrong(devices(std::string(vda) + "<disk type='network'><source protocol='rbd' name='vms/web1'/><target "
                                                "dev='vdb'/></disk>")),
               "source 'vms/web1' is there twice"));
+  CHECK(names(wrong(devices("<disk type='network'><source protocol='rbd' name='vms/web1'/><target dev='vda'/>"
+                            "<shareable/></disk>")),
+              "<disk> vda: <shareable/>"));
+  CHECK(names(wrong(devices("<disk type='file'><driver type='raw'/><source file='/net/vms/a.raw'/><target dev='vda'/>"
+                            "<shareable/></disk>")),
+              "<disk> vda: <shareable/>"));
+  CHECK(good(devices("<disk type='file'><source file='/a'/><target dev='vda'/><shareable/></disk>")).disks.size() == 1);
 }
 
 TEST_CASE("the size has a limit") {
