@@ -1,24 +1,11 @@
-// What this node has seen of the store, on its own disk: a store that is behind it has lost writes or is another
-// cluster, and then nobody here starts or fences anything until an operator has decided (safety rule 15).
+// The high-water marks of this node in a file on its own disk (logic/high_water.hpp).
 #pragma once
 
-#include <map>
 #include <string>
 
-#include "logic/view.hpp"
+#include "logic/high_water.hpp"
 
 namespace pvcd::core {
-
-struct Marks {
-  std::string cluster_id;
-  Epoch epoch = 0;
-  std::map<VmUuid, Generation> generations;
-  bool operator==(const Marks&) const = default;
-};
-
-// Pure: what is wrong with the view, naming both values; empty: nothing.
-std::string behind(const Marks&, const logic::ClusterView&);
-Marks raised(const Marks&, const logic::ClusterView&);
 
 class HighWater {
  public:
@@ -29,9 +16,9 @@ class HighWater {
   bool has_cluster() const { return !marks_.cluster_id.empty(); }
 
  private:
-  void save(const Marks&) const;
+  void save(const logic::HighWaterMarks&) const;
   std::string file_;
-  Marks marks_;
+  logic::HighWaterMarks marks_;
 };
 
 }  // namespace pvcd::core

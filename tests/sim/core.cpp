@@ -32,6 +32,7 @@ void Core::start() {
   claiming_ = publishing_ = give_up_asked_ = false;
   calls_.clear();
   right_ = {};
+  behind_.clear();
   wake_at_ = decided_at_ = claim_not_before_ = 0;
   // What hooks wait for is kept in /run over a restart (core/first_sights.cpp).
   std::map<VmUuid, std::map<std::string, logic::FirstSights>> sights;
@@ -119,7 +120,8 @@ void Core::round() {
   observer.catch_up(world_.store, world_.random, world_.events.now(), world_.store.serves(node_));
   count_round();
   acted_ = false;
-  const Right right = right_ = this->right();
+  const std::string behind = check_high_water();
+  const Right right = right_ = behind.empty() ? this->right() : Right{};
   found_cluster();
   run_role(right);
   run_agent(right);
@@ -152,6 +154,15 @@ Core::Right Core::right() const {
   return {now < not_after, not_after};
 }
 
+std::string Core::check_high_water() {
+  Host& host = world_.node(node_).host;
+  logic::HighWaterPlan plan = logic::check_high_water(view(), host.high_water);
+  host.high_water = std::move(plan.next);
+  if (plan.behind != behind_ && !plan.behind.empty())
+    world_.trace([&] { return host.name() + " starts and fences nothing: " + plan.behind; });
+  return behind_ = plan.behind;
+}
+
 Epoch Core::epoch() const { return view().leader ? view().leader->value.epoch : 0; }
 
 // What waited while this node joined anew was decided by somebody else.
@@ -163,7 +174,7 @@ std::function<std::optional<Permit>()> Core::permit() const {
 }
 
 void Core::found_cluster() {
-  if (!view().complete || view().cluster || founding_) return;
+  if (!view().complete || view().cluster || founding_ || !world_.node(node_).host.high_water.cluster_id.empty()) return;
   founding_ = true;
   world_.store.commit(client_, {node_, Part::Person, 0},
                       {Put{{Kind::Cluster, {}}, ClusterRecord{"cluster-1", "sim", false}, std::nullopt}},

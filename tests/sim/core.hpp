@@ -1,6 +1,5 @@
 // The core of one node: the real decisions (logic), with the drivers that carry them out. Follows core/daemon.cpp,
-// self.cpp, agent_driver.cpp, coordinator_driver.cpp, role_driver.cpp. What a node remembers on its own disk
-// (high_water.cpp) is left out: this store never goes backwards.
+// self.cpp, high_water.cpp, agent_driver.cpp, coordinator_driver.cpp, role_driver.cpp.
 #pragma once
 
 #include <map>
@@ -42,7 +41,7 @@ class Core {
 
   Process process;
   Observer observer;
-  Microseconds role_hook_takes = milliseconds(1);  // to let go of its service: that long the role is not given back
+  Microseconds role_hook_takes = milliseconds(1);
 
  private:
   struct Right {
@@ -57,6 +56,7 @@ class Core {
   bool is_busy() const;
   Life self() const;
   Right right() const;
+  std::string check_high_water();
   Epoch epoch() const;
   Instant clock() const;
   std::function<std::optional<Permit>()> permit() const;  // of the moment in which it is asked for
@@ -91,6 +91,7 @@ class Core {
   bool stopping_ = false;
   CallQueue calls_;
   Right right_;          // of the last round
+  std::string behind_;   // in what the store was then
   Instant wake_at_ = 0;  // 0: not asked for
   Instant decided_at_ = 0;
   bool founding_ = false;

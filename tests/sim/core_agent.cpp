@@ -46,13 +46,16 @@ std::vector<PluggedImage> Core::open_images(const VmUuid& uuid) const {
 void Core::read_facts() {
   if (!process.lives()) return;
   process.after(milliseconds(2), [this] {
+    const Hypervisor& hypervisor = world_.node(node_).hypervisor;
     domains_.clear();
     images_.clear();
     for (const QemuPointer& qemu : world_.node(node_).host.qemus()) {
-      domains_[qemu->uuid] = qemu->runs ? DomainState::Running : DomainState::Paused;
+      const DomainState state = hypervisor.state_of(*qemu);
+      if (state == DomainState::Unknown) continue;
+      domains_[qemu->uuid] = state;
       images_[qemu->uuid] = open_images(qemu->uuid);
     }
-    domains_ready_ = world_.node(node_).hypervisor.has_listed();
+    domains_ready_ = hypervisor.has_listed();
     wake(0);
   });
 }

@@ -140,11 +140,11 @@ void Core::run_role(const Right& right) {
     claim(std::move(*plan.claim), right);
 }
 
-// It takes over at once, and lets go in its own time.
+// One that hangs has acknowledged nothing when systemd replaces it.
 void Core::ask(const logic::AskRoleHook& asked) {
-  const bool lets_go = asked.state == CoordinatorState::Relinquish;
-  process.after(lets_go ? role_hook_takes : milliseconds(1), [this, asked] {
-    role_answers_.push_back({asked.hook, asked.change, !world_.mishap(5)});
+  const bool in_time = role_hook_takes <= watchdog_limit;
+  process.after(std::min(role_hook_takes, watchdog_limit), [this, asked, in_time] {
+    role_answers_.push_back({asked.hook, asked.change, in_time && !world_.mishap(5)});
     wake(0);
   });
 }

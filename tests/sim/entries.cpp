@@ -39,6 +39,14 @@ CommitOutcome Entries::apply(const Changes& changes, std::uint64_t session, std:
   return {CommitCode::Ok};
 }
 
+void Entries::replay(const Key& key, const EntryPointer& entry) {
+  if (key.kind == Kind::Job) next_job_ = std::max(next_job_, *number_of(key.name) + 1);
+  if (entry)
+    entries_[key] = entry;
+  else
+    entries_.erase(key);
+}
+
 void Entries::set(const Key& key, EntryPointer entry, std::vector<Changed>& changed) {
   changed.push_back({key, find(key), nullptr});
   if (entry)

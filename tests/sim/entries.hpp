@@ -32,6 +32,9 @@ class Entries {
   // `changed` is what became of which entries, in their order.
   CommitOutcome apply(const Changes&, std::uint64_t session, std::vector<Changed>& changed);
 
+  // What a transaction of the past has made of one entry.
+  void replay(const Key&, const EntryPointer&);
+
   EntryPointer find(const Key&) const;
   const std::map<Key, EntryPointer>& all() const { return entries_; }
 

@@ -131,6 +131,14 @@ void Host::resume_cpus(const QemuPointer& qemu) {
   write_again(qemu);
 }
 
+void Host::start_by_hand(const VmRecord& vm) {
+  const QemuPointer qemu = create(vm, 0);
+  qemu->runs = qemu->ran = true;
+  world_.chronicle.note(vm_name(vm.uuid) + " runs on " + name_);
+  world_.domain_changed(index_, vm.uuid);
+  write_again(qemu);
+}
+
 void Host::write_again(const QemuPointer& qemu) {
   world_.events.after(world_.random.between(milliseconds(200), milliseconds(1500)), [this, qemu] {
     if (!qemu->lives) return;

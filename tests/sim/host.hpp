@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ceph.hpp"
+#include "logic/high_water.hpp"
 #include "process.hpp"
 #include "sdk/model.hpp"
 #include "settings.hpp"
@@ -58,6 +59,7 @@ class Host {
   QemuPointer create(const VmRecord&, Generation);
   void plug(const QemuPointer&, const std::string& image);
   void resume_cpus(const QemuPointer&);
+  void start_by_hand(const VmRecord&);  // without pvcd
   enum class End { Orderly, Killed };
   void end(const QemuPointer&, End);
 
@@ -67,6 +69,7 @@ class Host {
   std::int64_t wall_clock_error_us = 0;
   std::string proof_file;  // /run/pvcd/proof
   std::uint64_t session_file = 0;
+  logic::HighWaterMarks high_water;  // on its disk: no boot forgets it
 
  private:
   void open(const QemuPointer&, const std::string& image);

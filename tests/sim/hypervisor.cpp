@@ -41,13 +41,17 @@ QemuPointer Hypervisor::find(const VmUuid& uuid, const pvcd::Process& process) c
   return nullptr;
 }
 
+DomainState Hypervisor::state_of(const Qemu& qemu) const {
+  if (qemu.uuid == unreadable) return DomainState::Unknown;
+  return qemu.runs ? DomainState::Running : DomainState::Paused;
+}
+
 void Hypervisor::probe(const ProbeRequest& request, const Reply<DomainProbe>& reply) {
   worker.process.after(world_.random.between(500, milliseconds(10)), [this, request, reply] {
     const auto found = living(request.uuid);
     if (found.empty()) return reply({DomainState::Gone, std::nullopt, {}});
     DomainProbe probe{DomainState::Unknown, found.front()->process, "it lives, nobody says in which state"};
-    if (!libvirtd_hangs && found.size() == 1)
-      probe.state = found.front()->runs ? DomainState::Running : DomainState::Paused;
+    if (!libvirtd_hangs && found.size() == 1) probe.state = state_of(*found.front());
     reply(probe);
   });
 }

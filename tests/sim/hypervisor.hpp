@@ -20,6 +20,8 @@ class Hypervisor {
   void start();
   bool has_listed() const { return listed_; }
 
+  DomainState state_of(const Qemu&) const;  // as libvirt tells it
+
   void probe(const ProbeRequest&, const Reply<DomainProbe>&);
   void create(const CreateRequest&, const Reply<CreateAnswer>&);
   void resume(const DomainRequest&, const Reply<Answer>&);
@@ -32,6 +34,7 @@ class Hypervisor {
   bool guests_do_not_listen = false;
   bool answers_are_lost = false;  // to create and to resume, which were done
   bool cannot_kill = false;       // QEMU is stuck in the kernel
+  VmUuid unreadable;              // of this one libvirt tells nothing
 
  private:
   Host& host() const;

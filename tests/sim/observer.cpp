@@ -124,6 +124,7 @@ void Observer::restart(const Store& store, Random& random) {
   cut_since_ = 0;
   notices_after_ = 0;
   position_ = store.log().size();
+  restored_ = store.restored();
   for (const auto& [key, entry] : store.entries()) {
     if (random.chance(50))
       read(store, key, entry);
@@ -133,6 +134,8 @@ void Observer::restart(const Store& store, Random& random) {
 }
 
 bool Observer::catch_up(const Store& store, Random& random, Instant now, bool serves) {
+  const bool is_restored = std::exchange(restored_, store.restored()) != store.restored();
+  if (is_restored) shown_.view.complete = false;  // it reads everything anew before anything is decided
   if (!serves) {
     read_at_.reset();
     if (!std::exchange(cut_, true)) {

@@ -49,6 +49,7 @@ class Observer {
   Instant served_since_ = 0;
   Microseconds notices_after_ = 0;
   bool cut_ = false;
+  std::uint64_t restored_ = 0;      // how often the store had been
   std::optional<Instant> read_at_;  // when everything will have been read anew
 };
 

@@ -25,6 +25,9 @@ struct Report {
 // What has to happen at least once in many seeds and did not: checks that nothing reaches prove nothing.
 std::vector<std::string> never_happened(const Tally&);
 
+std::size_t violations(const Report&);  // of the seeds and of the small worlds
+
+std::string summary(const Report&);
 std::string to_json(const Report&);
 std::string to_junit(const Report&, const std::vector<std::string>& never);
 

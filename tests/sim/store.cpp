@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "settings.hpp"
+
 namespace pvcd::sim {
 namespace {
 
@@ -17,6 +19,7 @@ struct Store::Request {
   std::size_t server;
   std::uint64_t session;
   std::uint64_t connection;
+  std::uint64_t restored;
   std::function<Deliver()> at_server;
   bool answered = false;
 };
@@ -94,7 +97,7 @@ void Store::ask(Client& client, std::function<Deliver()> at_server, Events::Act 
     client.connection = ++connections_;
   }
   auto request = std::make_shared<Request>(Request{client, client.process.life(), client.server.value_or(0),
-                                                   client.session, client.connection, std::move(at_server)});
+                                                   client.session, client.connection, restored_, std::move(at_server)});
   client.process.after(client.patience, [request, unknown = std::move(unknown)] {
     if (std::exchange(request->answered, true)) return;
     request->client.server.reset();
@@ -106,6 +109,7 @@ void Store::ask(Client& client, std::function<Deliver()> at_server, Events::Act 
 // What was sent into a cut link comes through when the link is back soon: late, and unknown to who gave it up.
 void Store::arrive(const std::shared_ptr<Request>& request, unsigned tries_left) {
   const std::size_t node = request->client.node;
+  if (request->restored != restored_) return;  // sent to servers that have been stopped since
   if (!network_.passes(node, request->server) || !is_serving(request->server)) {
     if (tries_left > 0)
       events_.after(retransmission_interval, [this, request, tries_left] { arrive(request, tries_left - 1); });
@@ -182,6 +186,35 @@ void Store::set_readable(const Key& key, bool readable) {
   else
     unreadable_.insert(key);
   log_.push_back({events_.now(), key, find(key), false});
+  on_commit(false);
+}
+
+// --------------------------------------------------------------------------------------------------------- older data
+
+// The log is all that has ever become of any entry.
+Entries Store::as_of(Instant then) const {
+  Entries entries;
+  for (const LogEntry& one : log_)
+    if (one.at <= then) entries.replay(one.key, one.entry);
+  return entries;
+}
+
+// As if all servers had been stopped and their data replaced. The sessions that these data know go on: the next leader
+// gives each its full time, whether its owner lives or not, and ZooKeeper lets in who holds one. It could refuse him as
+// one who has seen later transactions; but so he keeps his proof, and only what he remembers keeps him from acting.
+void Store::restore(Entries entries) {
+  lose_leader();
+  ++restored_;
+  std::swap(entries_, entries);
+  sessions_.clear();
+  for (const auto& [key, entry] : entries_.all()) {
+    if (entry != entries.find(key)) log_.push_back({events_.now(), key, entry, false});
+    if (entry->session == 0) continue;
+    sessions_[entry->session] = {session_timeout, events_.now()};
+    watch_session(entry->session, events_.now() + session_timeout);
+  }
+  for (const auto& [key, entry] : entries.all())
+    if (!entries_.find(key)) log_.push_back({events_.now(), key, nullptr, false});
   on_commit(false);
 }
 

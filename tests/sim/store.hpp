@@ -1,6 +1,6 @@
 // The cluster store as its clients meet it: an ensemble on the coordinators' hosts that commits transactions one after
-// the other, keeps sessions, loses its leader (every session gets a fresh timeout then), and answers late, never, or
-// after the fact. What observers see of it is in observer.hpp.
+// the other, keeps sessions, loses its leader (every session gets a fresh timeout then), answers late, never, or after
+// the fact, and may be restored from older data. What observers see of it is in observer.hpp.
 #pragma once
 
 #include <functional>
@@ -66,6 +66,11 @@ class Store {
   void set_readable(const Key&, bool);
   bool is_readable(const Key& key) const { return !unreadable_.contains(key); }
 
+  // From a copy of older data, as of this moment. It is read anew by everybody.
+  void restore(Entries);
+  Entries as_of(Instant) const;
+  std::uint64_t restored() const { return restored_; }  // how often
+
   std::uint64_t open_session(Microseconds timeout);
   bool is_open(std::uint64_t session) const { return sessions_.contains(session); }
   void close_session(std::uint64_t session);
@@ -103,6 +108,7 @@ class Store {
   Entries entries_;
   std::set<Key> unreadable_;
   std::vector<LogEntry> log_;
+  std::uint64_t restored_ = 0;
   std::map<std::uint64_t, Session> sessions_;
   std::uint64_t connections_ = 0;
   std::uint64_t next_session_ = 1;

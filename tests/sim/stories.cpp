@@ -1,5 +1,7 @@
 #include "stories.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -15,6 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* file_name = "story";
+constexpr unsigned telling_limit_s = 60;  // one that turns for ever ends as a crash does
 
 struct Result {
   std::string name;
@@ -38,6 +41,7 @@ std::string describe(const Telling& telling, std::uint64_t seed) {
 
 std::string told(const Story& story, const StoryOptions& options) {
   for (std::uint64_t i = 0; i < options.tellings; ++i) {
+    alarm(telling_limit_s);
     const Telling telling = tell(story, options.first_seed + i, options.traced);
     for (const std::string& line : telling.trace) std::printf("%s\n", line.c_str());
     if (!telling.wrong.empty()) return describe(telling, options.first_seed + i);
@@ -120,6 +124,7 @@ int run_stories(const StoryOptions& options) {
   for (const fs::path& folder : folders) {
     results.push_back(run_story(folder, options, known));
     print(results.back());
+    std::fflush(stdout);  // the next may crash
   }
   const auto failed =
       std::count_if(results.begin(), results.end(), [](const Result& result) { return !result.complaint.empty(); });

@@ -119,6 +119,13 @@ Events::Act plug_disk(const Stage& stage) {
   return nothing();
 }
 
+// By virsh, of the XML that the story has: pvcd need not know the VM.
+Events::Act start_by_hand(const Stage& stage) {
+  for (const StoryVm& vm : stage.story.vms)
+    if (vm.record.name == stage.values[0]) stage.node(1).host.start_by_hand(vm.record);
+  return nothing();
+}
+
 // ----------------------------------------------------------------------------------------------------------- Ceph
 
 // A client that is no QEMU of ours, such as a backup, has the last disk of the VM open.
@@ -145,6 +152,15 @@ Events::Act store_out(const Stage& stage) {
   };
   change(true);
   return [change] { change(false); };
+}
+
+// Ended by who alone can: an operator puts back the newest data that any server had.
+Events::Act take_store_back(const Stage& stage) {
+  Store& store = stage.world.store;
+  const Entries newest = store.records();
+  const Instant now = stage.world.events.now();
+  store.restore(store.as_of(now - std::min(now, *number_in(stage.values[0]))));
+  return [&store, newest] { store.restore(newest); };
 }
 
 // --------------------------------------------------------------------------------------------------------- people
@@ -233,6 +249,7 @@ const Word words[] = {
     {"stop pvcd on <nodes>", until_undone, [](const Stage& stage) { return deeds(stage, Deed::Leave); }},
     {"kill QEMU of <vm>", at_once, kill_qemu},
     {"plug a disk into <vm>", at_once, plug_disk},
+    {"start <vm> by hand on <node>", at_once, start_by_hand},
     {"the BMC of <node> is dead", until_undone, [](const Stage& stage) { return set(stage.node(0).bmc.dead, true); }},
     {"the BMC of <node> lies", until_undone, [](const Stage& stage) { return set(stage.node(0).bmc.lies, true); }},
     {"the BMC of <node> is slow", until_undone, [](const Stage& stage) { return set(stage.node(0).bmc.slow, true); }},
@@ -245,6 +262,8 @@ const Word words[] = {
      [](const Stage& stage) { return set(stage.node(0).hypervisor.libvirtd_hangs, true); }},
     {"answers of libvirt on <node> are lost", until_undone,
      [](const Stage& stage) { return set(stage.node(0).hypervisor.answers_are_lost, true); }},
+    {"libvirt on <node> cannot read <vm>", until_undone,
+     [](const Stage& stage) { return set(stage.node(0).hypervisor.unreadable, vm_uuid(stage.values[1])); }},
     {"starts on <node> fail", until_undone,
      [](const Stage& stage) { return set(stage.node(0).hypervisor.refuses_to_create, true); }},
     {"<node> has a copy of the shared files", until_undone,
@@ -263,9 +282,12 @@ const Word words[] = {
      [](const Stage& stage) { return set(stage.world.store.extra_latency, *number_in(stage.values[0])); }},
     {"the store grants sessions of <time>", until_undone,
      [](const Stage& stage) { return set(stage.world.store.session_timeout_max, *number_in(stage.values[0])); }},
+    {"the store goes back by <time>", until_undone, take_store_back},
     {"the store loses its leader", at_once, [](const Stage& stage) { return deed(stage, Deed::LoseLeader, 0); }},
     {"<node> sees the store late by <time>", until_undone,
      [](const Stage& stage) { return set(stage.node(0).core.observer.lag, *number_in(stage.values[1])); }},
+    {"the role hook of <node> takes <time>", until_undone,
+     [](const Stage& stage) { return set(stage.node(0).core.role_hook_takes, *number_in(stage.values[1])); }},
     {"start <vm>", at_once, [](const Stage& stage) { return ask_vm(stage, "vm-start"); }},
     {"shut down <vm>", at_once, [](const Stage& stage) { return ask_vm(stage, "vm-shutdown"); }},
     {"stop <vm>", at_once, [](const Stage& stage) { return ask_vm(stage, "vm-stop"); }},

@@ -105,6 +105,11 @@ const State states[] = {
        const std::string node = primary(world);
        return unless(node == values[0], node.empty() ? "nobody is primary" : node + " is primary");
      }},
+    {"<node> is still taking over",
+     [](const World& world, const Words& values) {
+       const auto* role = find<RoleRecord>(world.store.records(), Kind::Role, values[0]);
+       return unless(role && role->state == CoordinatorState::Takeover, values[0] + " does not say so");
+     }},
     {"nobody is primary",
      [](const World& world, const Words&) {
        const std::string node = primary(world);

@@ -77,7 +77,8 @@ void World::domain_changed(std::size_t index, const VmUuid& uuid) {
   one.hypervisor.worker.process.after(random.between(milliseconds(1), milliseconds(20)), [&one, uuid] {
     DomainState state = DomainState::Gone;
     for (const QemuPointer& qemu : one.host.qemus())
-      if (qemu->uuid == uuid) state = qemu->runs ? DomainState::Running : DomainState::Paused;
+      if (qemu->uuid == uuid) state = one.hypervisor.state_of(*qemu);
+    if (state == DomainState::Unknown) return;
     one.core.take_fact(uuid, state);
   });
 }
