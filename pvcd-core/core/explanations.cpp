@@ -38,6 +38,7 @@ std::vector<std::string> in_full(const DecisionRecord& record) {
   for (const std::string& one : record.evidence) said.push_back("Evidence: " + one + ".");
   for (const std::string& one : record.rejected) said.push_back("Rejected: " + one + ".");
   for (const std::string& one : record.inputs) said.push_back("Decided on " + one + ".");
+  for (const std::string& one : record.follow_up) said.push_back("It led to the job " + one + ".");
   return said;
 }
 

@@ -35,6 +35,14 @@ std::vector<std::string> inputs_of(const Changes& changes) {
   return inputs;
 }
 
+std::vector<std::string> jobs_of(const Changes& changes) {
+  std::vector<std::string> jobs;
+  for (const Change& change : changes)
+    if (const auto* append = std::get_if<Append>(&change))
+      if (const auto* job = std::get_if<JobRecord>(&append->record)) jobs.push_back(job->type + " " + job->object);
+  return jobs;
+}
+
 // "vm/<uuid>" or "node/<name>", as Explain names them.
 std::string object_of(const Changes& changes) {
   for (const Change& change : changes) {
@@ -66,6 +74,7 @@ DecisionRecord record_of(const logic::Decision& decision, const logic::ClusterVi
   record.rejected = decision.rejected;
   record.object = object_of(changes);
   record.inputs = inputs_of(changes);
+  record.follow_up = jobs_of(changes);
   record.epoch = logic::epoch_of(view);
   record.node = decider.node;
   record.time = decider.time;

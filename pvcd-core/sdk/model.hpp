@@ -276,12 +276,13 @@ struct JobRecord {
 
 // Why something was done (S7), written in the transaction that did it. For people; nothing is ever decided from it.
 struct DecisionRecord {
-  std::string what;                   // "assign web1 to n2 at generation 3"
-  std::string because;                // one sentence
-  std::vector<std::string> evidence;  // what makes it safe, in order
-  std::vector<std::string> rejected;  // alternatives and why not
-  std::string object;                 // "vm/<uuid>", "node/<name>" or empty
-  std::vector<std::string> inputs;    // "/owners/<uuid>@7": the entries and versions that it was decided on
+  std::string what;                    // "assign web1 to n2 at generation 3"
+  std::string because;                 // one sentence
+  std::vector<std::string> evidence;   // what makes it safe, in order
+  std::vector<std::string> rejected;   // alternatives and why not
+  std::string object;                  // "vm/<uuid>", "node/<name>" or empty
+  std::vector<std::string> inputs;     // "/owners/<uuid>@7": the entries and versions that it was decided on
+  std::vector<std::string> follow_up;  // jobs that come of it: "node-release-images n2"
   Epoch epoch = 0;
   NodeName node;           // that decided
   std::uint64_t time = 0;  // wall clock, microseconds; shown to people, never compared

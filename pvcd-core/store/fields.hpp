@@ -295,6 +295,7 @@ void visit_fields(Visit& visit, Record& record) requires is<Record, DecisionReco
   visit.required("rejected", record.rejected);
   visit.required("object", record.object);
   visit.required("inputs", record.inputs);
+  visit.optional("follow_up", record.follow_up);
   visit.required("epoch", record.epoch);
   visit.required("node", record.node);
   visit.required("time", record.time);

@@ -73,8 +73,10 @@ def test_a_rehearsal_plans_and_writes_nothing(node, vm):
     plan = dry_run(node, "power-loss all")
     start = next(one for one in plan["starts"] if one["uuid"] == vm)
     assert (start["from"], start["to"], start["generation"]) == (NAME, NAME, 2)
-    alone = dry_run(node, f"fail node {NAME}")
-    assert vm in [one["uuid"] for one in alone["without_place"]] and any("coordinators" in note for note in alone["notes"])
+    for event in (f"fail node {NAME}", f"fail nodes {NAME}", f"drain {NAME}"):
+        alone = dry_run(node, event)
+        assert vm in [one["uuid"] for one in alone["without_place"]], event
+        assert event.startswith("drain") or any("coordinators" in note for note in alone["notes"])
     assert versions(node) == before
 
 

@@ -21,19 +21,35 @@ namespace {
 
 const Decider decider{"n1", 1700000000000000};
 
+// What is written and what a person asks about later stand in one transaction, once (S7).
+std::vector<Carried> each_with_its_record(std::vector<Carried> steps) {
+  for (const Carried& step : steps) {
+    const Changes changes = step.changes.value_or(Changes());
+    std::vector<DecisionRecord> records;
+    for (const Change& change : changes)
+      if (const auto* append = std::get_if<Append>(&change); append && append->kind == Kind::Decision)
+        records.push_back(std::get<DecisionRecord>(append->record));
+    CHECK(records.size() == (step.stored ? 1 : 0));
+    if (!step.stored) continue;
+    CHECK(records.front() == *step.record);
+    CHECK_FALSE((step.record->what.empty() || step.record->because.empty() || step.record->node.empty()));
+  }
+  return steps;
+}
+
 // The round that the helper is about to play, as it would be kept.
 std::string next_round(const logic::test::Coordinator& it) {
   const logic::CoordinatorInput in{it.world.view, it.world.life(it.name), it.is_primary(), it.may_act, it.now,
                                    it.answers};
   const auto plan = logic::decide_coordinator(in, it.settings, it.memory);
-  return round_text(in, it.settings, it.memory, plan, decider, carried(plan, in.view, decider));
+  return round_text(in, it.settings, it.memory, plan, decider, each_with_its_record(carried(plan, in.view, decider)));
 }
 
 std::string next_round(const logic::test::Agent& it) {
   const logic::AgentInput in{it.world.view, it.world.life("n2"), {"10.0.0.2"}, it.may_act, it.stopping,
                              it.domains,    it.domains_ready,    it.images,    it.now,     it.answers};
   const auto plan = logic::decide_agent(in, it.settings, it.memory);
-  return round_text(in, it.settings, it.memory, plan, decider, carried(plan, in.view, decider));
+  return round_text(in, it.settings, it.memory, plan, decider, each_with_its_record(carried(plan, in.view, decider)));
 }
 
 void put(logic::test::Agent& it, logic::AgentResult result) {
@@ -154,6 +170,16 @@ TEST_CASE("a claim is decided again as it was, with the record that its transact
   CHECK_FALSE(told(text, "/input/self/node", "n9").empty());
   CHECK_FALSE(told(text, "/memory/vacant", false).empty());
   CHECK_FALSE(told(text, "/records/0/what", "n3 takes the role of primary at epoch 8").empty());
+}
+
+TEST_CASE("a decision names the jobs that come of it") {
+  logic::AgentPlan plan;
+  plan.actions.push_back(
+      {web, logic::AskRelease{"n2", web}, {"ask n2 to release the images of web1", "it lives", {}, {}}});
+  const auto steps = each_with_its_record(carried(plan, logic::test::World().view, decider));
+  REQUIRE(steps.size() == 1);
+  CHECK(steps.front().stored);
+  CHECK(steps.front().record->follow_up == std::vector<std::string>{"node-release-images n2"});
 }
 
 TEST_CASE("everything that is seen survives the text") {
