@@ -47,27 +47,35 @@ def check_words(said):
         yield f"README.md explains what {story} lists", ", ".join(missing) if words else "nothing is listed"
 
 
-def write_junit(path, results):
-    suite = xml.Element("testsuite", name="check_stories")
+def write_junit(path, name_of_suite, results):
+    suite = xml.Element("testsuite", name=name_of_suite)
     for name, wrong in results:
-        case = xml.SubElement(suite, "testcase", classname="check_stories", name=name)
+        case = xml.SubElement(suite, "testcase", classname=name_of_suite, name=name)
         if wrong:
             xml.SubElement(case, "failure", message=wrong)
     xml.ElementTree(suite).write(path)
 
 
-def main():
-    arguments = argparse.ArgumentParser(description=__doc__)
+def arguments_of(description):
+    arguments = argparse.ArgumentParser(description=description)
     arguments.add_argument("build", type=Path)
     arguments.add_argument("--junit", type=Path)
-    arguments = arguments.parse_args()
-    said = complaints(arguments.build / "tests/sim/pvcd-sim")
-    results = list(check_words(said)) + list(check_failing(said))
+    return arguments.parse_args()
+
+
+def conclude(name_of_suite, results, junit):
+    """Says what came of each, and ends: with 1 if one is wrong."""
     for name, wrong in results:
         print(f"{'FAIL' if wrong else 'pass'} {name}{': ' if wrong else ''}{wrong}")
-    if arguments.junit:
-        write_junit(arguments.junit, results)
+    if junit:
+        write_junit(junit, name_of_suite, results)
     sys.exit(any(wrong for _, wrong in results))
+
+
+def main():
+    arguments = arguments_of(__doc__)
+    said = complaints(arguments.build / "tests/sim/pvcd-sim")
+    conclude("check_stories", list(check_words(said)) + list(check_failing(said)), arguments.junit)
 
 
 if __name__ == "__main__":
