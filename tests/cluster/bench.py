@@ -28,9 +28,11 @@ from .lab.spec import POOL
 from .rbd_lab import CephAndCables, Client
 from .rbd_lab import Driver as LockDriver
 from .sabotage import lab
+from .shared_files import define as define_with_shared_file
+from .shared_files import shared_directory
 from .stage import CONFIG, lab_stage
 from .stage import UNITS as PVCD_UNITS
-from .story import IMAGE, PATIENCE, PROBLEMS
+from .story import IMAGE, PATIENCE, PROBLEMS, require
 from .trials import Trials
 from .watchdog_trials import watchdog_lab
 
@@ -296,14 +298,32 @@ def hosts_that_fence_themselves(runs: int, results: list[dict]) -> list[str]:
     """Memory of the helper, of another process in each run."""
     with watchdog_lab(True) as cluster:
         bench = Bench(cluster)
-
-        def weigh() -> None:
-            bench.weigh(("pvcd-watchdog",))
-            for host in cluster.hosts:
-                host.run("systemctl", "kill", "--signal=KILL", "pvcd-watchdog.service")
-        problems = repeat(runs, weigh)
+        problems = repeat(runs, lambda: weigh_and_kill(bench, "pvcd-watchdog"))
         results += weights_of(bench)
         return problems
+
+
+def hosts_with_shared_files(runs: int, results: list[dict]) -> list[str]:
+    """Memory of the plugin, of another process in each run; on one host it has checked the start of a VM."""
+    with lab() as cluster:
+        bench = Bench(cluster)
+
+        def run() -> None:
+            wait_for("the start of the VM", lambda: bench.any_bus().start(uuid, PATIENCE)[0] == "done", PATIENCE)
+            weigh_and_kill(bench, "pvcd-shared-files")
+            result, message = bench.any_bus().wait_job(bench.any_bus().job(vm_path(uuid), "Vm", "Stop"), PATIENCE)
+            require(result == "done", f"Stop ended {result}: {message}")
+        with shared_directory(bench):
+            uuid = define_with_shared_file(bench, "n1", "n2")
+            problems = repeat(runs, run)
+        results += weights_of(bench)
+        return problems
+
+
+def weigh_and_kill(bench: Bench, unit: str) -> None:
+    bench.weigh((unit,))
+    for host in bench.cluster.hosts:
+        host.run("systemctl", "kill", "--signal=KILL", unit)
 
 
 def demo(runs: int, results: list[dict]) -> list[str]:
@@ -313,8 +333,9 @@ def demo(runs: int, results: list[dict]) -> list[str]:
     def run() -> None:
         began = time.monotonic()
         try:
-            subprocess.run(["./dev", "demo"], stdout=subprocess.DEVNULL, check=True, timeout=DEMO_LIMIT_S)
-        except subprocess.SubprocessError as error:
+            subprocess.run(["./dev", "demo"], stdout=subprocess.PIPE, check=True, timeout=DEMO_LIMIT_S)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            print((error.stdout or b"").decode(errors="replace"), flush=True)
             raise LabError(f"./dev demo: {error}") from error
         seconds.append(round(time.monotonic() - began, 1))
     problems = repeat(runs, run)
@@ -369,8 +390,8 @@ def show(results: list[dict]) -> None:
 
 
 PARTS = {"lab-timings": with_lab_timings, "default-timings": with_default_timings, "two-of-five": two_of_five_hosts,
-         "watchdog": hosts_that_fence_themselves, "osd-cycle": osd_cycle, "flush": flush_ten_images, "jitter": heartbeat_jitter,
-         "demo": demo}
+         "watchdog": hosts_that_fence_themselves, "shared-files": hosts_with_shared_files, "osd-cycle": osd_cycle,
+         "flush": flush_ten_images, "jitter": heartbeat_jitter, "demo": demo}
 
 
 def main() -> int:

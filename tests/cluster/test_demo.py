@@ -1,5 +1,6 @@
 """./dev demo as a process: what it says, how it ends, what it leaves."""
 import json
+import os
 import signal
 import subprocess
 
@@ -8,23 +9,30 @@ import pytest
 from .sabotage import SABOTAGES, lab
 
 
-@pytest.mark.parametrize("ended_by", ["itself", signal.SIGINT, signal.SIGKILL])
+BOOTING, STORY = "3 hosts booted", "power cut of n1"
+MOMENTS = {signal.SIGINT: STORY, signal.SIGTERM: BOOTING, signal.SIGHUP: STORY, signal.SIGKILL: STORY}
+
+
+# As Ctrl-C, a service manager and a terminal that is closed would end it.
+@pytest.mark.parametrize("ended_by", ["itself", signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_a_demo_says_what_failed_and_leaves_nothing(tmp_path, monkeypatch, ended_by):
     """As a user calls it. The sabotage is one of the world, so that it ends in the third step; ended earlier, hosts and guests run."""
     monkeypatch.setenv("PVCD_LAB", "pvldemo")
     result = tmp_path / "demo.json"
-    demo = subprocess.Popen(["./dev", "demo", "--sabotage", "bmc-stays-on", "--json", result], stdout=subprocess.PIPE, text=True)
+    demo = subprocess.Popen(["./dev", "demo", "--sabotage", "bmc-stays-on", "--json", result], stdout=subprocess.PIPE, text=True,
+                            start_new_session=True)
     said = ""
     for line in demo.stdout:
         said += line
-        if ended_by != "itself" and "power cut of n1" in line and "==" not in line:
-            demo.send_signal(ended_by)
+        if ended_by in MOMENTS and MOMENTS[ended_by] in line and "==" not in line:
+            end = os.killpg if ended_by in (signal.SIGINT, signal.SIGHUP) else os.kill     # a terminal tells the whole group
+            end(demo.pid, ended_by)
         if ended_by == "itself" and "kill -9" in line:          # another one beside it is refused, and takes nothing away
             second = subprocess.run(["./dev", "demo"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             assert second.returncode == 1 and "another run uses this lab" in second.stdout, second.stdout
     status = demo.wait()
-    if ended_by == signal.SIGINT:
-        assert status == 128 + signal.SIGINT, said
+    if ended_by in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        assert status == 128 + ended_by, said
         assert json.loads(result.read_text())["ok"] is False
     elif ended_by == "itself":
         assert status == 1, said

@@ -1,7 +1,12 @@
 """What ./dev does to the machine it runs on, in copies of the folders that it may change."""
+import os
+import signal
 import subprocess
+from pathlib import Path
 
-from .lab.process import TOP
+import pytest
+
+from .lab.process import TOP, wait_for
 
 COPIES = """
 for part in etc usr/sbin var/lib; do
@@ -41,3 +46,27 @@ test ! -e /var/lib/pvcd-dev
     gone = [line.removeprefix("< ") for line in done.stdout.splitlines() if line.startswith(("<", ">"))]
     assert gone == ["/etc/systemd/system/another-name-of-it.service", "/etc/systemd/system/some.target.wants/libvirtd.service"], done.stdout
     assert done.stdout.splitlines()[-1] == "mine", done.stdout
+
+
+@pytest.mark.parametrize("ended_by", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+def test_a_build_that_is_ended_leaves_no_compiler(tmp_path, ended_by):
+    assert (TOP / "build/build.ninja").exists()         # else the compiler of this test would be asked for its version
+    compiler, pid = tmp_path / "ninja", tmp_path / "pid"
+    compiler.write_text(f"#!/bin/sh\necho $$ >{pid}.new\nmv {pid}.new {pid}\nexec sleep 600\n")
+    compiler.chmod(0o755)
+    build = subprocess.Popen([TOP / "dev", "build"], stdout=subprocess.DEVNULL, env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    try:
+        stat = Path("/proc") / wait_for("the compiler to run", lambda: pid.exists() and pid.read_text().strip(), 60) / "stat"
+        build.send_signal(ended_by)
+        build.wait(20)
+        wait_for("the compiler to end", lambda: has_ended(stat), 20)
+    finally:
+        build.kill()
+
+
+def has_ended(stat):
+    """Nobody may be there to take its exit status."""
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
