@@ -61,6 +61,7 @@ struct Cluster::State {
         waiting(opened, paths::waiting, [this] { changed(); }),
         fences(opened, paths::fences, [this] { changed(); }),
         evidence(opened, paths::evidence, [this] { changed(); }),
+        witnesses(opened, paths::witnesses, [this] { changed(); }),
         jobs(opened, paths::jobs, [this] { changed(); }) {}
 
   // Many changes of one turn of the loop become one new view.
@@ -78,7 +79,7 @@ struct Cluster::State {
     return store.state() == store::SessionState::Connected && cluster.complete() && leader.complete() &&
            nodes.complete() && live.complete() && readiness.complete() && roles.complete() && vms.complete() &&
            owners.complete() && runs.complete() && waiting.complete() && fences.complete() && evidence.complete() &&
-           jobs.complete();
+           witnesses.complete() && jobs.complete();
   }
 
   // What cannot be read is left out and named; its object is left alone by every decision.
@@ -153,6 +154,7 @@ struct Cluster::State {
     read_all<WaitingRecord>(paths::waiting, waiting, view.waiting);
     read_all<FenceRecord>(paths::fences, fences, view.fences);
     read_all<EvidenceRecord>(paths::evidence, evidence, view.evidence);
+    read_all<WitnessRecord>(paths::witnesses, witnesses, view.witnesses);
     read_jobs();
     view.complete = complete();
     for (const auto& [path, wrong] : view.broken)
@@ -163,7 +165,7 @@ struct Cluster::State {
   store::Store& store;
   runtime::Loop& loop;
   store::MirroredEntry cluster, leader;
-  store::Mirror nodes, live, readiness, roles, vms, owners, runs, waiting, fences, evidence, jobs;
+  store::Mirror nodes, live, readiness, roles, vms, owners, runs, waiting, fences, evidence, witnesses, jobs;
   logic::ClusterView view;
   std::map<std::string, std::map<std::string, std::string>> read_from;  // by directory and name, what view has
   bool rebuild_pending = false;

@@ -10,6 +10,7 @@
 #include "core/high_water.hpp"
 #include "core/objects/storage_tree.hpp"
 #include "core/objects/tree.hpp"
+#include "core/plans.hpp"
 #include "core/requests.hpp"
 #include "core/role_driver.hpp"
 #include "core/storage_driver.hpp"
@@ -21,6 +22,7 @@
 #include "runtime/names.hpp"
 #include "runtime/ready.hpp"
 #include "sdk/cluster_vms.hpp"
+#include "store/changes.hpp"
 #include "store/codec.hpp"
 #include "store/options.hpp"
 #include "store/paths.hpp"
@@ -113,13 +115,27 @@ struct Daemon::State {
     cluster.refresh();
   }
 
-  // A disk that cannot remember is treated like a store that is behind: nothing is acted on.
+  // Why the store may not be acted on. A disk that cannot remember is treated like a store that is behind.
   std::string check_high_water() {
     try {
-      return high_water.check(cluster.view());
+      const logic::HighWaterPlan plan = high_water.check(cluster.view(), self.name());
+      if (!plan.tell.empty() && !std::exchange(telling, true)) tell(plan);
+      if (plan.behind.empty()) return {};
+      return plan.behind + ". Put the newest copy of the store back, or accept it as it is: AcceptStore of " +
+             names::manager_interface;
     } catch (const Error& error) {
       return error.what();
     }
+  }
+
+  // What does not succeed is decided anew in the next round.
+  void tell(const logic::HighWaterPlan& plan) {
+    const Carried word = carried(plan, cluster.view(), {self.name(), runtime::realtime_us()});
+    store::commit(*opened, *word.changes, [this, record = *word.record](const store::CommitResult& result) {
+      telling = false;
+      if (result.code == CommitCode::Ok) decisions.announce(Level::Notice, record, result.created.back());
+      wake();
+    });
   }
 
   Right right_to_act(Instant now) {
@@ -134,9 +150,8 @@ struct Daemon::State {
     if (wrong != store_is_wrong) {
       store_is_wrong = wrong;
       if (!wrong.empty())
-        runtime::log_event(
-            Level::Error, names::message::store_behind,
-            "nothing is started or fenced by this node: " + wrong + ". Only an operator can say which is right");
+        runtime::log_event(Level::Error, names::message::store_behind,
+                           "nothing is started or fenced by this node: " + wrong);
     }
     if (!wrong.empty()) right = {};
     if (wrong.empty()) keep_cluster_vms();
@@ -168,9 +183,7 @@ struct Daemon::State {
   }
 
   // Why this core starts nothing, for all nodes to read; empty: it does.
-  std::string hindrance() const {
-    return store_is_wrong.empty() ? agent.hindrance() : "the store is behind what this node has seen; see its journal";
-  }
+  std::string hindrance() const { return store_is_wrong.empty() ? agent.hindrance() : store_is_wrong; }
 
   // The first core of a new cluster names it. Who has seen one before does not: then the store has lost it (rule 15).
   void found_cluster() {
@@ -253,6 +266,7 @@ struct Daemon::State {
   Instant stopping_since = 0;
   bool awake = false;
   bool founding = false;
+  bool telling = false;
   bool had_right = false;
   bool stopping = false;
 };

@@ -18,7 +18,8 @@ std::uint64_t counted(const nlohmann::json& json) {
 
 logic::HighWaterMarks parse(const std::string& text) {
   const auto json = nlohmann::json::parse(text);
-  logic::HighWaterMarks marks{json.at("cluster_id").get<std::string>(), counted(json.at("epoch")), {}};
+  logic::HighWaterMarks marks{
+      json.at("cluster_id").get<std::string>(), counted(json.at("epoch")), json.value("primary", std::string()), {}};
   const auto& generations = json.at("generations");
   if (!generations.is_object()) throw std::invalid_argument("'generations' is no object");
   for (const auto& [uuid, generation] : generations.items()) marks.generations[uuid] = counted(generation);
@@ -39,18 +40,20 @@ HighWater::HighWater(std::string file) : file_(std::move(file)) {
   }
 }
 
-std::string HighWater::check(const logic::ClusterView& view) {
-  logic::HighWaterPlan plan = logic::check_high_water(view, marks_);
+logic::HighWaterPlan HighWater::check(const logic::ClusterView& view, const NodeName& self) {
+  logic::HighWaterPlan plan = logic::check_high_water(view, marks_, self);
   if (plan.next != marks_) {
     save(plan.next);
-    marks_ = std::move(plan.next);
+    marks_ = plan.next;
   }
-  return plan.behind;
+  return plan;
 }
 
 void HighWater::save(const logic::HighWaterMarks& marks) const {
-  const nlohmann::json json = {
-      {"cluster_id", marks.cluster_id}, {"epoch", marks.epoch}, {"generations", marks.generations}};
+  const nlohmann::json json = {{"cluster_id", marks.cluster_id},
+                               {"epoch", marks.epoch},
+                               {"primary", marks.primary},
+                               {"generations", marks.generations}};
   replace_small_file(file_, json.dump() + "\n");
 }
 

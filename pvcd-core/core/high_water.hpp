@@ -11,8 +11,8 @@ class HighWater {
  public:
   explicit HighWater(std::string file);  // throws Error when it is there and cannot be read as one
 
-  // Compares, then remembers (synced). Empty: this store may be acted on.
-  std::string check(const logic::ClusterView&);
+  // Compares, then remembers (synced): the plan's marks are on disk. Throws Error when they cannot be.
+  logic::HighWaterPlan check(const logic::ClusterView&, const NodeName& self);
   bool has_cluster() const { return !marks_.cluster_id.empty(); }
 
  private:

@@ -56,6 +56,7 @@ std::string object_of(const Changes& changes) {
       case Kind::Fence:
       case Kind::Readiness:
       case Kind::Role:
+      case Kind::Witness:
         return "node/" + key.name;
       default:
         break;
@@ -145,6 +146,12 @@ std::vector<Carried> carried(const logic::ElectionPlan& plan, const logic::Clust
   claim.record = std::get<DecisionRecord>(std::get<Append>(claim.changes->back()).record);
   claim.stored = true;
   return {std::move(claim)};
+}
+
+Carried carried(const logic::HighWaterPlan& plan, const logic::ClusterView& view, const Decider& decider) {
+  Carried word{plan.tell, record_of(plan.why, view, decider, plan.tell), true};
+  word.changes->push_back(Append{Kind::Decision, *word.record});
+  return word;
 }
 
 }  // namespace pvcd::core

@@ -8,6 +8,7 @@
 #include "logic/agent.hpp"
 #include "logic/coordinator.hpp"
 #include "logic/election.hpp"
+#include "logic/high_water.hpp"
 #include "sdk/change.hpp"
 
 namespace pvcd::core {
@@ -27,5 +28,6 @@ struct Carried {
 std::vector<Carried> carried(const logic::CoordinatorPlan&, const logic::ClusterView&, const Decider&);
 std::vector<Carried> carried(const logic::AgentPlan&, const logic::ClusterView&, const Decider&);
 std::vector<Carried> carried(const logic::ElectionPlan&, const logic::ClusterView&, const Decider&);
+Carried carried(const logic::HighWaterPlan&, const logic::ClusterView&, const Decider&);
 
 }  // namespace pvcd::core

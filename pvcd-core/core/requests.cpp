@@ -7,6 +7,7 @@
 
 #include "core/domain_xml.hpp"
 #include "logic/ability.hpp"
+#include "logic/high_water.hpp"
 #include "logic/jobs.hpp"
 #include "runtime/clock.hpp"
 #include "sdk/plugin.hpp"
@@ -422,6 +423,15 @@ void Requests::set_maintenance(bool on, const Caller& caller, Reply<std::monosta
   writer_->commit({Put{{Kind::Cluster, {}}, cluster, seen->version},
                    decision(on ? "begin maintenance" : "end maintenance", "", caller)},
                   answer(std::move(reply)));
+}
+
+void Requests::accept_store(const Caller& caller, Reply<std::monostate> reply) {
+  if (auto refusal = writer_->unavailable(place_.self)) return reply(*refusal);
+  Changes changes = logic::acceptance(cluster_.view());
+  if (changes.empty())
+    return reply(RequestError{ErrorKind::Refused, "no node says that the store is behind what it has seen"});
+  changes.push_back(decision("accept the store as it is", "", caller));
+  writer_->commit(std::move(changes), answer(std::move(reply)));
 }
 
 }  // namespace pvcd::core

@@ -80,6 +80,7 @@ class Requests {
   void cancel_job(std::uint64_t id, const Caller&, Reply<std::monostate>);
 
   void set_maintenance(bool, const Caller&, Reply<std::monostate>);
+  void accept_store(const Caller&, Reply<std::monostate>);
 
  private:
   struct Writer;

@@ -44,7 +44,7 @@ void visit_fields(Visit& visit, const logic::Seen<Record>& seen) {
 
 PVCD_MEMBERS(logic::Live, value, version, session)
 PVCD_MEMBERS(logic::ClusterView, cluster, leader, nodes, live, readiness, roles, vms, owners, runs, waiting, fences,
-             evidence, jobs, broken, complete)
+             evidence, witnesses, jobs, broken, complete)
 PVCD_MEMBERS(logic::Decision, what, because, evidence, rejected)
 
 // ------------------------------------------------------------------------------------------- plugins and their answers
@@ -110,8 +110,8 @@ PVCD_MEMBERS(logic::CoordinatorPlan, next, actions)
 
 // -------------------------------------------------------------------------------------------------------- the election
 
-PVCD_MEMBERS(logic::ElectionSettings, coordinators, decision_limit, preference_wait)
-PVCD_MEMBERS(logic::ElectionMemory, vacant, vacant_since)
+PVCD_MEMBERS(logic::ElectionSettings, coordinators, decision_limit, preference_wait, hearing_wait)
+PVCD_MEMBERS(logic::ElectionMemory, vacant, vacant_since, joined, joined_at)
 PVCD_MEMBERS(logic::ElectionInput, view, self, now)
 PVCD_MEMBERS(ClaimRequest, permit, self, leader_version, expected, holder_stale)
 PVCD_MEMBERS(logic::ElectionPlan, next, claim)

@@ -134,7 +134,7 @@ std::string decide_again(const json& kept) {
 std::size_t entries_of(const logic::ClusterView& view) {
   return view.nodes.size() + view.live.size() + view.readiness.size() + view.roles.size() + view.vms.size() +
          view.owners.size() + view.runs.size() + view.waiting.size() + view.fences.size() + view.evidence.size() +
-         view.jobs.size();
+         view.witnesses.size() + view.jobs.size();
 }
 
 std::size_t xml_bytes_of(const logic::ClusterView& view) {

@@ -39,6 +39,22 @@ bool others_are_preferred(const ClusterView& view, const ElectionSettings& setti
   return false;
 }
 
+// The core of that node has decided within this time, so it has compared the store with what it remembers.
+bool has_decided_within(const ClusterView& view, const NodeRecord& node, Microseconds time) {
+  const Live* live = live_of(view, node);
+  if (!live || !live->session) return false;
+  const auto core = live->value.units.find("core");
+  return core != live->value.units.end() && core->second.age < time;
+}
+
+// A node that was off while the store lost what others have seen cannot know it: it hears them first, who say so before
+// they decide anything (safety rule 15).
+bool has_heard_the_others(const ClusterView& view, const NodeName& self, Microseconds since_joined) {
+  return std::all_of(view.nodes.begin(), view.nodes.end(), [&](const auto& node) {
+    return node.first == self || has_decided_within(view, node.second.value, since_joined);
+  });
+}
+
 }  // namespace
 
 ElectionPlan decide_election(const ElectionInput& in, const ElectionSettings& settings, const ElectionMemory& memory) {
@@ -50,9 +66,14 @@ ElectionPlan decide_election(const ElectionInput& in, const ElectionSettings& se
   const bool vacant = !primary || stale;
   if (vacant && !memory.vacant) plan.next.vacant_since = now;
   plan.next.vacant = vacant;
-  if (!vacant || !is_coordinator(settings, self.node) ||
-      !is_fit(view, self.node, self.incarnation, settings.decision_limit))
-    return plan;
+  const bool fit = is_fit(view, self.node, self.incarnation, settings.decision_limit);
+  if (memory.joined != self.incarnation) {
+    plan.next.joined = self.incarnation;
+    plan.next.joined_at = now;
+  }
+  if (!vacant || !is_coordinator(settings, self.node) || !fit) return plan;
+  const Microseconds since_joined = now - plan.next.joined_at;
+  if (since_joined < settings.hearing_wait && !has_heard_the_others(view, self.node, since_joined)) return plan;
   if (others_are_preferred(view, settings, self.node) && now - plan.next.vacant_since < settings.preference_wait)
     return plan;
 

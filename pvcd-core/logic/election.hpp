@@ -13,6 +13,7 @@ struct ElectionSettings {
   std::vector<NodeName> coordinators;
   Microseconds decision_limit = 0;   // a core older than this does not decide any more
   Microseconds preference_wait = 0;  // how long others stand back for a node that was asked to become primary
+  Microseconds hearing_wait = 0;     // how long a node that has just joined waits to hear the others
 };
 
 struct ElectionInput {
@@ -24,6 +25,8 @@ struct ElectionInput {
 struct ElectionMemory {
   bool vacant = false;
   Instant vacant_since = 0;
+  Incarnation joined = 0;  // this node's, as it was first seen alive
+  Instant joined_at = 0;
   bool operator==(const ElectionMemory&) const = default;
 };
 

@@ -5,37 +5,127 @@
 namespace pvcd::logic {
 namespace {
 
-std::string what_is_behind(const ClusterView& view, const HighWaterMarks& marks) {
-  if (marks.cluster_id.empty()) return {};
-  if (!view.cluster) return "the store has no cluster, this node has seen cluster " + marks.cluster_id;
-  if (view.cluster->value.id != marks.cluster_id)
-    return "the store holds cluster " + view.cluster->value.id + ", this node belongs to " + marks.cluster_id;
+// What the store holds in the place of what was lost has moved on if this fails: the node has read something old.
+struct Lack {
+  std::string what;  // empty: none
+  Change proof;
+};
+
+template <class Record>
+Change still(const Key& key, const Seen<Record>* seen) {
+  if (seen) return Check{key, seen->version};
+  return Absent{key};
+}
+
+std::string name_of(const LeaderRecord& leader) {
+  return leader.node.empty() ? std::string() : leader.node + "." + std::to_string(leader.incarnation);
+}
+
+Lack lack_of_cluster(const ClusterView& view, const HighWaterMarks& marks) {
+  const Change proof = still(Key{Kind::Cluster, {}}, view.cluster ? &*view.cluster : nullptr);
+  if (!view.cluster) return {"the store has no cluster, this node has seen cluster " + marks.cluster_id, proof};
+  if (view.cluster->value.id == marks.cluster_id) return {};
+  return {"the store holds cluster " + view.cluster->value.id + ", this node belongs to " + marks.cluster_id, proof};
+}
+
+Lack lack_of_epoch(const ClusterView& view, const HighWaterMarks& marks) {
   const Epoch epoch = epoch_of(view);
+  const Change proof = still(Key{Kind::Leader, {}}, view.leader ? &*view.leader : nullptr);
   if (epoch < marks.epoch)
-    return "the store is at epoch " + std::to_string(epoch) + ", this node has seen " + std::to_string(marks.epoch);
+    return {"the store is at epoch " + std::to_string(epoch) + ", this node has seen " + std::to_string(marks.epoch),
+            proof};
+  const std::string primary = view.leader ? name_of(view.leader->value) : std::string();
+  if (epoch > marks.epoch || primary.empty() || marks.primary.empty() || primary == marks.primary) return {};
+  return {"the store has " + primary + " as primary of epoch " + std::to_string(epoch) + ", this node has seen " +
+              marks.primary,
+          proof};
+}
+
+Lack lack_of_generation(const ClusterView& view, const HighWaterMarks& marks) {
   for (const auto& [uuid, generation] : marks.generations) {
     const auto owner = view.owners.find(uuid);
     const bool is_there = owner != view.owners.end();
     if (!is_there && view.broken.contains("/owners/" + uuid)) continue;  // left alone by everybody
     const Generation stored = is_there ? owner->second.value.generation : 0;
     if (stored < generation)
-      return "the store has VM " + uuid + " at generation " + std::to_string(stored) + ", this node has seen " +
-             std::to_string(generation);
+      return {"the store has VM " + uuid + " at generation " + std::to_string(stored) + ", this node has seen " +
+                  std::to_string(generation),
+              still(Key{Kind::Owner, uuid}, is_there ? &owner->second : nullptr)};
   }
   return {};
 }
 
+Lack lack_of(const ClusterView& view, const HighWaterMarks& marks) {
+  if (marks.cluster_id.empty()) return {};
+  for (const auto look : {lack_of_cluster, lack_of_epoch, lack_of_generation})
+    if (Lack lack = look(view, marks); !lack.what.empty()) return lack;
+  return {};
+}
+
+// The owner record outlives its VM (transactions.cpp), so nothing is ever forgotten here.
+HighWaterMarks raised(HighWaterMarks marks, const ClusterView& view) {
+  if (view.cluster) marks.cluster_id = view.cluster->value.id;
+  const std::string primary = view.leader ? name_of(view.leader->value) : std::string();
+  if (epoch_of(view) > marks.epoch || !primary.empty()) marks.primary = primary;
+  marks.epoch = epoch_of(view);
+  for (const auto& [uuid, owner] : view.owners) marks.generations[uuid] = owner.value.generation;
+  return marks;
+}
+
+std::string word_of_another(const ClusterView& view, const NodeName& self) {
+  for (const auto& [name, witness] : view.witnesses)
+    if (name != self && !witness.value.accepted) return name + " says: " + witness.value.behind;
+  const auto broken = view.broken.lower_bound("/witnesses/");
+  if (broken == view.broken.end() || !broken->first.starts_with("/witnesses/")) return {};
+  return "the store's " + broken->first + ", by which a node says in what it is behind, cannot be read";
+}
+
 }  // namespace
 
-HighWaterPlan check_high_water(const ClusterView& view, const HighWaterMarks& marks) {
-  if (!view.complete) return {{}, marks};
-  HighWaterPlan plan{what_is_behind(view, marks), marks};
-  if (!plan.behind.empty()) return plan;
-  if (view.cluster) plan.next.cluster_id = view.cluster->value.id;
-  plan.next.epoch = std::max(marks.epoch, epoch_of(view));
-  // The owner record outlives its VM (transactions.cpp), so nothing is ever forgotten here.
-  for (const auto& [uuid, owner] : view.owners) plan.next.generations[uuid] = owner.value.generation;
+HighWaterPlan check_high_water(const ClusterView& view, const HighWaterMarks& marks, const NodeName& self) {
+  if (!view.complete) return {{}, marks, {}, {}};
+  const Key key{Kind::Witness, self};
+  const auto found = view.witnesses.find(self);
+  const Seen<WitnessRecord>* word = found == view.witnesses.end() ? nullptr : &found->second;
+  // Of another epoch it is about another loss: it was in the data that the store was restored from.
+  if (word && word->value.accepted && word->value.epoch == marks.epoch)
+    return {word_of_another(view, self),
+            raised({}, view),
+            {Remove{key, word->version}},
+            {"go on with the store as it is", "an operator has accepted it", {}, {}}};
+
+  const Lack lack = lack_of(view, marks);
+  const bool is_said = word && !word->value.accepted;
+  if (!lack.what.empty()) {
+    HighWaterPlan plan{lack.what, marks, {}, {"say that the store is behind", lack.what, {}, {}}};
+    if (is_said) return plan;
+    plan.tell.push_back(lack.proof);
+    const auto replaces = word ? std::optional(word->version) : std::nullopt;
+    plan.tell.push_back(Put{key, WitnessRecord{marks.epoch, lack.what, false}, replaces});
+    return plan;
+  }
+  // What others wrote meanwhile has lifted the store to the marks: what it had lost is still lost.
+  if (is_said) return {"this node has said: " + word->value.behind, marks, {}, {}};
+  if (const std::string said = word_of_another(view, self); !said.empty()) return {said, marks, {}, {}};
+  HighWaterPlan plan{{}, raised(marks, view), {}, {"forget what was accepted", "it was about another loss", {}, {}}};
+  if (word) plan.tell.push_back(Remove{key, word->version});
   return plan;
+}
+
+Changes acceptance(const ClusterView& view) {
+  Changes changes;
+  LeaderRecord vacant{epoch_of(view), {}, 0};
+  for (const auto& [name, witness] : view.witnesses) {
+    if (witness.value.accepted) continue;
+    WitnessRecord accepted = witness.value;
+    accepted.accepted = true;
+    changes.push_back(Put{{Kind::Witness, name}, accepted, witness.version});
+    vacant.epoch = std::max(vacant.epoch, accepted.epoch);
+  }
+  if (vacant.epoch > epoch_of(view))
+    changes.push_back(
+        Put{{Kind::Leader, {}}, vacant, view.leader ? std::optional(view.leader->version) : std::nullopt});
+  return changes;
 }
 
 }  // namespace pvcd::logic

@@ -1,11 +1,13 @@
-// Is the store behind what this node has seen of it? Then it has lost writes or is another cluster, and nobody here
-// starts or fences anything until an operator has decided (safety rule 15).
+// Is the store behind what a node has seen of it? Then it has lost writes or is another cluster, and nobody starts or
+// fences anything until an operator has decided (safety rule 15).
 #pragma once
 
 #include <map>
 #include <string>
 
+#include "logic/decision.hpp"
 #include "logic/view.hpp"
+#include "sdk/change.hpp"
 
 namespace pvcd::logic {
 
@@ -13,15 +15,22 @@ namespace pvcd::logic {
 struct HighWaterMarks {
   std::string cluster_id;  // empty: no cluster has been seen yet
   Epoch epoch = 0;
+  std::string primary;  // who led in that epoch, with its incarnation: two histories may use the same number
   std::map<VmUuid, Generation> generations;
   bool operator==(const HighWaterMarks&) const = default;
 };
 
 struct HighWaterPlan {
-  std::string behind;   // in what, with both values; empty: this store may be acted on once `next` is on disk
-  HighWaterMarks next;  // the same as before when the store is behind, or not read completely
+  std::string behind;   // in what, with both values, and who says so; empty: this store may be acted on
+  HighWaterMarks next;  // to be on disk before anything else is done
+  Changes tell;         // everybody, in one transaction; refused when what this node has read is old. May be empty.
+  Decision why;         // of what is told
 };
 
-HighWaterPlan check_high_water(const ClusterView&, const HighWaterMarks&);
+HighWaterPlan check_high_water(const ClusterView&, const HighWaterMarks&, const NodeName& self);
+
+// The store as it is shall count: no word stands against it any more, and its epoch goes on from the highest that
+// anybody has seen, below which plugins refuse what a primary asks (S4). Empty: nobody says that it is behind.
+Changes acceptance(const ClusterView&);
 
 }  // namespace pvcd::logic

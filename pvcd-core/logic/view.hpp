@@ -38,6 +38,7 @@ struct ClusterView {
   std::map<VmUuid, Seen<WaitingRecord>> waiting;
   std::map<NodeName, Seen<FenceRecord>> fences;
   std::map<BootId, Seen<EvidenceRecord>> evidence;
+  std::map<NodeName, Seen<WitnessRecord>> witnesses;
   std::map<std::uint64_t, Seen<JobRecord>> jobs;
 
   // Entries that could not be understood: path -> what is wrong. Their objects are left alone and shown as such.

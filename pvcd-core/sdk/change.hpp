@@ -29,6 +29,7 @@ enum class Kind {
   Waiting,
   Fence,
   Evidence,
+  Witness,
   Job,       // job_key
   Decision,  // decision_key
 };
@@ -50,7 +51,7 @@ std::optional<std::uint64_t> number_of(const std::string& name);  // that the st
 // Text: names and images. Nothing: sessions.
 using Record = std::variant<std::monostate, std::string, ClusterRecord, LeaderRecord, NodeRecord, LiveRecord,
                             ReadinessRecord, RoleRecord, VmRecord, OwnerRecord, RunRecord, WaitingRecord, FenceRecord,
-                            EvidenceRecord, LinkRecord, JobRecord, DecisionRecord>;
+                            EvidenceRecord, WitnessRecord, LinkRecord, JobRecord, DecisionRecord>;
 
 struct Check {  // it exists, at this version
   Key key;

@@ -369,4 +369,13 @@ struct ClusterRecord {
   bool operator==(const ClusterRecord&) const = default;
 };
 
+// A node has seen more of this cluster than its store holds (safety rule 15). As long as one such word stands, nobody
+// starts or fences; only an operator takes it back, because what is written meanwhile may hide what was lost.
+struct WitnessRecord {
+  Epoch epoch = 0;        // the highest that the node has seen
+  std::string behind;     // in what the store is, with both values
+  bool accepted = false;  // an operator has decided that the store as it is shall count
+  bool operator==(const WitnessRecord&) const = default;
+};
+
 }  // namespace pvcd

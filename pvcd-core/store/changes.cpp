@@ -41,6 +41,8 @@ const std::string& directory_of(Kind kind) {
       return paths::fences;
     case Kind::Evidence:
       return paths::evidence;
+    case Kind::Witness:
+      return paths::witnesses;
     case Kind::Job:
       return paths::jobs;
     case Kind::Decision:

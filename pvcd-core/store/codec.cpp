@@ -45,5 +45,6 @@ PVCD_RECORD(RunRecord)
 PVCD_RECORD(StorageRecord)
 PVCD_RECORD(VmRecord)
 PVCD_RECORD(WaitingRecord)
+PVCD_RECORD(WitnessRecord)
 
 }  // namespace pvcd::store

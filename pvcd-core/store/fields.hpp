@@ -309,6 +309,13 @@ void visit_fields(Visit& visit, Record& record) requires is<Record, ClusterRecor
 }
 
 template <class Visit, class Record>
+void visit_fields(Visit& visit, Record& record) requires is<Record, WitnessRecord> {
+  visit.required("epoch", record.epoch);
+  visit.required("behind", record.behind);
+  visit.required("accepted", record.accepted);
+}
+
+template <class Visit, class Record>
 void visit_fields(Visit& visit, Record& record) requires is<Record, OsdFacts> {
   visit.required("id", record.id);
   visit.optional("uuid", record.uuid);

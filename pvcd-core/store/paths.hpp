@@ -22,15 +22,16 @@ inline const std::string runs = "/runs";            // <uuid>: RunRecord
 inline const std::string waiting = "/waiting";      // <uuid>: WaitingRecord
 inline const std::string fences = "/fences";        // <node>: FenceRecord
 inline const std::string evidence = "/evidence";    // <boot id>: EvidenceRecord
+inline const std::string witnesses = "/witnesses";  // <node>: WitnessRecord
 inline const std::string jobs = "/jobs";            // j<sequence>: JobRecord
 inline const std::string decisions = "/decisions";  // d<sequence>: text for people, bounded
 inline const std::string storage = "/storage";      // summary_name: StorageRecord; osds-<page>: OsdPageRecord
 inline const std::string summary_name = "summary";
 
 // What a store creates when it is opened.
-inline const std::vector<std::string> directories = {nodes,  live,     readiness, roles,     vms,
-                                                     names,  images,   owners,    runs,      waiting,
-                                                     fences, evidence, jobs,      decisions, storage};
+inline const std::vector<std::string> directories = {nodes,     live,   readiness, roles,   vms,    names,
+                                                     images,    owners, runs,      waiting, fences, evidence,
+                                                     witnesses, jobs,   decisions, storage};
 
 inline std::string under(const std::string& directory, const std::string& name) { return directory + "/" + name; }
 

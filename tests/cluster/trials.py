@@ -539,12 +539,16 @@ class Trials(Story):
 
     def configure_bmc(self, victim: str, address: str) -> None:
         self._misconfigured = victim if address != self.cluster.spec.bmc_address(victim) else ""
-        for host in self.cluster.hosts:
-            if not host.is_on():
-                continue
+        hosts = [host for host in self.cluster.hosts if host.is_on()]
+        for host in hosts:
             files = pvcd_config(self.cluster.spec, host.name, ipmi={"bmc": {victim: {"address": address}}})
             host.write("/etc/pvcd/plugins.d/ipmi.toml", files["/etc/pvcd/plugins.d/ipmi.toml"].text)
             host.run("systemctl", "restart", "pvcd-ipmi.service")
+        # Until then the primary's may still count as stopped, and what is asked of it be refused.
+        beats = {host.name: self.newest_life(host.name)["counter"] for host in hosts}
+        for name, counter in beats.items():
+            wait_for(f"{name} to report its ipmi again", lambda: (life := self.newest_life(name))["counter"] > counter + 2
+                     and life["units"]["ipmi"]["state"] == "running", PATIENCE)
 
     def _started(self) -> bool:
         if self.vm("State") == "running" and self.where():

@@ -1,4 +1,5 @@
 """What is asked for while something is missing: refused with a reason, nothing changed, and done once it is back."""
+import json
 import os
 import pathlib
 import signal
@@ -376,19 +377,37 @@ def test_a_core_that_was_stopped_stays_stopped(node):
     assert not node.client.has_name(NAME_ON_BUS)
 
 
-def test_a_store_that_went_backwards_stops_every_act(node, vm):
-    """Rule 15: this node has seen a higher epoch than the store knows."""
+def restart_core_that_has_seen(node, epoch):
     node.running["core"].stop()
     file = node.folder / "state" / "high-water.json"
-    marks = node.high_water()
-    file.write_text(file.read_text().replace(f'"epoch":{marks["epoch"]}', f'"epoch":{marks["epoch"] + 1000}'))
-    assert node.high_water()["epoch"] == marks["epoch"] + 1000
+    file.write_text(json.dumps(node.high_water() | {"epoch": epoch}))
     node.start("core")
-    wait_for("it to be said", lambda: "nothing is started or fenced" in node.running["core"].output(), 30)
-    assert str(marks["epoch"] + 1000) in node.running["core"].output()
-    node.client.vm(vm, "Start")
+    wait_for("the core to be back", lambda: node.client.has_name(NAME_ON_BUS) and node.client.get(ROOT, "Manager", "Quorate"), 30)
+
+
+def test_a_store_that_went_backwards_stops_every_act_until_it_is_accepted(node, vm):
+    """Rule 15: this node has seen a higher epoch than the store knows, and says so to the whole cluster."""
+    def witnesses():
+        return node.client.get(ROOT, "Manager", "Witnesses")
+    assert refused_kind(node.client.manager, "AcceptStore", "a{sv}", NO_OPTIONS) == "Refused"
+    assert not witnesses()
+    epoch = node.high_water()["epoch"]
+    restart_core_that_has_seen(node, epoch + 1000)
+    said = f"the store is at epoch {epoch}, this node has seen {epoch + 1000}"
+    wait_for("all to be told", lambda: witnesses() == {NAME: said}, 30)
+    assert f"nothing is started or fenced by this node: {said}" in node.running["core"].output()
+    job = node.client.vm(vm, "Start")
+    # As if others had lifted the store to what this node has seen: what it had lost is still lost.
+    restart_core_that_has_seen(node, epoch)
+    wait_for("it to be said again", lambda: f"this node has said: {said}" in node.running["core"].output(), 30)
     time.sleep(2)                       # several rounds
     assert not node.calls("create")
+    assert witnesses() == {NAME: said}
+    restart_core_that_has_seen(node, epoch + 1000)
+    node.client.manager("AcceptStore", "a{sv}", NO_OPTIONS)
+    assert node.client.finish(job)[0] == "done"
+    assert node.client.get(ROOT, "Manager", "Epoch") > epoch + 1000
+    wait_for("the word to be taken back", lambda: not witnesses(), 30)
 
 
 def test_no_process_of_pvcd_has_a_secret_in_its_arguments_or_log(node):

@@ -62,6 +62,9 @@ void Chronicle::changed(const NodeName& author, const Key& key, const Entry* bef
       note(about);
       return note(name_of(evidence->kind) + (" " + about));
     }
+    case Kind::Witness:
+      if (after && !record<WitnessRecord>(after)->accepted) note("witness of " + key.name);
+      return;
     case Kind::Readiness:
       return note((record<ReadinessRecord>(after)->fence_ready ? "readiness of " : "doubt of readiness of ") +
                   key.name);

@@ -15,6 +15,7 @@ inline constexpr const char* act_patterns[] = {
     "boot of <node>",
     "end of <node>",
     "join of <node>",
+    "witness of <node>",
     "loss of <node>",
     "claim by <node>",
     "vacancy of <node>",

@@ -29,7 +29,7 @@ void Core::start() {
   heard_.clear();
   client_.server.reset();
   stopping_ = founding_ = acted_ = domains_ready_ = false;
-  claiming_ = publishing_ = give_up_asked_ = false;
+  claiming_ = publishing_ = give_up_asked_ = telling_ = false;
   calls_.clear();
   right_ = {};
   behind_.clear();
@@ -156,8 +156,13 @@ Core::Right Core::right() const {
 
 std::string Core::check_high_water() {
   Host& host = world_.node(node_).host;
-  logic::HighWaterPlan plan = logic::check_high_water(view(), host.high_water);
-  host.high_water = std::move(plan.next);
+  const logic::HighWaterPlan plan = logic::check_high_water(view(), host.high_water, host.name());
+  host.high_water = plan.next;
+  if (!plan.tell.empty() && !std::exchange(telling_, true))
+    world_.store.commit(client_, {node_, Part::Person, 0}, plan.tell, [this](const CommitOutcome&) {
+      telling_ = false;
+      wake(0);
+    });
   if (plan.behind != behind_ && !plan.behind.empty())
     world_.trace([&] { return host.name() + " starts and fences nothing: " + plan.behind; });
   return behind_ = plan.behind;
@@ -190,6 +195,10 @@ void Core::submit(const std::string& type, const std::string& object, std::map<s
   job.arguments = std::move(arguments);
   job.started_on = world_.node(node_).host.name();
   world_.store.commit(client_, {node_, Part::Person, 0}, {Append{Kind::Job, job}}, [](const CommitOutcome&) {});
+}
+
+void Core::accept_store() {
+  world_.store.commit(client_, {node_, Part::Person, 0}, logic::acceptance(view()), [](const CommitOutcome&) {});
 }
 
 void Core::set_maintenance(bool on) {

@@ -36,6 +36,7 @@ class Core {
   // Of a person: Unknown if this node does not reach the store.
   void submit(const std::string& type, const std::string& object, std::map<std::string, std::string> arguments);
   void set_maintenance(bool on);
+  void accept_store();
   const logic::ClusterView& view() const { return observer.view(); }
   const std::map<VmUuid, std::string>& waiting() const { return coordinator_memory_.waiting; }
 
@@ -95,6 +96,7 @@ class Core {
   Instant wake_at_ = 0;  // 0: not asked for
   Instant decided_at_ = 0;
   bool founding_ = false;
+  bool telling_ = false;
   bool acted_ = false;  // in the last round
   Instant rounds_since_ = 0;
   std::uint64_t rounds_ = 0;  // since then

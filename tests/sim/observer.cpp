@@ -102,6 +102,8 @@ void show(const Key& key, const EntryPointer& entry, Shown& shown) {
       return put(view.fences, key.name, entry);
     case Kind::Evidence:
       return put(view.evidence, key.name, entry);
+    case Kind::Witness:
+      return put(view.witnesses, key.name, entry);
     case Kind::Job: {
       const std::uint64_t id = *number_of(key.name);
       put(view.jobs, id, entry);

@@ -123,6 +123,7 @@ PVCD_HASHED(EvidenceRecord, a, b, c, d, e, f)
 PVCD_HASHED(FenceRecord, a, b, c, d, e, f, g)
 PVCD_HASHED(JobRecord, a, b, c, d, e, f, g, h, i, j, k)
 PVCD_HASHED(ClusterRecord, a, b, c)
+PVCD_HASHED(WitnessRecord, a, b, c)
 
 // For people and for the audit; nothing is decided from them.
 inline void add(StateHash&, const DecisionRecord&) {}
@@ -143,7 +144,7 @@ PVCD_HASHED(logic::PowerHistory, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p,
 PVCD_HASHED(logic::ReadinessAsked, a, b, c)
 PVCD_HASHED(logic::CoordinatorMemory::Promise, a, b, c)
 PVCD_HASHED(logic::CoordinatorMemory, a, b, c, d, e, f, g, h, i, j, k)
-PVCD_HASHED(logic::ElectionMemory, a, b)
+PVCD_HASHED(logic::ElectionMemory, a, b, c, d)
 
 #undef PVCD_HASHED
 

@@ -163,6 +163,20 @@ Events::Act take_store_back(const Stage& stage) {
   return [&store, newest] { store.restore(newest); };
 }
 
+Events::Act lose_newest_data(const Stage& stage) {
+  take_store_back(stage);
+  return nothing();
+}
+
+Events::Act accept_store(const Stage& stage) {
+  for (const auto& node : stage.world.nodes)
+    if (node->core.process.runs()) {
+      node->core.accept_store();
+      break;
+    }
+  return nothing();
+}
+
 // --------------------------------------------------------------------------------------------------------- people
 
 // A person who finds the store out tries again.
@@ -283,6 +297,7 @@ const Word words[] = {
     {"the store grants sessions of <time>", until_undone,
      [](const Stage& stage) { return set(stage.world.store.session_timeout_max, *number_in(stage.values[0])); }},
     {"the store goes back by <time>", until_undone, take_store_back},
+    {"the store goes back by <time> for good", at_once, lose_newest_data},
     {"the store loses its leader", at_once, [](const Stage& stage) { return deed(stage, Deed::LoseLeader, 0); }},
     {"<node> sees the store late by <time>", until_undone,
      [](const Stage& stage) { return set(stage.node(0).core.observer.lag, *number_in(stage.values[1])); }},
@@ -306,6 +321,7 @@ const Word words[] = {
     {"ask <node> to step down", at_once,
      [](const Stage& stage) { return ask(stage, "node-step-down", stage.values[0]); }},
     {"maintenance", until_undone, maintain},
+    {"accept the store", at_once, accept_store},
 };
 
 }  // namespace

@@ -99,6 +99,10 @@ DecisionRecord example() {
           1700000000000000};
 }
 template <>
+WitnessRecord example() {
+  return {7, "the store is at epoch 6, this node has seen 7", true};
+}
+template <>
 EvidenceRecord example() {
   return {EvidenceKind::Storage, life, "n2", 3, {"first", "second"}, {"vms/web1"}};
 }
@@ -171,9 +175,10 @@ bool mentions(const std::string& text, const std::string& part) { return text.fi
 
 }  // namespace
 
-#define RECORDS                                                                                                       \
-  ClusterRecord, NodeRecord, LiveRecord, ReadinessRecord, LeaderRecord, RoleRecord, VmRecord, OwnerRecord, RunRecord, \
-      WaitingRecord, EvidenceRecord, FenceRecord, LinkRecord, JobRecord, DecisionRecord, StorageRecord, OsdPageRecord
+#define RECORDS                                                                                                        \
+  ClusterRecord, NodeRecord, LiveRecord, ReadinessRecord, LeaderRecord, RoleRecord, VmRecord, OwnerRecord, RunRecord,  \
+      WaitingRecord, EvidenceRecord, WitnessRecord, FenceRecord, LinkRecord, JobRecord, DecisionRecord, StorageRecord, \
+      OsdPageRecord
 
 TEMPLATE_TEST_CASE("A record survives its text form", "", RECORDS) {
   auto record = example<TestType>();

@@ -196,3 +196,49 @@ TEST_CASE("a new vacancy begins a new wait") {
   it.world.vacate(8);
   CHECK_FALSE(it.claim());
 }
+
+TEST_CASE(
+    "a node that has just joined hears the others before it claims: they may know what the store lost (rule 15)") {
+  Candidate it;
+  it.settings.hearing_wait = seconds(18);
+  it.world.vacate();
+  for (const char* name : {"n1", "n3"}) it.world.core_age(name, 0);
+  const auto hear = [&](Microseconds age) {
+    it.now += seconds(2);
+    it.world.core_age("n3", age);
+    return it.claim().has_value();
+  };
+  CHECK_FALSE(hear(0));  // at the join nobody can have decided since
+  SECTION("the twin: all have decided since") { CHECK(hear(seconds(1))); }
+  SECTION("the word of one is older than the join") {
+    CHECK_FALSE(hear(seconds(2)));
+    CHECK(hear(seconds(3)));
+  }
+  SECTION("one has no session, and is not waited for for ever") {
+    it.world.lose("n3");
+    it.now += seconds(18) - 1;
+    CHECK_FALSE(it.claim());
+    it.now += 1;
+    CHECK(it.claim());
+  }
+  SECTION("one lives, and its core has said nothing") {
+    it.world.live("n3").value.units.clear();
+    it.now += seconds(2);
+    CHECK_FALSE(it.claim());
+  }
+  SECTION("who joins anew hears them anew, who stays does not") {
+    it.world.lose("n3");
+    it.now += seconds(18);
+    CHECK(it.claim());
+    it.world.join("n2", 1, 2);
+    CHECK_FALSE(it.claim());
+  }
+}
+
+TEST_CASE("the only node of a cluster has nobody to hear") {
+  Candidate it;
+  it.settings.hearing_wait = seconds(18);
+  it.world.vacate();
+  std::erase_if(it.world.view.nodes, [](const auto& node) { return node.first != "n2"; });
+  CHECK(it.claim());
+}

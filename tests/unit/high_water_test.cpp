@@ -56,7 +56,7 @@ extern "C" int fsync(int fd) {
 TEST_CASE("what this node has seen is on its disk before it acts on it: the file, then its directory (rule 15)") {
   Case it;
   synced.clear();
-  CHECK(HighWater(it.file).check(it.view).empty());
+  CHECK(HighWater(it.file).check(it.view, "n1").behind.empty());
   REQUIRE(synced.size() == 2);
   CHECK(synced[0] == it.file.string() + ".new");
   CHECK(synced[1] == it.folder);
@@ -64,36 +64,38 @@ TEST_CASE("what this node has seen is on its disk before it acts on it: the file
 
 TEST_CASE("a store that is behind is named with both values, by the next process too") {
   Case it;
-  HighWater(it.file).check(it.view);
+  HighWater(it.file).check(it.view, "n1");
   it.view.leader->value.epoch = 6;
-  CHECK(HighWater(it.file).check(it.view) == "the store is at epoch 6, this node has seen 7");
+  CHECK(HighWater(it.file).check(it.view, "n1").behind == "the store is at epoch 6, this node has seen 7");
   it.view.leader->value.epoch = 7;
-  CHECK(HighWater(it.file).check(it.view).empty());
+  CHECK(HighWater(it.file).check(it.view, "n1").behind.empty());
 }
 
 TEST_CASE("a store that has lost the owner of a VM is behind: pvcd removes none, not even with its VM (rule 15)") {
   Case it;
   it.view.owners["web"] = {OwnerRecord{3, {}, {}, false, 7, {}, {}}, 1};
-  HighWater(it.file).check(it.view);
+  HighWater(it.file).check(it.view, "n1");
   SECTION("restored from before the VM was there") {
     it.view.owners.clear();
-    CHECK(HighWater(it.file).check(it.view) == "the store has VM web at generation 0, this node has seen 3");
+    CHECK(HighWater(it.file).check(it.view, "n1").behind ==
+          "the store has VM web at generation 0, this node has seen 3");
   }
   SECTION("restored from before the VM moved") {
     it.view.owners.at("web").value.generation = 2;
-    CHECK(HighWater(it.file).check(it.view) == "the store has VM web at generation 2, this node has seen 3");
+    CHECK(HighWater(it.file).check(it.view, "n1").behind ==
+          "the store has VM web at generation 2, this node has seen 3");
   }
   SECTION("one that cannot be read is not lost, and is remembered meanwhile") {
     it.view.owners.clear();
     it.view.broken["/owners/web"] = "not a JSON text";
     it.view.leader->value.epoch = 8;
-    CHECK(HighWater(it.file).check(it.view).empty());
+    CHECK(HighWater(it.file).check(it.view, "n1").behind.empty());
     it.view.broken.clear();
-    CHECK_FALSE(HighWater(it.file).check(it.view).empty());
+    CHECK_FALSE(HighWater(it.file).check(it.view, "n1").behind.empty());
   }
   SECTION("the twin goes on") {
     it.view.owners.at("web").value.generation = 4;
-    CHECK(HighWater(it.file).check(it.view).empty());
+    CHECK(HighWater(it.file).check(it.view, "n1").behind.empty());
   }
 }
 
@@ -106,11 +108,21 @@ TEST_CASE("a file that cannot be used is named, with what is wrong and what to d
       {"{\"cluster_id\":\"id\",\"epoch\":-1,\"generations\":{}}", "'-1' is no count"},
       {"{\"cluster_id\":\"id\",\"epoch\":7.5,\"generations\":{}}", "'7.5' is no count"},
       {"{\"cluster_id\":\"id\",\"epoch\":7,\"generations\":[]}", "'generations'"},
+      {"{\"cluster_id\":\"id\",\"epoch\":7,\"primary\":1,\"generations\":{}}", "number"},
       {"{\"cluster_id\":\"id\",\"epoch\":7,\"generations\":{\"a\":\"1\"}}", "is no count"},
   }));
   Case it;
   const std::string refusal = it.refusal(text);
   CHECK_THAT(refusal, Catch::Contains(it.file.string()) && Catch::Contains(wrong) && Catch::Contains("remove it if"));
+}
+
+TEST_CASE(
+    "who led in the highest epoch is remembered over a restart: two histories may use the same number (rule 15)") {
+  Case it;
+  HighWater(it.file).check(it.view, "n2");
+  it.view.leader->value = {7, "n3", 4};
+  CHECK(HighWater(it.file).check(it.view, "n2").behind ==
+        "the store has n3.4 as primary of epoch 7, this node has seen n1.1");
 }
 
 TEST_CASE("the twin of a damaged file") {

@@ -16,6 +16,7 @@ constexpr Rule table[] = {
     {manager_interface, "Explain", Access::Open},
     {manager_interface, "DefineVm", Access::Action, action::vm_configure},
     {manager_interface, "SetMaintenance", Access::Action, action::cluster_configure},
+    {manager_interface, "AcceptStore", Access::Action, action::cluster_configure},
     {manager_interface, "FlushImageLocks", Access::Action, action::lock_flush},
 
     {node_interface, "Drain", Access::Action, action::node_maintain},

@@ -179,6 +179,8 @@ ManagerProperties derive_manager(const ClusterView& view, const NodeName& self, 
   if (view.cluster) shown.cluster_name = view.cluster->value.name;
   if (view.cluster) shown.maintenance = view.cluster->value.maintenance;
   shown.epoch = epoch_of(view);
+  for (const auto& [name, witness] : view.witnesses)
+    if (!witness.value.accepted) shown.witnesses[name] = witness.value.behind;
   if (const LeaderRecord* leader = primary_of(view)) shown.primary = leader->node;
   shown.quorate = connected && view.complete;
   auto node = view.nodes.find(self);

@@ -26,6 +26,7 @@ struct ManagerProperties {
   Epoch epoch = 0;
   bool quorate = false;
   bool maintenance = false;
+  std::map<NodeName, std::string> witnesses;  // in what the store is behind
   std::vector<PluginLine> plugins;
 };
 

@@ -76,6 +76,14 @@ void ManagerObject::SetMaintenance(EmptyResult&& result, bool maintenance, Optio
                   });
 }
 
+void ManagerObject::AcceptStore(EmptyResult&& result, Options options) {
+  no_options(options);
+  desk_.gate.pass(Desk::call_on(getObject(), names::manager_interface, "AcceptStore"), std::move(result), {},
+                  [&desk = desk_](const Caller& caller, std::shared_ptr<EmptyResult> answer) {
+                    desk.requests.accept_store(caller, Desk::reply_to(answer));
+                  });
+}
+
 std::string ManagerObject::DryRun(const std::string& event, const Options& options) {
   no_options(options);
   auto plan = desk_.explanations.dry_run(event);

@@ -20,6 +20,7 @@ class ManagerObject final : public sdbus::AdaptorInterfaces<org::pvcd1::Manager_
   sdbus::ObjectPath GetVm(const std::string& name_or_uuid) override;
   void DefineVm(PathResult&&, std::string xml, Options) override;
   void SetMaintenance(EmptyResult&&, bool maintenance, Options) override;
+  void AcceptStore(EmptyResult&&, Options) override;
   std::string DryRun(const std::string& event, const Options&) override;
   void Explain(TextResult&&, std::string what) override;
   void FlushImageLocks(PathResult&&, std::string image, Options) override;
@@ -31,6 +32,7 @@ class ManagerObject final : public sdbus::AdaptorInterfaces<org::pvcd1::Manager_
   std::uint64_t Epoch() override { return properties_.epoch; }
   bool Quorate() override { return properties_.quorate; }
   bool Maintenance() override { return properties_.maintenance; }
+  std::map<std::string, std::string> Witnesses() override { return properties_.witnesses; }
   std::vector<sdbus::Struct<std::string, std::string, std::string, std::uint64_t, std::string>> Plugins() override;
 
   Desk& desk_;

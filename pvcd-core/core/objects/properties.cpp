@@ -143,6 +143,7 @@ constexpr Property<ManagerProperties> manager_properties[] = {
     property<&ManagerProperties::epoch>("Epoch"),
     property<&ManagerProperties::quorate>("Quorate"),
     property<&ManagerProperties::maintenance>("Maintenance"),
+    property<&ManagerProperties::witnesses>("Witnesses"),
     {"Plugins", same_plugins},
 };
 
