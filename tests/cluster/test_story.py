@@ -10,6 +10,7 @@ from .lab.cluster import Cluster
 from .lab.spec import default_prefix
 from .marks import a_host_is_fenced_by_a_bmc_that_only_its_mark_tells, mark_lab
 from .plugged import a_disk_that_is_plugged_in_by_hand_is_on_record
+from .restored_store import a_restored_store_is_not_acted_on
 from .sabotage import SABOTAGES, lab, play_sabotage
 from .shared_files import a_copy_of_shared_files_is_not_started_from
 from .story import STEPS, Story
@@ -163,6 +164,13 @@ def test_a_host_is_fenced_by_a_bmc_that_only_its_mark_tells():
         trials = Trials(cluster)
         trials.prepare()
         a_host_is_fenced_by_a_bmc_that_only_its_mark_tells(trials)
+
+
+def test_a_restored_store_is_not_acted_on():
+    with lab() as cluster:
+        trials = Trials(cluster)
+        trials.prepare()
+        a_restored_store_is_not_acted_on(trials)
 
 
 def test_a_primary_that_dies_between_fence_and_start_is_carried_on():

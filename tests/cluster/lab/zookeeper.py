@@ -1,5 +1,7 @@
 """The ZooKeeper ensemble: a server on each host as a unit, and what can be learned about it from outside."""
 import re
+import shutil
+from pathlib import Path
 
 from .disk import Disk, File
 from .net import Network
@@ -12,6 +14,8 @@ _JAVA = ("/usr/bin/java -Xms16m -Xmx96m -Xss256k -XX:TieredStopAtLevel=1 -XX:+Us
          "-Dorg.slf4j.simpleLogger.showDateTime=true -Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS "
          "-cp /usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar "
          "org.apache.zookeeper.server.quorum.QuorumPeerMain")
+
+_COPY = "version-2.copy"                # beside it, so that no server reads it
 
 
 def host_files(spec: Spec, name: str) -> dict[str, File]:
@@ -90,6 +94,26 @@ class ZooKeeper:
         _servers("start", second)
         self.wait_serving(timeout=timeout)
 
+    def copy_disks(self, hosts: list) -> None:
+        """As a backup of all servers, taken while they are stopped."""
+        _servers("stop", hosts)
+        for name in self._spec.names:
+            shutil.copytree(self._data(name), self._data(name).with_name(_COPY))
+        _servers("start", hosts)
+        self.wait_serving()
+
+    def put_copy_back(self, hosts: list) -> None:
+        """On the disks of all servers; those of `hosts`, which are on, run again."""
+        _servers("stop", hosts)
+        for name in self._spec.names:
+            shutil.rmtree(self._data(name))
+            shutil.copytree(self._data(name).with_name(_COPY), self._data(name))
+        _servers("start", hosts)
+        self.wait_serving(len(hosts))
+
+    def _data(self, name: str) -> Path:
+        return Disk(self._spec, name).root / "var/lib/zookeeper/version-2"
+
     def dump_store(self, root: str = "/", timeout: float = 10) -> dict[str, dict]:
         """Every znode at and below root, by path: its data as text, version and ephemeral owner (0 for none)."""
         return self._probe.call("dump", self._reachable(), f"pvcd:{self._spec.store_secret}", root,
@@ -101,7 +125,7 @@ class ZooKeeper:
 
     def history(self, since_ms: int) -> list[Change]:
         """All changes since then, as the servers' logs have them; whatever becomes of the servers."""
-        return changes([Disk(self._spec, name).root / "var/lib/zookeeper/version-2" for name in self._spec.names], since_ms)
+        return changes([self._data(name) for name in self._spec.names], since_ms)
 
     def change(self, changes: dict[str, dict], timeout: float = 10) -> None:
         """Overwrites keys of some of pvcd's records, all at once: {path: {key: value}}."""
