@@ -329,7 +329,8 @@ void Zookeeper::connected() {
 std::string Zookeeper::server_address() const {
   sockaddr_storage address{};
   socklen_t size = sizeof address;
-  if (closed_ || !zookeeper_get_connected_host(handle_, reinterpret_cast<sockaddr*>(&address), &size)) return {};
+  if (closed_ || !handle_ || !zookeeper_get_connected_host(handle_, reinterpret_cast<sockaddr*>(&address), &size))
+    return {};
   return numeric_address(reinterpret_cast<const sockaddr*>(&address), size);
 }
 

@@ -85,6 +85,10 @@ TEST_CASE("Servers whose disks were restored from an older copy: a new session, 
   const auto session = client->store->session();
   const auto files = open_files();
   client->states.clear();
+  client->store->on_state([&](SessionState state) {
+    client->states.push_back(state);
+    CHECK(client->store->server_address().empty() == (state != SessionState::Connected));
+  });
 
   server.stop();
   REQUIRE(one.loses_connection());
