@@ -91,6 +91,7 @@ class Zookeeper : public Store {
   void after_turn();
   void search_missing_servers();
   bool servers_went_back();
+  void begin_anew();
   void connected();
   void expired();
   void enter(SessionState);
@@ -282,7 +283,7 @@ void Zookeeper::after_turn() {
   if (zoo_state(handle_) == ZOO_CONNECTED_STATE) return connected();
   // Only now: with more servers than before, the library might leave the one that it is on.
   if (std::exchange(servers_are_new_, false)) zoo_set_servers(handle_, servers_.text.c_str());
-  if (servers_went_back()) return expired();
+  if (servers_went_back()) return begin_anew();
   enter(SessionState::Connecting);
 }
 
@@ -306,13 +307,15 @@ void Zookeeper::search_missing_servers() {
 
 // A resumed session that was not connected yet has seen nothing that could be too new.
 bool Zookeeper::servers_went_back() {
-  if (session_ == 0) return false;
-  if (!probe_.servers_went_back(library_loop_.turned_away_by(), servers_.text, session_timeout_)) return false;
+  return session_ != 0 && probe_.servers_went_back(library_loop_.turned_away_by(), servers_.text, session_timeout_);
+}
+
+void Zookeeper::begin_anew() {
   options_.warn(
       "the store's servers have older data than this host has seen from them, and turn it away: their disks were "
       "restored from an older copy or lost; a new session begins");
-  directories_exist_ = false;
-  return true;
+  directories_exist_ = false;  // older data may be without them
+  expired();
 }
 
 void Zookeeper::connected() {

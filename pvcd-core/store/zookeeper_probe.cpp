@@ -32,6 +32,7 @@ bool ZookeeperProbe::servers_went_back(const std::string& turned_away_by, const 
   return patient && !turned_away_by.empty() && is_on(turned_away_by);
 }
 
+// In the moment in which it waits for its session, it cannot say goodbye: that session ends with its timeout.
 void ZookeeperProbe::end() {
   library_loop_.detach();
   if (handle_) zookeeper_close(std::exchange(handle_, nullptr));
