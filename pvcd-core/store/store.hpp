@@ -13,6 +13,8 @@
 //   for by a read that ended Unknown or Denied does not exist.
 // - An expired session is followed by a new one: the state goes Expired, then Connecting; what was watched fires; then
 //   Connected, with another session(). Ephemeral entries of the old session are gone.
+// - Servers that went back to older data keep out who has seen newer ones: Expired, too. What the older data have of
+//   the old session's ephemeral entries goes when its timeout has passed once more.
 // - Callbacks must not throw, and must not destroy the Store. Destroying it drops the callbacks of what is under way.
 // - Destroying without close() leaves the session behind: it can be resumed until it times out.
 #pragma once
@@ -119,7 +121,7 @@ struct ZookeeperOptions {
   std::string credentials;   // "user:password", digest; everything written carries an ACL for it alone
   std::string session_file;  // empty: none kept; else id and secret, 0600, locked, so that a restart resumes the
                              // session. Keep it below /run: a session must not outlive its boot.
-  Warn warn;                 // of what is odd about the servers, and of what is denied
+  Warn warn;                 // of what is odd about the servers or their data, and of what is denied
 };
 // Throws Error for wrong options and for a session file in use. Creates the root and the directories of paths.hpp.
 std::unique_ptr<Store> open_zookeeper(sd_event* loop, const ZookeeperOptions&);

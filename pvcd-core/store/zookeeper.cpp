@@ -17,6 +17,7 @@
 #include "store/session_file.hpp"
 #include "store/store.hpp"
 #include "store/zookeeper_loop.hpp"
+#include "store/zookeeper_probe.hpp"
 #include "store/zookeeper_servers.hpp"
 #include "store/zookeeper_transaction.hpp"
 
@@ -89,6 +90,8 @@ class Zookeeper : public Store {
   void create_directories();
   void after_turn();
   void search_missing_servers();
+  bool servers_went_back();
+  void begin_anew();
   void connected();
   void expired();
   void enter(SessionState);
@@ -122,6 +125,7 @@ class Zookeeper : public Store {
   std::unique_ptr<SessionFile> session_file_;
   Deferred deferred_;
   ZookeeperLoop library_loop_;
+  ZookeeperProbe probe_;
   zhandle_t* handle_ = nullptr;
   std::unordered_map<WatchId, Changed> watches_;
   WatchId last_watch_ = 0;
@@ -143,7 +147,8 @@ Zookeeper::Zookeeper(sd_event* loop, const ZookeeperOptions& options)
       options_(options),
       servers_(numeric_servers(options.servers)),
       deferred_(loop),
-      library_loop_(loop, [this] { after_turn(); }) {
+      library_loop_(loop, [this] { after_turn(); }),
+      probe_(loop) {
   for (const auto& warning : servers_.warnings) options_.warn(warning);
   if (servers_.text.empty()) throw Error("no server of store.servers has an address: check their names");
   if (options_.root == "/" || !valid_path(options_.root))
@@ -179,6 +184,7 @@ void Zookeeper::close() {
   closed_ = true;
   state_ = SessionState::Expired;
   session_ = 0;
+  probe_.end();
   library_loop_.detach();
   if (zoo_state(handle_) == ZOO_CONNECTED_STATE) take_answers();
   zookeeper_close(std::exchange(handle_, nullptr));
@@ -269,6 +275,7 @@ void Zookeeper::after_turn() {
   if (close_wanted_) return close();
   if (zoo_state(handle_) == ZOO_EXPIRED_SESSION_STATE) return expired();
   if (is_unrecoverable(handle_)) {
+    probe_.end();
     library_loop_.detach();
     return enter(SessionState::Denied);
   }
@@ -276,6 +283,7 @@ void Zookeeper::after_turn() {
   if (zoo_state(handle_) == ZOO_CONNECTED_STATE) return connected();
   // Only now: with more servers than before, the library might leave the one that it is on.
   if (std::exchange(servers_are_new_, false)) zoo_set_servers(handle_, servers_.text.c_str());
+  if (servers_went_back()) return begin_anew();
   enter(SessionState::Connecting);
 }
 
@@ -297,7 +305,21 @@ void Zookeeper::search_missing_servers() {
   servers_are_new_ = true;
 }
 
+// A resumed session that was not connected yet has seen nothing that could be too new.
+bool Zookeeper::servers_went_back() {
+  return session_ != 0 && probe_.servers_went_back(library_loop_.turned_away_by(), servers_.text, session_timeout_);
+}
+
+void Zookeeper::begin_anew() {
+  options_.warn(
+      "the store's servers have older data than this host has seen from them, and turn it away: their disks were "
+      "restored from an older copy or lost; a new session begins");
+  directories_exist_ = false;  // older data may be without them
+  expired();
+}
+
 void Zookeeper::connected() {
+  probe_.end();
   auto* id = zoo_client_id(handle_);
   session_timeout_ = milliseconds(static_cast<std::uint64_t>(zoo_recv_timeout(handle_)));  // each server may grant less
   if (session_ != static_cast<std::uint64_t>(id->client_id)) {
@@ -310,13 +332,16 @@ void Zookeeper::connected() {
 std::string Zookeeper::server_address() const {
   sockaddr_storage address{};
   socklen_t size = sizeof address;
-  if (closed_ || !zookeeper_get_connected_host(handle_, reinterpret_cast<sockaddr*>(&address), &size)) return {};
+  if (closed_ || !handle_ || !zookeeper_get_connected_host(handle_, reinterpret_cast<sockaddr*>(&address), &size))
+    return {};
   return numeric_address(reinterpret_cast<const sockaddr*>(&address), size);
 }
 
 void Zookeeper::expired() {
+  probe_.end();
   library_loop_.detach();
-  zookeeper_close(std::exchange(handle_, nullptr));
+  zookeeper_close(std::exchange(handle_, nullptr));  // answers what is under way
+  if (closed_) return;
   session_ = 0;
   state_ = SessionState::Connected;  // a refusal belonged to the old session
   enter(SessionState::Expired);

@@ -80,7 +80,9 @@ void ZookeeperLoop::wake() {
 }
 
 void ZookeeperLoop::hang_up() {
-  if (socket_source_) shutdown(sd_event_source_get_io_fd(socket_source_), SHUT_RDWR);
+  if (!socket_source_) return;
+  hung_up_ = true;
+  shutdown(sd_event_source_get_io_fd(socket_source_), SHUT_RDWR);
 }
 
 void ZookeeperLoop::turn(int events) {
@@ -88,7 +90,7 @@ void ZookeeperLoop::turn(int events) {
   int interest = 0;
   timeval pause{};
   in_library_ = true;
-  if (events != 0) zookeeper_process(handle_, events);
+  process(events);
   // Both calls report lost connections as errors, which the library mends by itself: only is_unrecoverable() is fatal.
   bool connects = zookeeper_interest(handle_, &socket, &interest, &pause) == ZOK && socket >= 0;
   in_library_ = false;
@@ -98,6 +100,14 @@ void ZookeeperLoop::turn(int events) {
   watch(connects ? socket : -1, interest);
   wait(connects ? std::min(microseconds, connect_time_left()) : std::max(microseconds, reconnect_pause));
   after_turn_();
+}
+
+void ZookeeperLoop::process(int events) {
+  turned_away_by_.clear();
+  if (events == 0) return;
+  std::string server;
+  if (zoo_state(handle_) == ZOO_ASSOCIATING_STATE && !hung_up_) server = zoo_get_current_server(handle_);
+  if (zookeeper_process(handle_, events) == ZCONNECTIONLOSS) turned_away_by_ = server;
 }
 
 Microseconds ZookeeperLoop::connect_time_left() {
@@ -130,6 +140,7 @@ void ZookeeperLoop::watch(int socket, int interest) {
   int duplicate = fcntl(socket, F_DUPFD_CLOEXEC, 0);
   if (duplicate < 0) return;  // out of descriptors: the timer comes back here
   socket_since_ = boottime_now();
+  hung_up_ = false;
   if (sd_event_add_io(loop_, &socket_source_, duplicate, wanted, on_socket, this) < 0)
     close(duplicate);
   else

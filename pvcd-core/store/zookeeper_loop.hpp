@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 
 #include "sdk/types.hpp"
 
@@ -24,8 +25,11 @@ class ZookeeperLoop {
   void wake();     // something was queued
   void hang_up();  // ends the connection; the library goes to the next server with the same session
   bool in_library() const { return in_library_; }
+  // In the last turn: the server that ended the connection in place of giving it a session. Empty: none did.
+  const std::string& turned_away_by() const { return turned_away_by_; }
 
  private:
+  void process(int events);
   void turn(int events);
   void watch(int socket, int interest);
   void wait(Microseconds);
@@ -40,6 +44,8 @@ class ZookeeperLoop {
   sd_event_source* wake_source_ = nullptr;
   bool in_library_ = false;
   bool reconnecting_ = false;
+  bool hung_up_ = false;  // on the present connection
+  std::string turned_away_by_;
 };
 
 }  // namespace pvcd::store

@@ -1,5 +1,8 @@
 #include "backend_zookeeper.hpp"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +15,9 @@ namespace {
 
 // Long enough that only a test that wants a session to end sees it end.
 constexpr Microseconds session_timeout = seconds(8);
+
+// A server that has just begun may never close a connection.
+constexpr timeval answer_limit{1, 0};
 
 std::vector<std::string> words(const char* variable) {
   auto* text = std::getenv(variable);
@@ -42,6 +48,25 @@ std::vector<Server> servers() {
     result.push_back({addresses[index], static_cast<std::uint16_t>(std::stoi(port)), std::stoi(pids[index])});
   }
   return result;
+}
+
+std::vector<std::string> server_command() { return words("PVCD_TEST_ZOOKEEPER_COMMAND"); }
+
+std::string answer_of(std::uint16_t port, std::string_view question) {
+  int connection = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(port);
+  setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &answer_limit, sizeof answer_limit);
+  std::string answer;
+  char bytes[4096];
+  if (connect(connection, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
+      send(connection, question.data(), question.size(), MSG_NOSIGNAL) > 0)
+    for (ssize_t count; (count = read(connection, bytes, sizeof bytes)) > 0;)
+      answer.append(bytes, static_cast<std::size_t>(count));
+  close(connection);
+  return answer;
 }
 
 ZookeeperBackend::ZookeeperBackend() {

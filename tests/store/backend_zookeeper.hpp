@@ -2,6 +2,8 @@
 
 #include <sys/types.h>
 
+#include <string_view>
+
 #include "backend.hpp"
 #include "proxy.hpp"
 
@@ -15,6 +17,9 @@ struct Server {
 
 // From the environment that tests/store/run_zookeeper makes; fails the test when there is none.
 std::vector<Server> servers();
+std::vector<std::string> server_command();  // how one more is started
+
+std::string answer_of(std::uint16_t port, std::string_view question);  // a server's, to a four-letter word; empty: none
 
 class ZookeeperBackend : public Backend {
  public:

@@ -32,6 +32,7 @@ struct Proxy::Pair {
   sd_event_source* client_source = nullptr;
   sd_event_source* server_source = nullptr;
   bool stalled = false;
+  std::size_t heard = 0;  // bytes from the client
 
   Pair(Proxy* its_proxy, int its_client, int its_server) : proxy(its_proxy), client(its_client), server(its_server) {}
   Pair(const Pair&) = delete;
@@ -65,6 +66,10 @@ Proxy::~Proxy() {
   close(listener_);
 }
 
+std::ptrdiff_t Proxy::relayed() const {
+  return std::count_if(pairs_.begin(), pairs_.end(), [](const Pair& pair) { return !pair.stalled; });
+}
+
 void Proxy::refuse() {
   mode_ = Mode::Refuse;
   end_all();
@@ -77,6 +82,11 @@ void Proxy::stall() {
   std::rotate(server_ports_.begin(), server_ports_.begin() + 1, server_ports_.end());
 }
 
+void Proxy::stall_returning() {
+  mode_ = Mode::StallReturning;
+  end_all();
+}
+
 void Proxy::let_through() {
   mode_ = Mode::Through;
   end_all();
@@ -87,7 +97,8 @@ void Proxy::end_all() { pairs_.clear(); }
 void Proxy::accept_client() {
   int client = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
   if (client < 0) return;
-  int server = mode_ == Mode::Through ? socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
+  bool relays = mode_ == Mode::Through || mode_ == Mode::StallReturning;
+  int server = relays ? socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
   auto address = loopback(server_ports_.front());
   if (server < 0 || connect(server, general(address), sizeof address) != 0) {
     close(client);
@@ -104,11 +115,23 @@ void Proxy::accept_client() {
   REQUIRE(sd_event_add_io(loop_, &pair.server_source, server, EPOLLIN, on_bytes, &pair) >= 0);
 }
 
+// Where a client's first message has the session that it wants back; a new one is all zeros.
+bool Proxy::returns(Pair& pair, std::string_view bytes) {
+  constexpr std::size_t session_begin = 20;
+  constexpr std::size_t session_end = 28;
+  return std::any_of(bytes.begin(), bytes.end(), [&](char byte) {
+    const auto place = pair.heard++;
+    return byte != 0 && place >= session_begin && place < session_end;
+  });
+}
+
 // Blocking writes are enough: both ends read what they are sent.
 void Proxy::pump(Pair& pair, int from) {
   char bytes[65536];
   auto count = recv(from, bytes, sizeof bytes, MSG_DONTWAIT);
   if (count <= 0) return pairs_.remove_if([&](const Pair& each) { return &each == &pair; }), void();
+  const std::string_view all(bytes, static_cast<std::size_t>(count));
+  if (mode_ == Mode::StallReturning && from == pair.client && returns(pair, all)) pair.stalled = true;
   bool lost = pair.stalled || (mode_ == Mode::Swallow && from == pair.server);
   int to = from == pair.server ? pair.client : pair.server;
   for (ssize_t sent = 0; !lost && sent < count;) {

@@ -3,8 +3,10 @@
 
 #include <systemd/sd-event.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <list>
+#include <string_view>
 #include <vector>
 
 namespace pvcd::store::test {
@@ -18,16 +20,19 @@ class Proxy {
 
   std::uint16_t port() const { return port_; }
   bool lets_through() const { return mode_ == Mode::Through; }
-  void refuse();       // ends connections, and new ones at once
-  void swallow();      // what servers say on present connections is lost
-  void stall();        // nothing comes through on present connections, which stay; new ones are to the next server
-  void let_through();  // ends connections that were swallowed; new ones work
+  std::ptrdiff_t relayed() const;  // connections that are not stalled
+  void refuse();                   // ends connections, and new ones at once
+  void swallow();                  // what servers say on present connections is lost
+  void stall();            // nothing comes through on present connections, which stay; new ones are to the next server
+  void stall_returning();  // new connections that ask for a session they had: nothing comes through, and they stay
+  void let_through();      // ends connections that were swallowed; new ones work
 
  private:
   struct Pair;
-  enum class Mode { Through, Swallow, Refuse };
+  enum class Mode { Through, Swallow, Refuse, StallReturning };
 
   void accept_client();
+  bool returns(Pair&, std::string_view bytes);
   void pump(Pair&, int from);
   void end_all();
 

@@ -52,25 +52,9 @@ std::optional<Server> connected_server() {
   return std::nullopt;
 }
 
-std::string answer_of(const Server& server) {
-  int connection = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(server.port);
-  REQUIRE(connect(connection, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-  REQUIRE(write(connection, "srvr", 4) == 4);
-  std::string answer;
-  char bytes[4096];
-  for (ssize_t count; (count = read(connection, bytes, sizeof bytes)) > 0;)
-    answer.append(bytes, static_cast<std::size_t>(count));
-  close(connection);
-  return answer;
-}
+bool leads(const Server& server) { return answer_of(server.port, "srvr").find("Mode: leader") != std::string::npos; }
 
-bool leads(const Server& server) { return answer_of(server).find("Mode: leader") != std::string::npos; }
-
-bool serves(const Server& server) { return answer_of(server).find("Mode: ") != std::string::npos; }
+bool serves(const Server& server) { return answer_of(server.port, "srvr").find("Mode: ") != std::string::npos; }
 
 bool all_threads_stopped(pid_t pid) {
   for (const auto& thread : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
