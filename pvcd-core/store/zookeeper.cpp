@@ -91,6 +91,7 @@ class Zookeeper : public Store {
   void after_turn();
   void search_missing_servers();
   bool servers_went_back();
+  void look_for_newest();
   void begin_anew();
   void connected();
   void expired();
@@ -114,6 +115,7 @@ class Zookeeper : public Store {
   static void on_data(int code, const char* data, int length, const Stat*, const void* call);
   static void on_absent(int code, const Stat*, const void* call);
   static void on_children(int code, const String_vector*, const Stat*, const void* call);
+  static void on_newest(int code, const Stat*, const void* store);
   static void on_directory(int code, const char* path, const void* call);
 
   sd_event* event_loop_;
@@ -133,6 +135,10 @@ class Zookeeper : public Store {
   SessionState state_ = SessionState::Connecting;
   std::uint64_t session_ = 0;
   Microseconds session_timeout_ = 0;
+  std::string newest_path_;      // of what has been read, as the server knows it
+  std::int64_t newest_ = 0;      // the transaction that changed it last
+  std::int64_t looked_for_ = 0;  // that, when the connection was last made again
+  bool is_older_ = false;        // what was found in its place then
   bool directories_exist_ = false;
   bool close_wanted_ = false;
   bool all_answered_ = false;  // while closing
@@ -280,6 +286,7 @@ void Zookeeper::after_turn() {
     return enter(SessionState::Denied);
   }
   search_missing_servers();
+  if (std::exchange(is_older_, false)) return begin_anew();
   if (zoo_state(handle_) == ZOO_CONNECTED_STATE) return connected();
   // Only now: with more servers than before, the library might leave the one that it is on.
   if (std::exchange(servers_are_new_, false)) zoo_set_servers(handle_, servers_.text.c_str());
@@ -312,8 +319,8 @@ bool Zookeeper::servers_went_back() {
 
 void Zookeeper::begin_anew() {
   options_.warn(
-      "the store's servers have older data than this host has seen from them, and turn it away: their disks were "
-      "restored from an older copy or lost; a new session begins");
+      "the store's servers have older data than this host has seen from them: their disks were restored from an older "
+      "copy or lost; a new session begins");
   directories_exist_ = false;  // older data may be without them
   expired();
 }
@@ -325,8 +332,22 @@ void Zookeeper::connected() {
   if (session_ != static_cast<std::uint64_t>(id->client_id)) {
     session_ = static_cast<std::uint64_t>(id->client_id);
     if (session_file_) session_file_->save({id->client_id, std::string(id->passwd, sizeof id->passwd)});
+  } else if (state_ == SessionState::Connecting) {
+    look_for_newest();
   }
   enter(SessionState::Connected);
+}
+
+// Servers that went back let in whoever knows of no later transaction than they have made meanwhile, and then tell him
+// only of what changes from there on: what he has read would stay newer than what they have.
+void Zookeeper::look_for_newest() {
+  looked_for_ = newest_;
+  if (newest_ != 0) zoo_aexists(handle_, newest_path_.c_str(), 0, on_newest, this);
+}
+
+void Zookeeper::on_newest(int code, const Stat* status, const void* context) {
+  auto* store = static_cast<Zookeeper*>(const_cast<void*>(context));
+  if (!store->closed_ && code == ZOK) store->is_older_ = status->mzxid < store->looked_for_;
 }
 
 std::string Zookeeper::server_address() const {
@@ -343,6 +364,8 @@ void Zookeeper::expired() {
   zookeeper_close(std::exchange(handle_, nullptr));  // answers what is under way
   if (closed_) return;
   session_ = 0;
+  newest_ = 0;
+  is_older_ = false;
   state_ = SessionState::Connected;  // a refusal belonged to the old session
   enter(SessionState::Expired);
   if (closed_) return;
@@ -458,6 +481,10 @@ void Zookeeper::on_data(int code, const char* data, int length, const Stat* stat
   if (result.code == ReadCode::Ok) {
     result.entry = entry_of(*status);
     if (data && length > 0) result.entry.data.assign(data, static_cast<std::size_t>(length));
+    if (status->mzxid > store->newest_) {
+      store->newest_ = status->mzxid;
+      store->newest_path_ = call->path;
+    }
   }
   store->finish(std::move(call), result);
 }

@@ -111,6 +111,47 @@ TEST_CASE("Servers whose disks were restored from an older copy: a new session, 
   CHECK(open_files() == files);
 }
 
+TEST_CASE("Servers that went back and have overtaken what a client knows when it returns: a new session all the same") {
+  OwnServer server;
+  ZookeeperBackend backend;
+  Proxy proxy(backend.loop(), {server.port()});
+  std::vector<std::string> warnings;
+  auto options = backend.options();
+  options.servers = {"127.0.0.1:" + std::to_string(proxy.port())};
+  options.session_timeout = session_timeout;
+  options.warn = [&](const std::string& what) { warnings.push_back(what); };
+  auto client = backend.open_direct(options);
+  const auto is = [&](SessionState state) { return backend.until([&] { return client->store->state() == state; }); };
+  REQUIRE(is(SessionState::Connected));
+  REQUIRE(backend.commit(*client, {Create{"/vms/a", "old"}}).code == CommitCode::Ok);
+  server.stop();
+  REQUIRE(is(SessionState::Connecting));
+  server.save_disk();
+  server.start();
+  REQUIRE(is(SessionState::Connected));
+  REQUIRE(backend.commit(*client, {Set{"/vms/a", "new"}}).code == CommitCode::Ok);
+  REQUIRE(backend.get(*client, "/vms/a").entry.data == "new");
+  const auto session = client->store->session();
+
+  const bool went_back = GENERATE(true, false);
+  CAPTURE(went_back);
+  proxy.refuse();
+  REQUIRE(is(SessionState::Connecting));
+  server.stop();
+  if (went_back) server.restore_disk();
+  server.start();
+  Bystander other({server.address()});
+  for (int round = 0; round < many_writes; ++round)
+    REQUIRE(other.backend.commit(*other.client, {Set{"/vms", ""}}).code == CommitCode::Ok);
+  proxy.let_through();
+  REQUIRE(is(SessionState::Connected));
+  const auto anew = [&] { return client->store->session() != session && client->store->session() != 0; };
+  if (went_back) REQUIRE(backend.until(anew));
+  CHECK(backend.get(*client, "/vms/a").entry.data == (went_back ? "old" : "new"));
+  CHECK(anew() == went_back);
+  CHECK(warnings.size() == (went_back ? 1 : 0));
+}
+
 TEST_CASE("Servers whose disks were lost: a new session, and a store that can be written") {
   OwnServer server;
   Bystander one({server.address()});
