@@ -111,7 +111,7 @@ TEST_CASE("Servers whose disks were restored from an older copy: a new session, 
   CHECK(open_files() == files);
 }
 
-TEST_CASE("Servers that went back and have overtaken what a client knows when it returns: a new session all the same") {
+TEST_CASE("Servers that went back and have run on let a client in that knows more: it begins anew") {
   OwnServer server;
   ZookeeperBackend backend;
   Proxy proxy(backend.loop(), {server.port()});
