@@ -117,6 +117,7 @@ struct Daemon::State {
 
   // Why the store may not be acted on. A disk that cannot remember is treated like a store that is behind.
   std::string check_high_water() {
+    if (!cluster.view().complete) return store_is_wrong;
     try {
       const logic::HighWaterPlan plan = high_water.check(cluster.view(), self.name());
       if (!plan.tell.empty() && !std::exchange(telling, true)) tell(plan);
@@ -128,13 +129,12 @@ struct Daemon::State {
     }
   }
 
-  // What does not succeed is decided anew in the next round.
+  // What does not succeed is decided anew, with the timer's next round.
   void tell(const logic::HighWaterPlan& plan) {
     const Carried word = carried(plan, cluster.view(), {self.name(), runtime::realtime_us()});
     store::commit(*opened, *word.changes, [this, record = *word.record](const store::CommitResult& result) {
       telling = false;
       if (result.code == CommitCode::Ok) decisions.announce(Level::Notice, record, result.created.back());
-      wake();
     });
   }
 
@@ -174,8 +174,8 @@ struct Daemon::State {
     unit_decisions.round(self.life(cluster.view()).incarnation);
     role.round(right, now, stopping);
     agent.round(right, now, stopping);
-    coordinator.round(right, now, role.is_primary(), beats.heard());
-    storage.round(right, now, role.is_primary() && !stopping);
+    coordinator.round(right, now, role.may_lead(), beats.heard());
+    storage.round(right, now, role.may_lead() && !stopping);
     if (cluster.view().complete && right.may_act) decided_at = now;
     // It runs once it has decided: one that dies before takes nothing back of what its host said when it left.
     if (!stopping) ages.set(decided_at ? "running" : "starting", hindrance());
@@ -188,7 +188,7 @@ struct Daemon::State {
   // The first core of a new cluster names it. Who has seen one before does not: then the store has lost it (rule 15).
   void found_cluster() {
     if (!cluster.view().complete || cluster.view().cluster || cluster.view().broken.contains(store::paths::cluster) ||
-        founding || high_water.has_cluster())
+        founding || high_water.has_cluster() || !store_is_wrong.empty())
       return;
     founding = true;
     const ClusterRecord record{random_id(), cluster_name, false};

@@ -231,7 +231,7 @@ store::Committed answer(Reply<std::monostate> reply) {
 // writes
 
 // Commits what concerns the whole cluster under the leadership that was seen (S3). Once, if only that has moved
-// meanwhile, it reads the leadership again and repeats: nothing here was decided from it.
+// meanwhile, it reads the leadership again and repeats: what was decided from it checks that for itself.
 struct Requests::Writer : std::enable_shared_from_this<Writer> {
   using Committed = std::function<void(const CommitResult&)>;  // `failed` counts without the leadership check
 

@@ -16,9 +16,7 @@ namespace {
 constexpr const char* elector_plugin = "election";
 constexpr Microseconds claim_interval = milliseconds(200);  // between two tries of one node
 constexpr Microseconds preference_wait = seconds(5);        // others stand back so long for a node that was asked for
-// The session timeouts that another node may need to be heard when the store was restored: its client is refused as one
-// who has seen newer data, until it gives up its session (store/store.hpp).
-constexpr Microseconds hearing_sessions = 3;
+constexpr Microseconds hearing_sessions = 2;  // of its timeouts: how long a node that was away waits to hear the others
 
 }  // namespace
 
@@ -36,7 +34,8 @@ RoleDriver::RoleDriver(Cluster& cluster, Plugins& plugins, Rounds& rounds, const
   settings_.decision_limit = election_settings_.decision_limit =
       milliseconds(static_cast<std::uint64_t>(shared.number("timings.decision_limit_ms")));
   election_settings_.preference_wait = preference_wait;
-  election_settings_.hearing_wait = hearing_sessions * runtime::session_timings(shared).timeout;
+  election_settings_.away_limit = runtime::session_timings(shared).timeout;
+  election_settings_.hearing_wait = hearing_sessions * election_settings_.away_limit;
 }
 
 bool RoleDriver::is_primary() const { return logic::is_primary(cluster_.view(), self_.life(cluster_.view())); }

@@ -39,20 +39,47 @@ bool others_are_preferred(const ClusterView& view, const ElectionSettings& setti
   return false;
 }
 
-// The core of that node has decided within this time, so it has compared the store with what it remembers.
-bool has_decided_within(const ClusterView& view, const NodeRecord& node, Microseconds time) {
-  const Live* live = live_of(view, node);
+// A core reports for so long after it has last decided.
+constexpr Microseconds report_after_decision_max = seconds(2);
+
+// It has decided since this node is back, by a heartbeat that came since: so its core has compared the store with what
+// it remembers. What was found may be a copy of what was true on an older day.
+bool is_heard(const ClusterView& view, const NodeName& name, const ElectionMemory& memory, Instant now) {
+  const auto node = view.nodes.find(name);
+  const Live* live = node == view.nodes.end() ? nullptr : live_of(view, node->second.value);
   if (!live || !live->session) return false;
+  const auto then = memory.live_then.find(name);
+  if (then != memory.live_then.end() && then->second == live->version) return false;
   const auto core = live->value.units.find("core");
-  return core != live->value.units.end() && core->second.age < time;
+  return core != live->value.units.end() && core->second.age + report_after_decision_max < now - memory.back_since;
 }
 
-// A node that was off while the store lost what others have seen cannot know it: it hears them first, who say so before
-// they decide anything (safety rule 15).
-bool has_heard_the_others(const ClusterView& view, const NodeName& self, Microseconds since_joined) {
-  return std::all_of(view.nodes.begin(), view.nodes.end(), [&](const auto& node) {
-    return node.first == self || has_decided_within(view, node.second.value, since_joined);
-  });
+bool are_heard(const ClusterView& view, const ElectionSettings& settings, const NodeName& self,
+               const ElectionMemory& memory, Instant now) {
+  const auto heard = [&](const NodeName& name) { return name == self || is_heard(view, name, memory, now); };
+  return std::all_of(settings.coordinators.begin(), settings.coordinators.end(), heard) &&
+         std::all_of(view.nodes.begin(), view.nodes.end(), [&](const auto& node) { return heard(node.first); });
+}
+
+// A node that was away while the store lost what others have seen cannot know it: it hears them first, who say so
+// before they decide anything (rule 15). Who cannot be heard is waited for as long as a client may need that the
+// servers turn away, because it knows more than they do (store/zookeeper_probe.hpp).
+bool has_heard(const ElectionInput& in, const ElectionSettings& settings, ElectionMemory& memory) {
+  const bool joined = memory.joined != in.self.incarnation;
+  const bool was_away = memory.joined != 0 && in.now - memory.whole_at > settings.away_limit;
+  memory.whole_at = in.now;
+  if (joined || was_away) {
+    memory.was_away = was_away && !joined;
+    memory.joined = in.self.incarnation;
+    memory.back_since = in.now;
+    memory.live_then.clear();
+    for (const auto& [name, node] : in.view.nodes)
+      if (const Live* live = live_of(in.view, node.value)) memory.live_then[name] = live->version;
+  }
+  const bool heard =
+      in.now - memory.back_since >= settings.hearing_wait || are_heard(in.view, settings, in.self.node, memory, in.now);
+  if (heard) memory.was_away = false;
+  return heard;
 }
 
 }  // namespace
@@ -66,14 +93,10 @@ ElectionPlan decide_election(const ElectionInput& in, const ElectionSettings& se
   const bool vacant = !primary || stale;
   if (vacant && !memory.vacant) plan.next.vacant_since = now;
   plan.next.vacant = vacant;
-  const bool fit = is_fit(view, self.node, self.incarnation, settings.decision_limit);
-  if (memory.joined != self.incarnation) {
-    plan.next.joined = self.incarnation;
-    plan.next.joined_at = now;
-  }
-  if (!vacant || !is_coordinator(settings, self.node) || !fit) return plan;
-  const Microseconds since_joined = now - plan.next.joined_at;
-  if (since_joined < settings.hearing_wait && !has_heard_the_others(view, self.node, since_joined)) return plan;
+  const bool heard = settings.hearing_wait == 0 || has_heard(in, settings, plan.next);
+  if (!heard || !vacant || !is_coordinator(settings, self.node) ||
+      !is_fit(view, self.node, self.incarnation, settings.decision_limit))
+    return plan;
   if (others_are_preferred(view, settings, self.node) && now - plan.next.vacant_since < settings.preference_wait)
     return plan;
 

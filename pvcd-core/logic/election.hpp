@@ -1,7 +1,8 @@
-// May this node claim the leadership now? (safety rules 10 and 14). The claim itself is one transaction by the election
-// plugin; this only says when it is worth trying and on which record.
+// May this node claim the leadership now, or act on it? (safety rules 10, 14 and 15). The claim itself is one
+// transaction by the election plugin; this only says when it is worth trying and on which record.
 #pragma once
 
+#include <map>
 #include <optional>
 
 #include "logic/liveness.hpp"
@@ -13,7 +14,8 @@ struct ElectionSettings {
   std::vector<NodeName> coordinators;
   Microseconds decision_limit = 0;   // a core older than this does not decide any more
   Microseconds preference_wait = 0;  // how long others stand back for a node that was asked to become primary
-  Microseconds hearing_wait = 0;     // how long a node that has just joined waits to hear the others
+  Microseconds hearing_wait = 0;     // how long a node that was away waits to hear the others; 0: it does not
+  Microseconds away_limit = 0;       // one that has not seen the whole store for longer was away
 };
 
 struct ElectionInput {
@@ -25,8 +27,11 @@ struct ElectionInput {
 struct ElectionMemory {
   bool vacant = false;
   Instant vacant_since = 0;
-  Incarnation joined = 0;  // this node's, as it was first seen alive
-  Instant joined_at = 0;
+  Instant whole_at = 0;  // the whole store was seen last
+  Incarnation joined = 0;
+  bool was_away = false;  // in this incarnation, and has not heard the others yet: it does not act as primary either
+  Instant back_since = 0;
+  std::map<NodeName, Version> live_then;  // the entries of the others, as they were found
   bool operator==(const ElectionMemory&) const = default;
 };
 

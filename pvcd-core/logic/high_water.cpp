@@ -5,6 +5,8 @@
 namespace pvcd::logic {
 namespace {
 
+const std::string words = "/witnesses/";
+
 // What the store holds in the place of what was lost has moved on if this fails: the node has read something old.
 struct Lack {
   std::string what;  // empty: none
@@ -22,10 +24,8 @@ std::string name_of(const LeaderRecord& leader) {
 }
 
 Lack lack_of_cluster(const ClusterView& view, const HighWaterMarks& marks) {
-  const Change proof = still(Key{Kind::Cluster, {}}, view.cluster ? &*view.cluster : nullptr);
-  if (!view.cluster) return {"the store has no cluster, this node has seen cluster " + marks.cluster_id, proof};
-  if (view.cluster->value.id == marks.cluster_id) return {};
-  return {"the store holds cluster " + view.cluster->value.id + ", this node belongs to " + marks.cluster_id, proof};
+  if (view.cluster) return {};
+  return {"the store has no cluster, this node has seen cluster " + marks.cluster_id, Absent{{Kind::Cluster, {}}}};
 }
 
 Lack lack_of_epoch(const ClusterView& view, const HighWaterMarks& marks) {
@@ -62,6 +62,14 @@ Lack lack_of(const ClusterView& view, const HighWaterMarks& marks) {
   return {};
 }
 
+// What an acceptance keeps: it is about what can be read.
+HighWaterMarks unreadable_only(const ClusterView& view, HighWaterMarks marks) {
+  HighWaterMarks kept;
+  for (const auto& [uuid, generation] : marks.generations)
+    if (view.broken.contains("/owners/" + uuid)) kept.generations[uuid] = generation;
+  return kept;
+}
+
 // The owner record outlives its VM (transactions.cpp), so nothing is ever forgotten here.
 HighWaterMarks raised(HighWaterMarks marks, const ClusterView& view) {
   if (view.cluster) marks.cluster_id = view.cluster->value.id;
@@ -72,11 +80,24 @@ HighWaterMarks raised(HighWaterMarks marks, const ClusterView& view) {
   return marks;
 }
 
+// What concerns this node alone: nobody else is told.
+std::string unreadable(const ClusterView& view, const NodeName& self) {
+  for (const std::string& path : {std::string("/cluster"), std::string("/leader"), words + self})
+    if (view.broken.contains(path)) return "the store's " + path + " cannot be read";
+  return {};
+}
+
+std::string other_cluster(const ClusterView& view, const HighWaterMarks& marks) {
+  if (marks.cluster_id.empty() || !view.cluster || view.cluster->value.id == marks.cluster_id) return {};
+  return "the store holds cluster " + view.cluster->value.id + ", this node belongs to " + marks.cluster_id +
+         "; if it is to join that one, remove high-water.json from its disk";
+}
+
 std::string word_of_another(const ClusterView& view, const NodeName& self) {
   for (const auto& [name, witness] : view.witnesses)
     if (name != self && !witness.value.accepted) return name + " says: " + witness.value.behind;
-  const auto broken = view.broken.lower_bound("/witnesses/");
-  if (broken == view.broken.end() || !broken->first.starts_with("/witnesses/")) return {};
+  const auto broken = view.broken.lower_bound(words);
+  if (broken == view.broken.end() || !broken->first.starts_with(words)) return {};
   return "the store's " + broken->first + ", by which a node says in what it is behind, cannot be read";
 }
 
@@ -87,19 +108,24 @@ HighWaterPlan check_high_water(const ClusterView& view, const HighWaterMarks& ma
   const Key key{Kind::Witness, self};
   const auto found = view.witnesses.find(self);
   const Seen<WitnessRecord>* word = found == view.witnesses.end() ? nullptr : &found->second;
+  if (const std::string wrong = unreadable(view, self); !wrong.empty()) return {wrong, marks, {}, {}};
   // Of another epoch it is about another loss: it was in the data that the store was restored from.
   if (word && word->value.accepted && word->value.epoch == marks.epoch)
     return {word_of_another(view, self),
-            raised({}, view),
+            raised(unreadable_only(view, marks), view),
             {Remove{key, word->version}},
             {"go on with the store as it is", "an operator has accepted it", {}, {}}};
 
+  if (const std::string wrong = other_cluster(view, marks); !wrong.empty()) return {wrong, marks, {}, {}};
   const Lack lack = lack_of(view, marks);
   const bool is_said = word && !word->value.accepted;
+  const bool is_said_of_this = is_said && word->value.epoch == marks.epoch;
   if (!lack.what.empty()) {
     HighWaterPlan plan{lack.what, marks, {}, {"say that the store is behind", lack.what, {}, {}}};
-    if (is_said) return plan;
+    if (is_said_of_this) return plan;
     plan.tell.push_back(lack.proof);
+    // What others have planned under this version is refused from now on, though they have not read the word yet.
+    if (view.leader) plan.tell.push_back(Put{{Kind::Leader, {}}, view.leader->value, view.leader->version});
     const auto replaces = word ? std::optional(word->version) : std::nullopt;
     plan.tell.push_back(Put{key, WitnessRecord{marks.epoch, lack.what, false}, replaces});
     return plan;
@@ -115,6 +141,8 @@ HighWaterPlan check_high_water(const ClusterView& view, const HighWaterMarks& ma
 Changes acceptance(const ClusterView& view) {
   Changes changes;
   LeaderRecord vacant{epoch_of(view), {}, 0};
+  for (const auto& [path, wrong] : view.broken)
+    if (path.starts_with(words)) changes.push_back(Remove{{Kind::Witness, path.substr(words.size())}, any_version});
   for (const auto& [name, witness] : view.witnesses) {
     if (witness.value.accepted) continue;
     WitnessRecord accepted = witness.value;
@@ -122,9 +150,8 @@ Changes acceptance(const ClusterView& view) {
     changes.push_back(Put{{Kind::Witness, name}, accepted, witness.version});
     vacant.epoch = std::max(vacant.epoch, accepted.epoch);
   }
-  if (vacant.epoch > epoch_of(view))
-    changes.push_back(
-        Put{{Kind::Leader, {}}, vacant, view.leader ? std::optional(view.leader->version) : std::nullopt});
+  if (changes.empty()) return changes;
+  changes.push_back(Put{{Kind::Leader, {}}, vacant, view.leader ? std::optional(view.leader->version) : std::nullopt});
   return changes;
 }
 

@@ -11,7 +11,7 @@
 
 namespace pvcd::logic {
 
-// What a node keeps on its own disk, because the store may forget it. It never decreases.
+// What a node keeps on its own disk, because the store may forget it. Only an acceptance lowers it.
 struct HighWaterMarks {
   std::string cluster_id;  // empty: no cluster has been seen yet
   Epoch epoch = 0;
@@ -29,8 +29,8 @@ struct HighWaterPlan {
 
 HighWaterPlan check_high_water(const ClusterView&, const HighWaterMarks&, const NodeName& self);
 
-// The store as it is shall count: no word stands against it any more, and its epoch goes on from the highest that
-// anybody has seen, below which plugins refuse what a primary asks (S4). Empty: nobody says that it is behind.
+// The store as it is shall count: no word stands against it any more, and the role is vacant at the highest epoch that
+// anybody has seen, so that the next claim is above all of them (S4). Empty: nobody says that the store is behind.
 Changes acceptance(const ClusterView&);
 
 }  // namespace pvcd::logic

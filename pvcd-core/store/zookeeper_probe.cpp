@@ -9,8 +9,9 @@
 namespace pvcd::store {
 namespace {
 
-// How much of a session's timeout a client gets to come back before it is probed why it does not, and again before the
-// answer is taken: a server may be quicker with one than with the other.
+// How much of a session's timeout a client gets to come back before it is probed why it does not; again before an
+// answer counts, as a server may be quicker with one than with the other; and again before it is believed, as a server
+// that stops drops one after the other.
 constexpr Microseconds patience_of(Microseconds session_timeout) { return session_timeout / 3; }
 
 }  // namespace
@@ -20,8 +21,8 @@ ZookeeperProbe::ZookeeperProbe(sd_event* loop) : library_loop_(loop, [this] { af
 ZookeeperProbe::~ZookeeperProbe() { end(); }
 
 // The server that the probe is on has the probe's session, which is newer than all that anybody has seen, unless the
-// servers went back: it has no other reason to turn the client away. One that merely hangs, or does not serve yet, is
-// not proof, however long it takes.
+// servers went back: as long as it serves it has no other reason to turn the client away again and again. One that
+// merely hangs, or does not serve yet, is not proof, however long it takes.
 bool ZookeeperProbe::servers_went_back(const std::string& turned_away_by, const std::string& servers,
                                        Microseconds session_timeout) {
   const Instant now = boottime_now();
@@ -29,7 +30,9 @@ bool ZookeeperProbe::servers_went_back(const std::string& turned_away_by, const 
   if (away_since_ == 0) away_since_ = now;
   if (!handle_ && now - away_since_ >= patience_of(session_timeout)) begin(servers, session_timeout);
   const bool patient = connected_since_ != 0 && now - connected_since_ >= patience_of(session_timeout);
-  return patient && !turned_away_by.empty() && is_on(turned_away_by);
+  if (!patient || turned_away_by.empty() || !is_on(turned_away_by)) return false;
+  if (turned_away_since_ == 0) turned_away_since_ = now;
+  return now - turned_away_since_ >= patience_of(session_timeout);
 }
 
 // In the moment in which it waits for its session, it cannot say goodbye: that session ends with its timeout.
@@ -38,6 +41,7 @@ void ZookeeperProbe::end() {
   if (handle_) zookeeper_close(std::exchange(handle_, nullptr));
   away_since_ = 0;
   connected_since_ = 0;
+  turned_away_since_ = 0;
   lost_ = false;
 }
 

@@ -26,9 +26,10 @@ class ZookeeperProbe {
 
   ZookeeperLoop library_loop_;
   _zhandle* handle_ = nullptr;
-  Instant away_since_ = 0;       // 0: not asked yet
-  Instant connected_since_ = 0;  // 0: not yet
-  bool lost_ = false;            // was connected, and is no more
+  Instant away_since_ = 0;         // 0: not asked yet
+  Instant connected_since_ = 0;    // 0: not yet
+  Instant turned_away_since_ = 0;  // 0: the client was not, while that counted
+  bool lost_ = false;              // was connected, and is no more
 };
 
 }  // namespace pvcd::store

@@ -155,14 +155,13 @@ Core::Right Core::right() const {
 }
 
 std::string Core::check_high_water() {
+  if (!view().complete) return behind_;
   Host& host = world_.node(node_).host;
   const logic::HighWaterPlan plan = logic::check_high_water(view(), host.high_water, host.name());
   host.high_water = plan.next;
   if (!plan.tell.empty() && !std::exchange(telling_, true))
-    world_.store.commit(client_, {node_, Part::Person, 0}, plan.tell, [this](const CommitOutcome&) {
-      telling_ = false;
-      wake(0);
-    });
+    world_.store.commit(client_, {node_, Part::Person, 0}, plan.tell,
+                        [this](const CommitOutcome&) { telling_ = false; });
   if (plan.behind != behind_ && !plan.behind.empty())
     world_.trace([&] { return host.name() + " starts and fences nothing: " + plan.behind; });
   return behind_ = plan.behind;
@@ -179,7 +178,9 @@ std::function<std::optional<Permit>()> Core::permit() const {
 }
 
 void Core::found_cluster() {
-  if (!view().complete || view().cluster || founding_ || !world_.node(node_).host.high_water.cluster_id.empty()) return;
+  if (!view().complete || view().cluster || founding_ || !behind_.empty() ||
+      !world_.node(node_).host.high_water.cluster_id.empty())
+    return;
   founding_ = true;
   world_.store.commit(client_, {node_, Part::Person, 0},
                       {Put{{Kind::Cluster, {}}, ClusterRecord{"cluster-1", "sim", false}, std::nullopt}},

@@ -24,7 +24,7 @@ Verdict under_old_epoch(const Truth& truth, const Author& author, const Key& key
 
 Verdict leader_changed(const Truth& truth, const LeaderRecord* old, const LeaderRecord* now) {
   if (old && (!now || now->epoch < old->epoch)) return Broken{"S4", "the epoch decreases"};
-  if (!now || now->node.empty()) return {};
+  if (!now || now->node.empty() || (old && *old == *now)) return {};
   if (old && now->epoch == old->epoch && (now->node != old->node || now->incarnation != old->incarnation))
     return Broken{"S4", "epoch " + std::to_string(now->epoch) + " has two holders"};
   if (!truth.entries().find(session_key(now->node, now->incarnation)))

@@ -46,7 +46,7 @@ inline logic::CoordinatorSettings coordinator_settings(std::vector<NodeName> coo
 }
 
 inline logic::ElectionSettings election_settings(std::vector<NodeName> coordinators) {
-  return {std::move(coordinators), decision_limit, seconds(5), 3 * session_timeout};
+  return {std::move(coordinators), decision_limit, seconds(5), 2 * session_timeout, session_timeout};
 }
 
 }  // namespace pvcd::sim

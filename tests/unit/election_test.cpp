@@ -197,47 +197,97 @@ TEST_CASE("a new vacancy begins a new wait") {
   CHECK_FALSE(it.claim());
 }
 
-TEST_CASE(
-    "a node that has just joined hears the others before it claims: they may know what the store lost (rule 15)") {
-  Candidate it;
-  it.settings.hearing_wait = seconds(18);
-  it.world.vacate();
-  for (const char* name : {"n1", "n3"}) it.world.core_age(name, 0);
-  const auto hear = [&](Microseconds age) {
-    it.now += seconds(2);
-    it.world.core_age("n3", age);
-    return it.claim().has_value();
-  };
-  CHECK_FALSE(hear(0));  // at the join nobody can have decided since
-  SECTION("the twin: all have decided since") { CHECK(hear(seconds(1))); }
-  SECTION("the word of one is older than the join") {
-    CHECK_FALSE(hear(seconds(2)));
-    CHECK(hear(seconds(3)));
+namespace {
+
+// n2 sees the whole store for the first time, and the role is vacant.
+struct Newcomer : Candidate {
+  Newcomer() {
+    settings.hearing_wait = seconds(12);
+    settings.away_limit = seconds(6);
+    world.vacate();
+    for (const char* other : {"n1", "n3"}) world.core_age(other, 0);
+    CHECK_FALSE(claim());
   }
-  SECTION("one has no session, and is not waited for for ever") {
+  void beat(const NodeName& other, Microseconds age) {
+    world.core_age(other, age);
+    ++world.live(other).version;
+  }
+  bool claims_after(Microseconds time) {
+    now += time;
+    return claim().has_value();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a node that has just joined hears the others before it claims (rule 15)") {
+  Newcomer it;
+  it.beat("n1", 0);
+  SECTION("the twin: all have decided since") {
+    it.beat("n3", 0);
+    CHECK(it.claims_after(seconds(2) + 1));
+  }
+  SECTION("the word of one may be older than the join") {
+    it.beat("n3", 1);
+    CHECK_FALSE(it.claims_after(seconds(2) + 1));
+    CHECK(it.claims_after(1));
+  }
+  SECTION("the entry of one is what was found: it may be a copy of an older day") {
+    CHECK_FALSE(it.claims_after(seconds(6)));
+    CHECK_FALSE(it.claims_after(seconds(6) - 1));
+    CHECK(it.claims_after(1));
+  }
+  SECTION("one has no session") {
+    it.beat("n3", 0);
     it.world.lose("n3");
-    it.now += seconds(18) - 1;
-    CHECK_FALSE(it.claim());
-    it.now += 1;
-    CHECK(it.claim());
+    CHECK_FALSE(it.claims_after(seconds(6)));
+    CHECK_FALSE(it.claims_after(seconds(6) - 1));
+    CHECK(it.claims_after(1));
   }
-  SECTION("one lives, and its core has said nothing") {
+  SECTION("the core of one says nothing") {
+    it.beat("n3", 0);
     it.world.live("n3").value.units.clear();
-    it.now += seconds(2);
-    CHECK_FALSE(it.claim());
+    CHECK_FALSE(it.claims_after(seconds(6)));
   }
-  SECTION("who joins anew hears them anew, who stays does not") {
-    it.world.lose("n3");
-    it.now += seconds(18);
-    CHECK(it.claim());
+  SECTION("a coordinator is not in the store at all") {
+    it.beat("n3", 0);
+    it.settings.coordinators.push_back("n4");
+    CHECK_FALSE(it.claims_after(seconds(6)));
+    CHECK(it.claims_after(seconds(6)));
+  }
+}
+
+TEST_CASE("who joins anew or was away hears the others anew, who stays does not (rule 15)") {
+  Newcomer it;
+  CHECK_FALSE(it.claims_after(seconds(6)));
+  CHECK(it.claims_after(seconds(6)));
+  it.world.lose("n3");
+  CHECK(it.claims_after(seconds(6)));
+  CHECK_FALSE(it.memory.was_away);
+  SECTION("it joins anew") {
     it.world.join("n2", 1, 2);
-    CHECK_FALSE(it.claim());
+    CHECK_FALSE(it.claims_after(1));
+    CHECK_FALSE(it.memory.was_away);  // it holds no role that it could act on
+  }
+  SECTION("it was away") {
+    CHECK_FALSE(it.claims_after(seconds(6) + 1));
+    CHECK(it.memory.was_away);
+    CHECK_FALSE(it.claims_after(seconds(6)));
+    CHECK(it.claims_after(seconds(6)));
+    CHECK_FALSE(it.memory.was_away);
+  }
+  SECTION("it did not see the whole store") {
+    it.world.view.complete = false;
+    CHECK_FALSE(it.claims_after(seconds(6)));
+    it.world.view.complete = true;
+    CHECK_FALSE(it.claims_after(1));
+    CHECK(it.memory.was_away);
   }
 }
 
 TEST_CASE("the only node of a cluster has nobody to hear") {
   Candidate it;
-  it.settings.hearing_wait = seconds(18);
+  it.settings = {{"n2"}, seconds(10), seconds(5), seconds(12), seconds(6)};
   it.world.vacate();
   std::erase_if(it.world.view.nodes, [](const auto& node) { return node.first != "n2"; });
   CHECK(it.claim());
