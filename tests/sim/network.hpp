@@ -10,6 +10,7 @@ class Network {
  public:
   explicit Network(std::size_t nodes) : nodes_(nodes), links_(nodes * nodes), bmc_(nodes * nodes), ceph_(nodes) {}
 
+  std::size_t size() const { return nodes_; }
   bool passes(std::size_t from, std::size_t to) const { return from == to || links_[from * nodes_ + to] == 0; }
   bool both_ways(std::size_t a, std::size_t b) const { return passes(a, b) && passes(b, a); }
   bool reaches_bmc(std::size_t from, std::size_t bmc) const { return bmc_[from * nodes_ + bmc] == 0; }

@@ -38,6 +38,9 @@ bool Store::is_majority(std::size_t leader) const {
 }
 
 bool Store::serves(std::size_t node) const {
+  if (const auto until = turned_away_until_.find(node);
+      until != turned_away_until_.end() && events_.now() < until->second)
+    return false;
   for (std::size_t server = 0; server < servers_; ++server)
     if (is_serving(server) && network_.both_ways(node, server)) return true;
   return false;
@@ -200,9 +203,12 @@ Entries Store::as_of(Instant then) const {
 }
 
 // As if all servers had been stopped and their data replaced. The sessions that these data know go on: the next leader
-// gives each its full time, whether its owner lives or not, and ZooKeeper lets in who holds one. It could refuse him as
-// one who has seen later transactions; but so he keeps his proof, and only what he remembers keeps him from acting.
+// gives each its full time, whether its owner lives or not, and ZooKeeper lets in who holds one. Who has seen later
+// transactions is turned away until his client begins anew (store/zookeeper_probe.hpp); here he keeps his session even
+// so, and with it his proof: only what he remembers keeps him from acting.
 void Store::restore(Entries entries) {
+  for (std::size_t node = 0; node < network_.size(); ++node)
+    if (serves(node)) turned_away_until_[node] = events_.now() + session_timeout;
   lose_leader();
   ++restored_;
   std::swap(entries_, entries);

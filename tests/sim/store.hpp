@@ -109,6 +109,7 @@ class Store {
   std::set<Key> unreadable_;
   std::vector<LogEntry> log_;
   std::uint64_t restored_ = 0;
+  std::map<std::size_t, Instant> turned_away_until_;  // nodes whose clients have seen more than the servers have
   std::map<std::uint64_t, Session> sessions_;
   std::uint64_t connections_ = 0;
   std::uint64_t next_session_ = 1;
