@@ -521,11 +521,15 @@ class Story:
         self.cluster.host(name).power_cut()
 
     def make_primary(self, name: str) -> None:
-        """Asked again while it is refused: one that has just come back may not be known to all as alive."""
+        """Asked again while it is refused: one that has just come back may not be known to all as alive, or a server of the store
+        has just died."""
         def asked() -> bool:
-            bus = self.bus("n2")
-            return self.leader()["node"] == name or (
-                bus.wait_job(bus.job(node_path(name), "Node", "BecomePrimary"), PATIENCE)[0] in ("done", "skipped"))
+            try:
+                bus = self.any_bus()
+                return self.leader()["node"] == name or (
+                    bus.wait_job(bus.job(node_path(name), "Node", "BecomePrimary"), PATIENCE)[0] in ("done", "skipped"))
+            except (BusError, StepFailed):
+                return False
         wait_for(f"BecomePrimary of {name} to be done", asked, PATIENCE, 0.5)
         wait_for(f"{name} to be primary", lambda: self.leader()["node"] == name, PATIENCE)
 
