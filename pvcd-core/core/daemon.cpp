@@ -121,9 +121,11 @@ struct Daemon::State {
     try {
       const logic::HighWaterPlan plan = high_water.check(cluster.view(), self.name());
       if (!plan.tell.empty() && !std::exchange(telling, true)) tell(plan);
-      if (plan.behind.empty()) return {};
-      return plan.behind + ". Put the newest copy of the store back, or accept it as it is: AcceptStore of " +
-             names::manager_interface;
+      const bool is_told = !plan.tell.empty() || !logic::acceptance(cluster.view()).empty();
+      return plan.behind.empty() || !is_told
+                 ? plan.behind
+                 : plan.behind + ". Put the newest copy of the store back, or accept it as it is: AcceptStore of " +
+                       names::manager_interface;
     } catch (const Error& error) {
       return error.what();
     }
@@ -178,7 +180,7 @@ struct Daemon::State {
     storage.round(right, now, role.may_lead() && !stopping);
     if (cluster.view().complete && right.may_act) decided_at = now;
     // It runs once it has decided: one that dies before takes nothing back of what its host said when it left.
-    if (!stopping) ages.set(decided_at ? "running" : "starting", hindrance());
+    if (!stopping) ages.set(decided_at && store_is_wrong.empty() ? "running" : "starting", hindrance());
     if (stopping) finish_stopping(now);
   }
 

@@ -23,7 +23,7 @@ class RoleDriver {
   void round(const Right&, Instant now, bool stopping);
 
   bool is_primary() const;
-  bool may_lead() const { return is_primary() && !election_memory_.was_away; }
+  bool may_lead() const { return is_primary() && !election_memory_.must_hear; }
   void give_up() { give_up_asked_ = true; }  // an administrator asked: relinquish, then vacate
   bool is_free_of_role() const { return !claiming_ && logic::is_free_of_role(memory_, is_primary()); }
   bool has_let_go() const { return logic::has_let_go(memory_); }

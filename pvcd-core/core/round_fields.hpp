@@ -111,7 +111,8 @@ PVCD_MEMBERS(logic::CoordinatorPlan, next, actions)
 // -------------------------------------------------------------------------------------------------------- the election
 
 PVCD_MEMBERS(logic::ElectionSettings, coordinators, decision_limit, preference_wait, hearing_wait, away_limit)
-PVCD_MEMBERS(logic::ElectionMemory, vacant, vacant_since, whole_at, joined, was_away, back_since, live_then)
+PVCD_MEMBERS(logic::Beat, version, seen_at)
+PVCD_MEMBERS(logic::ElectionMemory, vacant, vacant_since, whole_at, joined, must_hear, back_since, beats)
 PVCD_MEMBERS(logic::ElectionInput, view, self, now)
 PVCD_MEMBERS(ClaimRequest, permit, self, leader_version, expected, holder_stale)
 PVCD_MEMBERS(logic::ElectionPlan, next, claim)

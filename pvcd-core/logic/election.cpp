@@ -44,42 +44,50 @@ constexpr Microseconds report_after_decision_max = seconds(2);
 
 // It has decided since this node is back, by a heartbeat that came since: so its core has compared the store with what
 // it remembers. What was found may be a copy of what was true on an older day.
-bool is_heard(const ClusterView& view, const NodeName& name, const ElectionMemory& memory, Instant now) {
+bool is_heard(const ClusterView& view, const NodeName& name, const ElectionMemory& memory) {
   const auto node = view.nodes.find(name);
   const Live* live = node == view.nodes.end() ? nullptr : live_of(view, node->second.value);
   if (!live || !live->session) return false;
-  const auto then = memory.live_then.find(name);
-  if (then != memory.live_then.end() && then->second == live->version) return false;
   const auto core = live->value.units.find("core");
-  return core != live->value.units.end() && core->second.age + report_after_decision_max < now - memory.back_since;
+  if (core == live->value.units.end() || core->second.state != "running") return false;
+  return core->second.age + report_after_decision_max < memory.beats.at(name).seen_at - memory.back_since;
 }
 
 bool are_heard(const ClusterView& view, const ElectionSettings& settings, const NodeName& self,
-               const ElectionMemory& memory, Instant now) {
-  const auto heard = [&](const NodeName& name) { return name == self || is_heard(view, name, memory, now); };
+               const ElectionMemory& memory) {
+  const auto heard = [&](const NodeName& name) { return name == self || is_heard(view, name, memory); };
   return std::all_of(settings.coordinators.begin(), settings.coordinators.end(), heard) &&
          std::all_of(view.nodes.begin(), view.nodes.end(), [&](const auto& node) { return heard(node.first); });
+}
+
+void see_beats(const ClusterView& view, Instant now, std::map<NodeName, Beat>& beats) {
+  for (const auto& [name, node] : view.nodes) {
+    const Live* live = live_of(view, node.value);
+    if (!live) continue;
+    const auto [beat, is_new] = beats.try_emplace(name, Beat{live->version, now});
+    if (!is_new && beat->second.version != live->version) beat->second = {live->version, now};
+  }
 }
 
 // A node that was away while the store lost what others have seen cannot know it: it hears them first, who say so
 // before they decide anything (rule 15). Who cannot be heard is waited for as long as a client may need that the
 // servers turn away, because it knows more than they do (store/zookeeper_probe.hpp).
-bool has_heard(const ElectionInput& in, const ElectionSettings& settings, ElectionMemory& memory) {
+void hear(const ElectionInput& in, const ElectionSettings& settings, ElectionMemory& memory) {
   const bool joined = memory.joined != in.self.incarnation;
   const bool was_away = memory.joined != 0 && in.now - memory.whole_at > settings.away_limit;
   memory.whole_at = in.now;
   if (joined || was_away) {
-    memory.was_away = was_away && !joined;
     memory.joined = in.self.incarnation;
+    memory.must_hear = true;
     memory.back_since = in.now;
-    memory.live_then.clear();
-    for (const auto& [name, node] : in.view.nodes)
-      if (const Live* live = live_of(in.view, node.value)) memory.live_then[name] = live->version;
+    memory.beats.clear();
   }
-  const bool heard =
-      in.now - memory.back_since >= settings.hearing_wait || are_heard(in.view, settings, in.self.node, memory, in.now);
-  if (heard) memory.was_away = false;
-  return heard;
+  if (!memory.must_hear) return;
+  see_beats(in.view, in.now, memory.beats);
+  const bool waited = in.now - memory.back_since >= settings.hearing_wait;
+  if (!waited && !are_heard(in.view, settings, in.self.node, memory)) return;
+  memory.must_hear = false;
+  memory.beats.clear();
 }
 
 }  // namespace
@@ -93,8 +101,8 @@ ElectionPlan decide_election(const ElectionInput& in, const ElectionSettings& se
   const bool vacant = !primary || stale;
   if (vacant && !memory.vacant) plan.next.vacant_since = now;
   plan.next.vacant = vacant;
-  const bool heard = settings.hearing_wait == 0 || has_heard(in, settings, plan.next);
-  if (!heard || !vacant || !is_coordinator(settings, self.node) ||
+  if (settings.hearing_wait > 0) hear(in, settings, plan.next);
+  if (plan.next.must_hear || !vacant || !is_coordinator(settings, self.node) ||
       !is_fit(view, self.node, self.incarnation, settings.decision_limit))
     return plan;
   if (others_are_preferred(view, settings, self.node) && now - plan.next.vacant_since < settings.preference_wait)

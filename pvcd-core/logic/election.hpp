@@ -14,7 +14,7 @@ struct ElectionSettings {
   std::vector<NodeName> coordinators;
   Microseconds decision_limit = 0;   // a core older than this does not decide any more
   Microseconds preference_wait = 0;  // how long others stand back for a node that was asked to become primary
-  Microseconds hearing_wait = 0;     // how long a node that was away waits to hear the others; 0: it does not
+  Microseconds hearing_wait = 0;     // how long a node that joined or was away waits to hear the others; 0: not at all
   Microseconds away_limit = 0;       // one that has not seen the whole store for longer was away
 };
 
@@ -24,14 +24,21 @@ struct ElectionInput {
   Instant now = 0;
 };
 
+// A node's newest heartbeat: the version of its live entry.
+struct Beat {
+  Version version = 0;
+  Instant seen_at = 0;
+  bool operator==(const Beat&) const = default;
+};
+
 struct ElectionMemory {
   bool vacant = false;
   Instant vacant_since = 0;
   Instant whole_at = 0;  // the whole store was seen last
   Incarnation joined = 0;
-  bool was_away = false;  // in this incarnation, and has not heard the others yet: it does not act as primary either
+  bool must_hear = false;  // the others, before it claims the role or decides as primary
   Instant back_since = 0;
-  std::map<NodeName, Version> live_then;  // the entries of the others, as they were found
+  std::map<NodeName, Beat> beats;  // of all nodes, while it must hear them
   bool operator==(const ElectionMemory&) const = default;
 };
 

@@ -96,12 +96,16 @@ std::string other_cluster(const ClusterView& view, const HighWaterMarks& marks) 
 std::string word_of_another(const ClusterView& view, const NodeName& self) {
   for (const auto& [name, witness] : view.witnesses)
     if (name != self && !witness.value.accepted) return name + " says: " + witness.value.behind;
-  const auto broken = view.broken.lower_bound(words);
-  if (broken == view.broken.end() || !broken->first.starts_with(words)) return {};
-  return "the store's " + broken->first + ", by which a node says in what it is behind, cannot be read";
+  for (const auto& [path, wrong] : view.broken)
+    if (const auto name = witness_of(path)) return "what " + *name + " says of the store cannot be read";
+  return {};
 }
 
 }  // namespace
+
+std::optional<NodeName> witness_of(const std::string& path) {
+  return path.starts_with(words) ? std::optional(path.substr(words.size())) : std::nullopt;
+}
 
 HighWaterPlan check_high_water(const ClusterView& view, const HighWaterMarks& marks, const NodeName& self) {
   if (!view.complete) return {{}, marks, {}, {}};
@@ -142,7 +146,7 @@ Changes acceptance(const ClusterView& view) {
   Changes changes;
   LeaderRecord vacant{epoch_of(view), {}, 0};
   for (const auto& [path, wrong] : view.broken)
-    if (path.starts_with(words)) changes.push_back(Remove{{Kind::Witness, path.substr(words.size())}, any_version});
+    if (const auto name = witness_of(path)) changes.push_back(Remove{{Kind::Witness, *name}, any_version});
   for (const auto& [name, witness] : view.witnesses) {
     if (witness.value.accepted) continue;
     WitnessRecord accepted = witness.value;
@@ -151,7 +155,10 @@ Changes acceptance(const ClusterView& view) {
     vacant.epoch = std::max(vacant.epoch, accepted.epoch);
   }
   if (changes.empty()) return changes;
-  changes.push_back(Put{{Kind::Leader, {}}, vacant, view.leader ? std::optional(view.leader->version) : std::nullopt});
+  std::optional<Version> replaces;
+  if (view.leader) replaces = view.leader->version;
+  if (view.broken.contains("/leader")) replaces = any_version;
+  changes.push_back(Put{{Kind::Leader, {}}, vacant, replaces});
   return changes;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 
 #include "logic/decision.hpp"
@@ -26,6 +27,9 @@ struct HighWaterPlan {
   Changes tell;         // everybody, in one transaction; refused when what this node has read is old. May be empty.
   Decision why;         // of what is told
 };
+
+// Whose word that entry of the store is.
+std::optional<NodeName> witness_of(const std::string& path);
 
 HighWaterPlan check_high_water(const ClusterView&, const HighWaterMarks&, const NodeName& self);
 

@@ -29,6 +29,9 @@ constexpr Microseconds last_answers_wait_max = seconds(1);
 
 constexpr Microseconds server_search_interval = seconds(5);
 
+// A server that was started meanwhile, with whatever data, has taken longer.
+constexpr Microseconds quick_return_max = milliseconds(250);
+
 Entry entry_of(const Stat& status) {
   Entry entry;
   entry.version = status.version;
@@ -91,7 +94,7 @@ class Zookeeper : public Store {
   void after_turn();
   void search_missing_servers();
   bool servers_went_back();
-  void look_for_newest();
+  void read_anew();
   void begin_anew();
   void connected();
   void expired();
@@ -115,7 +118,6 @@ class Zookeeper : public Store {
   static void on_data(int code, const char* data, int length, const Stat*, const void* call);
   static void on_absent(int code, const Stat*, const void* call);
   static void on_children(int code, const String_vector*, const Stat*, const void* call);
-  static void on_newest(int code, const Stat*, const void* store);
   static void on_directory(int code, const char* path, const void* call);
 
   sd_event* event_loop_;
@@ -135,10 +137,7 @@ class Zookeeper : public Store {
   SessionState state_ = SessionState::Connecting;
   std::uint64_t session_ = 0;
   Microseconds session_timeout_ = 0;
-  std::string newest_path_;      // of what has been read, as the server knows it
-  std::int64_t newest_ = 0;      // the transaction that changed it last
-  std::int64_t looked_for_ = 0;  // that, when the connection was last made again
-  bool is_older_ = false;        // what was found in its place then
+  Instant away_since_ = 0;  // 0: connected
   bool directories_exist_ = false;
   bool close_wanted_ = false;
   bool all_answered_ = false;  // while closing
@@ -286,11 +285,11 @@ void Zookeeper::after_turn() {
     return enter(SessionState::Denied);
   }
   search_missing_servers();
-  if (std::exchange(is_older_, false)) return begin_anew();
   if (zoo_state(handle_) == ZOO_CONNECTED_STATE) return connected();
   // Only now: with more servers than before, the library might leave the one that it is on.
   if (std::exchange(servers_are_new_, false)) zoo_set_servers(handle_, servers_.text.c_str());
   if (servers_went_back()) return begin_anew();
+  if (away_since_ == 0) away_since_ = boottime_now();
   enter(SessionState::Connecting);
 }
 
@@ -332,22 +331,19 @@ void Zookeeper::connected() {
   if (session_ != static_cast<std::uint64_t>(id->client_id)) {
     session_ = static_cast<std::uint64_t>(id->client_id);
     if (session_file_) session_file_->save({id->client_id, std::string(id->passwd, sizeof id->passwd)});
-  } else if (state_ == SessionState::Connecting) {
-    look_for_newest();
   }
+  const Instant away_since = std::exchange(away_since_, 0);
+  const bool was_away = away_since != 0 && boottime_now() - away_since > quick_return_max;
   enter(SessionState::Connected);
+  if (was_away) read_anew();
 }
 
-// Servers that went back let in whoever knows of no later transaction than they have made meanwhile, and then tell him
-// only of what changes from there on: what he has read would stay newer than what they have.
-void Zookeeper::look_for_newest() {
-  looked_for_ = newest_;
-  if (newest_ != 0) zoo_aexists(handle_, newest_path_.c_str(), 0, on_newest, this);
-}
-
-void Zookeeper::on_newest(int code, const Stat* status, const void* context) {
-  auto* store = static_cast<Zookeeper*>(const_cast<void*>(context));
-  if (!store->closed_ && code == ZOK) store->is_older_ = status->mzxid < store->looked_for_;
+// Servers that went back, and have run on for long enough meanwhile, let in who knows more than they do, and would tell
+// him only of what changes from there on.
+void Zookeeper::read_anew() {
+  auto fired = std::exchange(watches_, {});
+  for (auto& [id, changed] : fired)
+    if (!closed_) changed();
 }
 
 std::string Zookeeper::server_address() const {
@@ -364,16 +360,12 @@ void Zookeeper::expired() {
   zookeeper_close(std::exchange(handle_, nullptr));  // answers what is under way
   if (closed_) return;
   session_ = 0;
-  newest_ = 0;
-  is_older_ = false;
   state_ = SessionState::Connected;  // a refusal belonged to the old session
   enter(SessionState::Expired);
   if (closed_) return;
   begin_session(nullptr);
   enter(SessionState::Connecting);
-  auto fired = std::exchange(watches_, {});
-  for (auto& [id, changed] : fired)
-    if (!closed_) changed();
+  read_anew();
 }
 
 // Denied stays: neither a reconnect nor the next answer makes the credentials right.
@@ -481,10 +473,6 @@ void Zookeeper::on_data(int code, const char* data, int length, const Stat* stat
   if (result.code == ReadCode::Ok) {
     result.entry = entry_of(*status);
     if (data && length > 0) result.entry.data.assign(data, static_cast<std::size_t>(length));
-    if (status->mzxid > store->newest_) {
-      store->newest_ = status->mzxid;
-      store->newest_path_ = call->path;
-    }
   }
   store->finish(std::move(call), result);
 }

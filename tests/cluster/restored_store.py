@@ -17,20 +17,20 @@ def a_restored_store_is_not_acted_on(trials: Trials) -> None:
     absent = next(host for host in hosts if host.name not in (owner, primary))
     others = [host for host in hosts if host is not absent]
     trials.event("the disks of all servers are copied")
+    older = trials.leader()["epoch"]
     trials.cluster.zookeeper.copy_disks(hosts)
     trials.wait_cluster_ready()
-    older = trials.leader()["epoch"]
+    require(trials.leader()["epoch"] == older, "the role has moved while the servers stood still")
     newer = what_only_the_others_see(trials, absent, owner)
 
     trials.event(f"the servers get the copy back, and {absent.name} gets power again")
     trials.cluster.zookeeper.put_copy_back(others)
     absent.power_on()
     for host in others:
-        wait_for(f"{host.name} to say what is lost", lambda: host.name in witnesses(trials, host), PATIENCE)
-    told = wait_for(f"{absent.name} to be told", lambda: witnesses(trials, absent), PATIENCE)
-    trials.note(f"{absent.name} is told: {told}")
+        wait_for(f"{host.name} to say what is lost", lambda: host.name in witnesses(host), PATIENCE)
     lost = f"the store is at epoch {older}, this node has seen {newer}"
-    require(told == {host.name: lost for host in others}, f"{absent.name} is told {told}")
+    wait_for(f"{absent.name} to be told", lambda: witnesses(absent) == {host.name: lost for host in others}, PATIENCE)
+    trials.note(f"{absent.name} is told: {lost}")
     nothing_is_begun(trials, owner, older)
 
     before = trials.cluster.guests.disk_state(IMAGE)
@@ -40,7 +40,7 @@ def a_restored_store_is_not_acted_on(trials: Trials) -> None:
     trials.wait_new_run(before)
     require(trials.leader()["epoch"] > newer, f"the epoch is {trials.leader()['epoch']}, {newer} was seen")
     trials.wait_cluster_ready()
-    require(not witnesses(trials, absent), f"still said: {witnesses(trials, absent)}")
+    require(not witnesses(absent), f"still said: {witnesses(absent)}")
     trials.require_single_writer()
 
 
@@ -52,7 +52,7 @@ def what_only_the_others_see(trials: Trials, absent, owner: str) -> int:
     return trials.leader()["epoch"]
 
 
-def witnesses(trials: Trials, host) -> dict[str, str]:
+def witnesses(host) -> dict[str, str]:
     return Bus(host).peek(ROOT, "Manager", "Witnesses") or {} if host.is_up() else {}
 
 

@@ -14,7 +14,7 @@ constexpr Microseconds claim_interval = milliseconds(200);
 }  // namespace
 
 void Core::run_coordinator(const Right& right) {
-  logic::CoordinatorInput in{view(),        self(),  is_primary() && !election_memory_.was_away,
+  logic::CoordinatorInput in{view(),        self(),  is_primary() && !election_memory_.must_hear,
                              right.may_act, clock(), std::exchange(coordinator_answers_, {}),
                              heard_};
   logic::CoordinatorPlan plan = logic::decide_coordinator(in, coordinator_settings_, coordinator_memory_);

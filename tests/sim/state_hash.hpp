@@ -144,6 +144,7 @@ PVCD_HASHED(logic::PowerHistory, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p,
 PVCD_HASHED(logic::ReadinessAsked, a, b, c)
 PVCD_HASHED(logic::CoordinatorMemory::Promise, a, b, c)
 PVCD_HASHED(logic::CoordinatorMemory, a, b, c, d, e, f, g, h, i, j, k)
+PVCD_HASHED(logic::Beat, a, b)
 PVCD_HASHED(logic::ElectionMemory, a, b, c, d, e, f, g)
 
 #undef PVCD_HASHED

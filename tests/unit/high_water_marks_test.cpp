@@ -171,7 +171,7 @@ TEST_CASE("the word of another node counts as its own, until an operator has dec
   CHECK(it.check().next.epoch == 8);
   it.world.view.witnesses.clear();
   it.world.view.broken["/witnesses/n3"] = "not a JSON text";
-  CHECK_THAT(it.check().behind, Catch::Contains("/witnesses/n3"));
+  CHECK_THAT(it.check().behind, Catch::Contains("what n3 says of the store cannot be read"));
 }
 
 TEST_CASE("a path that only sorts near the words of others is none of them") {
@@ -249,6 +249,12 @@ TEST_CASE(
     CHECK(std::get<Put>(changes[1]).replaces == 5);
     CHECK(std::get<LeaderRecord>(std::get<Put>(changes[2]).record) == LeaderRecord{9, {}, 0});
     CHECK(std::get<Put>(changes[2]).replaces == it.world.view.leader->version);
+  }
+  SECTION("who had it cannot be read") {
+    it.world.view.leader.reset();
+    it.world.view.broken["/leader"] = "not a JSON text";
+    const Changes changes = acceptance(it.world.view);
+    CHECK(std::get<Put>(changes.back()).replaces == any_version);
   }
   SECTION("nor has it any") {
     it.world.view.leader.reset();

@@ -159,7 +159,7 @@ TEST_CASE("a claim is decided again as it was, with the record that its transact
   logic::test::World world;
   world.lose("n1");
   const logic::ElectionSettings settings{{"n1", "n2", "n3"}, seconds(10), seconds(5), seconds(12), seconds(6)};
-  const logic::ElectionMemory before{true, seconds(90), seconds(99), 1, false, seconds(80), {{"n3", 4}}};
+  const logic::ElectionMemory before{true, seconds(90), seconds(99), 1, false, seconds(80), {{"n3", {4, seconds(98)}}}};
   const logic::ElectionInput in{world.view, world.life("n2"), seconds(100)};
   const auto plan = logic::decide_election(in, settings, before);
   REQUIRE(plan.claim);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "logic/high_water.hpp"
 #include "logic/jobs.hpp"
 #include "logic/liveness.hpp"
 #include "logic/waiting.hpp"
@@ -181,6 +182,8 @@ ManagerProperties derive_manager(const ClusterView& view, const NodeName& self, 
   shown.epoch = epoch_of(view);
   for (const auto& [name, witness] : view.witnesses)
     if (!witness.value.accepted) shown.witnesses[name] = witness.value.behind;
+  for (const auto& [path, wrong] : view.broken)
+    if (const auto name = logic::witness_of(path)) shown.witnesses[*name] = "its word cannot be read: " + wrong;
   if (const LeaderRecord* leader = primary_of(view)) shown.primary = leader->node;
   shown.quorate = connected && view.complete;
   auto node = view.nodes.find(self);
