@@ -76,6 +76,8 @@ def signature_of(value):
     """As it came over the bus."""
     if isinstance(value, dbus.Array):
         return "a" + str(value.signature)
+    if isinstance(value, dbus.Dictionary):
+        return "a{" + str(value.signature) + "}"
     if isinstance(value, (dbus.Struct, tuple)):
         return "(" + "".join(signature_of(each) for each in value) + ")"
     return next(signature for kind, signature in SIGNATURES.items() if isinstance(value, kind))
