@@ -53,7 +53,7 @@ def test_nothing_is_taken_on_without_the_store(node, vm, silent_store):
     signals = len(client.signals)
     manager = [("GetVm", "s", "never"), ("GetNode", "s", "n9"), ("Explain", "s", f"vm/{vm}"), ("Explain", "s", "decision/1"),
                ("DryRun", "sa{sv}", f"fail node {NAME}", NO_OPTIONS), ("DefineVm", "sa{sv}", domain("never"), NO_OPTIONS),
-               ("SetMaintenance", "ba{sv}", True, NO_OPTIONS)]
+               ("SetMaintenance", "ba{sv}", True, NO_OPTIONS), ("AcceptStore", "a{sv}", NO_OPTIONS)]
     for call in manager:
         assert refused_kind(client.manager, *call) == "Unavailable", call
     for method in ("Start", "Shutdown", "Stop", "Restart", "Disable", "Undefine", "Configure"):
