@@ -1,6 +1,6 @@
 // The system bus on a Loop. The only place that knows how sdbus-c++ 1.2 is driven from outside; 2.x has
-// attachSdEventLoop() for it. sdbus-c++ is used here and in polkit.cpp, in the core's objects and its plugins.cpp, and in
-// the host's adaptor, bus_link and hosted_plugin.
+// attachSdEventLoop() for it. sdbus-c++ is used here and in polkit.cpp, in the core's objects and its plugins.cpp, and
+// in the host's adaptor, bus_link and hosted_plugin.
 #pragma once
 
 #include <sdbus-c++/sdbus-c++.h>
