@@ -64,6 +64,10 @@ class Zookeeper : public Store {
 
  private:
   using WatchId = std::uint64_t;  // 0: no watch
+  struct Watch {
+    Changed changed;
+    bool answered = false;  // what it watches has been read
+  };
 
   // What goes through the library with each request.
   struct CommitCall {
@@ -131,7 +135,7 @@ class Zookeeper : public Store {
   ZookeeperLoop library_loop_;
   ZookeeperProbe probe_;
   zhandle_t* handle_ = nullptr;
-  std::unordered_map<WatchId, Changed> watches_;
+  std::unordered_map<WatchId, Watch> watches_;
   WatchId last_watch_ = 0;
   std::function<void(SessionState)> on_state_;
   SessionState state_ = SessionState::Connecting;
@@ -339,11 +343,12 @@ void Zookeeper::connected() {
 }
 
 // Servers that went back, and have run on for long enough meanwhile, let in who knows more than they do, and would tell
-// him only of what changes from there on.
+// him only of what changes from there on. What was asked and has not been answered will be what they have now.
 void Zookeeper::read_anew() {
-  auto fired = std::exchange(watches_, {});
-  for (auto& [id, changed] : fired)
-    if (!closed_) changed();
+  std::vector<WatchId> old;
+  for (const auto& [id, watch] : watches_)
+    if (watch.answered) old.push_back(id);
+  for (const WatchId id : old) fire(id);
 }
 
 std::string Zookeeper::server_address() const {
@@ -504,12 +509,15 @@ void Zookeeper::on_children(int code, const String_vector* names, const Stat* st
 
 void Zookeeper::finish(std::unique_ptr<ReadCall> call, const ReadResult& result) {
   bool watched = result.code == ReadCode::Ok || (result.code == ReadCode::NoEntry && call->absence_watched);
-  if (!watched) watches_.erase(call->watch);
+  if (const auto watch = watches_.find(call->watch); watch != watches_.end()) {
+    watch->second.answered = watched;
+    if (!watched) watches_.erase(watch);
+  }
   if (call->done) call->done(result);
 }
 
 Zookeeper::WatchId Zookeeper::remember(Changed changed) {
-  watches_.emplace(++last_watch_, std::move(changed));
+  watches_.emplace(++last_watch_, Watch{std::move(changed)});
   return last_watch_;
 }
 
@@ -521,7 +529,7 @@ void Zookeeper::on_watch(zhandle_t* handle, int type, int, const char*, void* wa
 
 void Zookeeper::fire(WatchId watch) {
   auto node = watches_.extract(watch);
-  if (!closed_ && node) node.mapped()();
+  if (!closed_ && node) node.mapped().changed();
 }
 
 }  // namespace

@@ -158,6 +158,32 @@ TEST_CASE("Servers that went back and have run on let a client in that knows mor
   CHECK(warnings.empty());
 }
 
+TEST_CASE("What is asked for in the moment of a reconnect is watched from its answer on") {
+  ZookeeperBackend backend;
+  Proxy proxy(backend.loop(), {servers().front().port});
+  auto options = backend.options();
+  options.servers = {"127.0.0.1:" + std::to_string(proxy.port())};
+  auto client = backend.open_direct(options);
+  const auto is = [&](SessionState state) { return backend.until([&] { return client->store->state() == state; }); };
+  REQUIRE(is(SessionState::Connected));
+  bool answered = false;
+  bool changed = false;
+  client->store->on_state([&](SessionState state) {
+    if (state != SessionState::Connected) return;
+    client->store->get(
+        "/vms/a", [&](const ReadResult& result) { answered = result.code == ReadCode::NoEntry; },
+        [&] { changed = true; });
+  });
+  proxy.refuse();
+  REQUIRE(is(SessionState::Connecting));
+  CHECK_FALSE(backend.until([] { return false; }, seconds(1)));  // long enough to read all anew
+  proxy.let_through();
+  REQUIRE(backend.until([&] { return answered; }));
+  CHECK_FALSE(changed);
+  REQUIRE(backend.commit(*client, {Create{"/vms/a", ""}}).code == CommitCode::Ok);
+  CHECK(backend.until([&] { return changed; }));
+}
+
 TEST_CASE("Servers whose disks were lost: a new session, and a store that can be written") {
   OwnServer server;
   Bystander one({server.address()});
