@@ -28,15 +28,16 @@ def a_copy_of_shared_files_is_not_started_from(trials: Trials) -> None:
         after_the_copy = wait_count(trials, before.count + 2)
         trials.event(f"power cut of {victim}, where {NAME} runs, which may run on {heir} only")
         trials.cluster.host(victim).power_cut()
+        at_the_end = wait_count(trials, after_the_copy.count)      # it may have counted until then
         reason = wait_for(f"{heir} to say why it does not start {NAME}", lambda: refusal(trials.bus(heir), uuid), 2 * PATIENCE)
         trials.note(reason)
         require(not trials.where(NAME), f"{NAME} runs on {trials.where(NAME)}, from a copy")
         trials.event(f"{heir} has the file system again that {NAME} ran on")
         host.run("umount", SHARED)
         wait_for(f"{NAME} to run on {heir}", lambda: trials.where(NAME) == [heir] and trials.bus(heir).vm(uuid, "State") == "running", 2 * PATIENCE)
-        done = wait_count(trials, after_the_copy.count + 1)
+        done = wait_count(trials, at_the_end.count + 1)
         require(done.run != before.run and not done.overlap and not done.foreign, f"the guest does not go on from what was on its disk: {done}")
-        trials.note(f"it goes on from {after_the_copy.count}")
+        trials.note(f"it goes on from {at_the_end.count}")
         trials.heal()
         trials.wait_cluster_ready()
         for method in ("Stop", "Undefine"):
