@@ -121,11 +121,9 @@ struct Daemon::State {
     try {
       const logic::HighWaterPlan plan = high_water.check(cluster.view(), self.name());
       if (!plan.tell.empty() && !std::exchange(telling, true)) tell(plan);
-      const bool is_told = !plan.tell.empty() || !logic::acceptance(cluster.view()).empty();
-      return plan.behind.empty() || !is_told
-                 ? plan.behind
-                 : plan.behind + ". Put the newest copy of the store back, or accept it as it is: AcceptStore of " +
-                       names::manager_interface;
+      if (plan.behind.empty() || (plan.tell.empty() && logic::acceptance(cluster.view()).empty())) return plan.behind;
+      return plan.behind + ". Put the newest copy of the store back, or accept it as it is: AcceptStore of " +
+             names::manager_interface;
     } catch (const Error& error) {
       return error.what();
     }
@@ -189,9 +187,7 @@ struct Daemon::State {
 
   // The first core of a new cluster names it. Who has seen one before does not: then the store has lost it (rule 15).
   void found_cluster() {
-    if (!cluster.view().complete || cluster.view().cluster || cluster.view().broken.contains(store::paths::cluster) ||
-        founding || high_water.has_cluster() || !store_is_wrong.empty())
-      return;
+    if (!cluster.view().complete || cluster.view().cluster || founding || !store_is_wrong.empty()) return;
     founding = true;
     const ClusterRecord record{random_id(), cluster_name, false};
     opened->commit({store::Create{store::paths::cluster, store::encode(record), false, false}},

@@ -13,7 +13,6 @@ class HighWater {
 
   // Compares, then remembers (synced): the plan's marks are on disk. Throws Error when they cannot be.
   logic::HighWaterPlan check(const logic::ClusterView&, const NodeName& self);
-  bool has_cluster() const { return !marks_.cluster_id.empty(); }
 
  private:
   void save(const logic::HighWaterMarks&) const;

@@ -7,10 +7,9 @@ namespace {
 
 const std::string words = "/witnesses/";
 
-// What the store holds in the place of what was lost has moved on if this fails: the node has read something old.
 struct Lack {
   std::string what;  // empty: none
-  Change proof;
+  Change proof;      // that the store still holds what was read: fails when the node has read something old
 };
 
 template <class Record>
@@ -19,8 +18,9 @@ Change still(const Key& key, const Seen<Record>* seen) {
   return Absent{key};
 }
 
-std::string name_of(const LeaderRecord& leader) {
-  return leader.node.empty() ? std::string() : leader.node + "." + std::to_string(leader.incarnation);
+std::string name_of_primary(const ClusterView& view) {  // empty: none
+  if (!view.leader || view.leader->value.node.empty()) return {};
+  return view.leader->value.node + "." + std::to_string(view.leader->value.incarnation);
 }
 
 Lack lack_of_cluster(const ClusterView& view, const HighWaterMarks& marks) {
@@ -34,7 +34,7 @@ Lack lack_of_epoch(const ClusterView& view, const HighWaterMarks& marks) {
   if (epoch < marks.epoch)
     return {"the store is at epoch " + std::to_string(epoch) + ", this node has seen " + std::to_string(marks.epoch),
             proof};
-  const std::string primary = view.leader ? name_of(view.leader->value) : std::string();
+  const std::string primary = name_of_primary(view);
   if (epoch > marks.epoch || primary.empty() || marks.primary.empty() || primary == marks.primary) return {};
   return {"the store has " + primary + " as primary of epoch " + std::to_string(epoch) + ", this node has seen " +
               marks.primary,
@@ -63,24 +63,24 @@ Lack lack_of(const ClusterView& view, const HighWaterMarks& marks) {
 }
 
 // What an acceptance keeps: it is about what can be read.
-HighWaterMarks unreadable_only(const ClusterView& view, HighWaterMarks marks) {
+HighWaterMarks unreadable_only(const ClusterView& view, const HighWaterMarks& marks) {
   HighWaterMarks kept;
   for (const auto& [uuid, generation] : marks.generations)
     if (view.broken.contains("/owners/" + uuid)) kept.generations[uuid] = generation;
   return kept;
 }
 
-// The owner record outlives its VM (transactions.cpp), so nothing is ever forgotten here.
+// A VM's mark stays for ever, as its owner record does (transactions.cpp).
 HighWaterMarks raised(HighWaterMarks marks, const ClusterView& view) {
   if (view.cluster) marks.cluster_id = view.cluster->value.id;
-  const std::string primary = view.leader ? name_of(view.leader->value) : std::string();
+  const std::string primary = name_of_primary(view);
   if (epoch_of(view) > marks.epoch || !primary.empty()) marks.primary = primary;
   marks.epoch = epoch_of(view);
   for (const auto& [uuid, owner] : view.owners) marks.generations[uuid] = owner.value.generation;
   return marks;
 }
 
-// What concerns this node alone: nobody else is told.
+// This and a foreign cluster concern this node alone: nobody else is told.
 std::string unreadable(const ClusterView& view, const NodeName& self) {
   for (const std::string& path : {std::string("/cluster"), std::string("/leader"), words + self})
     if (view.broken.contains(path)) return "the store's " + path + " cannot be read";

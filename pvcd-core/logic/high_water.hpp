@@ -34,7 +34,8 @@ std::optional<NodeName> witness_of(const std::string& path);
 HighWaterPlan check_high_water(const ClusterView&, const HighWaterMarks&, const NodeName& self);
 
 // The store as it is shall count: no word stands against it any more, and the role is vacant at the highest epoch that
-// anybody has seen, so that the next claim is above all of them (S4). Empty: nobody says that the store is behind.
+// anybody has said, so that the next claim is above all of them (S4); the epoch in a word that cannot be read is not
+// known, and who said it stands still again if it was higher. Empty: nobody says that the store is behind.
 Changes acceptance(const ClusterView&);
 
 }  // namespace pvcd::logic

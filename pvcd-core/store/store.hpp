@@ -88,7 +88,9 @@ enum class SessionState { Connecting, Connected, Expired, Denied };
 
 using Committed = std::function<void(const CommitResult&)>;
 using Read = std::function<void(const ReadResult&)>;
-using Changed = std::function<void()>;  // something about the path changed, once; also after a lost session
+// Something about the path changed, or may have: once; also after a lost session, and when the servers were out of
+// reach for longer than a moment (they may be restored ones).
+using Changed = std::function<void()>;
 
 class Store {
  public:

@@ -178,9 +178,7 @@ std::function<std::optional<Permit>()> Core::permit() const {
 }
 
 void Core::found_cluster() {
-  if (!view().complete || view().cluster || founding_ || !behind_.empty() ||
-      !world_.node(node_).host.high_water.cluster_id.empty())
-    return;
+  if (!view().complete || view().cluster || founding_ || !behind_.empty()) return;
   founding_ = true;
   world_.store.commit(client_, {node_, Part::Person, 0},
                       {Put{{Kind::Cluster, {}}, ClusterRecord{"cluster-1", "sim", false}, std::nullopt}},

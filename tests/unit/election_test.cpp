@@ -248,6 +248,10 @@ TEST_CASE("a node that has just joined hears the others before it claims (rule 1
     CHECK(waits_in_vain());
   }
   SECTION("the entry of one is what was found: it may be a copy of an older day") { CHECK(waits_in_vain()); }
+  SECTION("it is the entry of one that is no coordinator, and remembers all the same") {
+    it.settings.coordinators = {"n1", "n2"};
+    CHECK(waits_in_vain());
+  }
   SECTION("one has no session") {
     it.beat("n3", 0);
     it.world.lose("n3");
