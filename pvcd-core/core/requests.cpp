@@ -169,9 +169,13 @@ Refusal check_confirm_off(const ClusterView& view, const NodeRecord& node, const
   return std::nullopt;
 }
 
-Refusal check_step_down(const ClusterView& view, const NodeName& node) {
+Refusal check_step_down(const ClusterView& view, const NodeName& node, const logic::CoordinatorSettings& settings) {
   const LeaderRecord* leader = primary_of(view);
-  if (leader && leader->node == node) return std::nullopt;
+  if (leader && leader->node == node) {
+    std::vector<NodeName> others = settings.coordinators;
+    std::erase(others, node);
+    return check_ability(logic::objection_to_handover(view, others, settings.needs));
+  }
   return RequestError{ErrorKind::NotPrimary, leader ? "the primary is " + leader->node + "; ask that one to step down"
                                                     : std::string("there is no primary; nothing has to step down")};
 }
@@ -209,7 +213,10 @@ Refusal check_job(const ClusterView& view, const Requests::Place& place, const l
     return check_ability(logic::objection_to_fence(view, node->second.value, place.fencer, place.settings));
   if (type.name == "node-verify-fence")
     return check_ability(logic::objection_to_verification(view, place.fencer, place.settings));
-  return type.name == "node-step-down" ? check_step_down(view, object) : std::nullopt;
+  if (type.name == "node-become-primary")
+    return check_ability(logic::objection_to_handover(view, {object}, place.settings.needs));
+  if (type.name == "node-step-down") return check_step_down(view, object, place.settings);
+  return std::nullopt;
 }
 
 // The object of a job, as decisions name it.

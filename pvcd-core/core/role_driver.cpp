@@ -13,7 +13,6 @@
 namespace pvcd::core {
 namespace {
 
-constexpr const char* elector_plugin = "election";
 constexpr Microseconds claim_interval = milliseconds(200);  // between two tries of one node
 constexpr Microseconds preference_wait = seconds(5);        // others stand back so long for a node that was asked for
 constexpr Microseconds hearing_sessions = 2;  // of its timeouts: how long a node that was away waits to hear the others
@@ -27,7 +26,7 @@ RoleDriver::RoleDriver(Cluster& cluster, Plugins& plugins, Rounds& rounds, const
       rounds_(rounds),
       self_(self),
       wake_(std::move(wake)),
-      elector_(elector_plugin) {
+      elector_(logic::elector_unit) {
   const auto& coordinators = election_settings_.coordinators = shared.list("cluster.coordinators");
   settings_.hooks = shared.list("hooks.role");
   settings_.is_coordinator = std::ranges::count(coordinators, self.name()) > 0;

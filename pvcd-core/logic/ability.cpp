@@ -78,6 +78,13 @@ bool may_run_on(const ClusterView& view, const VmRecord& vm, const NodeName& nod
   return (pin.empty() || pin == node) && (limit.empty() || std::find(limit.begin(), limit.end(), node) != limit.end());
 }
 
+// Of a node that lives: the primary says what else may be wrong with it.
+std::string without_elector(const ClusterView& view, const NodeName& name, const UnitNeeds& needs) {
+  const LiveRecord* live = living(view, name);
+  const std::string no = live ? unit_objection(*live, elector_unit, needs.silent_after) : std::string();
+  return no.empty() ? no : "on " + name + " " + no;
+}
+
 }  // namespace
 
 std::string objection_to_fence(const ClusterView& view, const NodeRecord& victim, const std::string& fencer,
@@ -88,6 +95,21 @@ std::string objection_to_fence(const ClusterView& view, const NodeRecord& victim
 std::string objection_to_verification(const ClusterView& view, const std::string& fencer,
                                       const CoordinatorSettings& settings) {
   return without_fencer(view, fencer, settings);
+}
+
+std::string objection_to_handover(const ClusterView& view, const std::vector<NodeName>& to, const UnitNeeds& needs) {
+  const std::string repeat = ". Start " + unit_name(elector_unit) + " there and repeat";
+  if (const LeaderRecord* primary = primary_of(view))
+    if (const std::string no = without_elector(view, primary->node, needs); !no.empty())
+      return "the primary could not give the role back: " + no + repeat;
+  std::vector<std::string> missing;
+  for (const NodeName& name : to) {
+    if (!living(view, name)) continue;
+    const std::string no = without_elector(view, name, needs);
+    if (no.empty()) return {};
+    missing.push_back(no);
+  }
+  return missing.empty() ? std::string() : "nobody could take the role: " + list_of(missing) + repeat;
 }
 
 std::string objection_to_start(const ClusterView& view, const VmRecord& vm, const UnitNeeds& needs) {

@@ -14,6 +14,10 @@ std::string objection_to_fence(const ClusterView&, const NodeRecord& victim, con
                                const CoordinatorSettings&);
 std::string objection_to_verification(const ClusterView&, const std::string& fencer, const CoordinatorSettings&);
 
+// Who leads gives the role back with its elector, who is to lead claims it with its own: without them the cluster would
+// have no primary for nothing. `to`: one of them is enough.
+std::string objection_to_handover(const ClusterView&, const std::vector<NodeName>& to, const UnitNeeds&);
+
 // A start that is wanted already is not refused: asking again changes nothing. To be moved or restarted it must be
 // stopped where it is; a move only says then whether that is possible, and the primary says which node can take it.
 std::string objection_to_start(const ClusterView&, const VmRecord&, const UnitNeeds&);

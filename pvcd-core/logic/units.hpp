@@ -14,6 +14,8 @@ struct UnitNeeds {
   Microseconds silent_after = seconds(10);  // a unit whose last report is older does not count any more
 };
 
+inline constexpr const char* elector_unit = "election";  // claims the role of the primary, and gives it back
+
 // Looks at VMs with files in shared directories, and at no other (safety rule 12): what it hangs on is not their
 // concern.
 inline constexpr const char* shared_files_hook = "shared-files";

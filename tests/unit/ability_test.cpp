@@ -15,22 +15,25 @@ namespace {
 const std::string fencer = "ipmi";
 
 // The fencer runs on all three coordinators, n1 is primary, and n3 is to be fenced.
-struct Case {
+struct AbilityCase {
   World world;
   CoordinatorSettings settings = test::Coordinator::with_coordinators();
 
-  Case() {
+  AbilityCase() {
     settings.storage_fencer = "rbd-locks";
     for (const char* name : {"n1", "n2", "n3"})
-      for (const char* plugin : {"ipmi", "rbd-locks", "libvirt"}) unit(name, plugin) = {"running", 0, ""};
+      for (const char* plugin : {"ipmi", "rbd-locks", "libvirt", elector_unit}) unit(name, plugin) = {"running", 0, ""};
   }
   UnitReport& unit(const NodeName& node, const std::string& name) { return world.live(node).value.units[name]; }
-  Case& without(const std::string& plugin, const std::vector<NodeName>& nodes) {
+  AbilityCase& without(const std::string& plugin, const std::vector<NodeName>& nodes) {
     for (const NodeName& node : nodes) world.live(node).value.units.erase(plugin);
     return *this;
   }
   std::string to_fence() const {
     return objection_to_fence(world.view, world.view.nodes.at("n3").value, fencer, settings);
+  }
+  std::string to_hand_over(const std::vector<NodeName>& to) const {
+    return objection_to_handover(world.view, to, settings.needs);
   }
   std::string to_verification() const { return objection_to_verification(world.view, fencer, settings); }
 };
@@ -40,75 +43,77 @@ struct Case {
 TEST_CASE("a fence needs the fencer where it would be carried out: on the primary") {
   struct Row {
     const char* name;
-    std::function<void(Case&)> bend;
+    std::function<void(AbilityCase&)> bend;
     std::vector<std::string> said;  // empty: it can be tried
   };
   const std::vector<Row> rows = {
-      {"all is well", [](Case&) {}, {}},
+      {"all is well", [](AbilityCase&) {}, {}},
       {"absent on others",
-       [](Case& it) {
+       [](AbilityCase& it) {
          it.without(fencer, {"n2", "n3"});
        },
        {}},
       {"absent everywhere",
-       [](Case& it) {
+       [](AbilityCase& it) {
          it.without(fencer, {"n1", "n2", "n3"});
        },
        {"the primary", "on n1 pvcd-ipmi.service does not run", "Start pvcd-ipmi.service"}},
       {"absent on the primary",
-       [](Case& it) { it.without(fencer, {"n1"}); },
+       [](AbilityCase& it) { it.without(fencer, {"n1"}); },
        {"on n1 pvcd-ipmi.service does not run", "make a coordinator primary where it runs"}},
-      {"stopping", [](Case& it) { it.unit("n1", fencer).state = "shutdown"; }, {"pvcd-ipmi.service is shutdown"}},
+      {"stopping",
+       [](AbilityCase& it) { it.unit("n1", fencer).state = "shutdown"; },
+       {"pvcd-ipmi.service is shutdown"}},
       {"hung",
-       [](Case& it) {
+       [](AbilityCase& it) {
          it.unit("n1", fencer) = {"stalled", 0, "read of n2"};
        },
        {"pvcd-ipmi.service is stalled: read of n2"}},
       {"silent",
-       [](Case& it) { it.unit("n1", fencer).age = it.settings.needs.silent_after + 1; },
+       [](AbilityCase& it) { it.unit("n1", fencer).age = it.settings.needs.silent_after + 1; },
        {"pvcd-ipmi.service has not reported"}},
-      {"not silent for long", [](Case& it) { it.unit("n1", fencer).age = it.settings.needs.silent_after; }, {}},
-      {"a core that is away is replaced", [](Case& it) { it.without("core", {"n1"}); }, {}},
+      {"not silent for long", [](AbilityCase& it) { it.unit("n1", fencer).age = it.settings.needs.silent_after; }, {}},
+      {"a core that is away is replaced", [](AbilityCase& it) { it.without("core", {"n1"}); }, {}},
       {"no primary, and one that may become it has the fencer",
-       [](Case& it) {
+       [](AbilityCase& it) {
          it.world.vacate();
          it.without(fencer, {"n1", "n3"});
        },
        {}},
       {"no primary, and none has it",
-       [](Case& it) {
+       [](AbilityCase& it) {
          it.world.vacate();
          it.without(fencer, {"n1", "n2", "n3"});
        },
        {"there is no primary", "on n1 pvcd-ipmi", "on n2 pvcd-ipmi", "on n3 pvcd-ipmi"}},
       {"no primary, and who has it is lost",
-       [](Case& it) {
+       [](AbilityCase& it) {
          it.world.vacate().lose("n2");
          it.without(fencer, {"n1", "n3"});
        },
        {"on n1 pvcd-ipmi", "on n3 pvcd-ipmi"}},
       {"no primary, and who has it is no node of the cluster yet",
-       [](Case& it) {
+       [](AbilityCase& it) {
          it.world.vacate();
          it.settings.coordinators = {"n1", "n2", "n9"};
          it.without(fencer, {"n1", "n2"});
        },
        {"on n1 pvcd-ipmi", "on n2 pvcd-ipmi"}},
       {"the primary's new life is not seen yet: it is no plugin that is missing",
-       [](Case& it) {
+       [](AbilityCase& it) {
          it.without(fencer, {"n1", "n2", "n3"});
          ++it.world.node("n1").incarnation;
        },
        {}},
       {"nobody lives: it is no plugin that is missing",
-       [](Case& it) {
+       [](AbilityCase& it) {
          for (const char* name : {"n1", "n2", "n3"}) it.world.lose(name);
          it.without(fencer, {"n1", "n2", "n3"});
        },
        {}},
   };
   for (const Row& row : rows) {
-    Case it;
+    AbilityCase it;
     row.bend(it);
     INFO(row.name << ": " << it.to_fence());
     CHECK(it.to_fence().empty() == row.said.empty());
@@ -118,7 +123,7 @@ TEST_CASE("a fence needs the fencer where it would be carried out: on the primar
 }
 
 TEST_CASE("a lost host may be fenced without a fencer, if Ceph or its watchdog can prove it; its BMC cannot be asked") {
-  Case it;
+  AbilityCase it;
   it.without(fencer, {"n1", "n2", "n3"});
   it.world.own(web, "n3");
   CHECK_FALSE(it.to_fence().empty());  // it lives
@@ -153,16 +158,82 @@ TEST_CASE("a lost host may be fenced without a fencer, if Ceph or its watchdog c
 }
 
 TEST_CASE("what is proven already needs no fencer") {
-  Case it;
+  AbilityCase it;
   it.without(fencer, {"n1", "n2", "n3"});
   it.world.prove("n3");
   CHECK(it.to_fence().empty());
 }
 
+TEST_CASE("the role is handed over only where its holder's elector and one of those who may take it run") {
+  struct Row {
+    const char* name;
+    std::function<void(AbilityCase&)> bend;
+    std::vector<NodeName> to;
+    std::vector<std::string> said;  // empty: it can be tried
+  };
+  const std::vector<NodeName> others = {"n2", "n3"};
+  const std::vector<Row> rows = {
+      {"all is well, to one", [](AbilityCase&) {}, {"n2"}, {}},
+      {"all is well, to anybody", [](AbilityCase&) {}, others, {}},
+      {"to the primary itself",
+       [](AbilityCase& it) {
+         it.without(elector_unit, {"n2", "n3"});
+       },
+       {"n1"},
+       {}},
+      {"the holder could not give it back",
+       [](AbilityCase& it) { it.without(elector_unit, {"n1"}); },
+       {"n2"},
+       {"could not give the role back", "on n1 pvcd-election.service does not run", "Start pvcd-election.service"}},
+      {"who is to take it could not claim",
+       [](AbilityCase& it) { it.without(elector_unit, {"n2"}); },
+       {"n2"},
+       {"nobody could take the role", "on n2 pvcd-election.service does not run", "Start pvcd-election.service"}},
+      {"one of the others could", [](AbilityCase& it) { it.without(elector_unit, {"n2"}); }, others, {}},
+      {"none of the others could",
+       [](AbilityCase& it) {
+         it.without(elector_unit, {"n2", "n3"});
+       },
+       others,
+       {"on n2 pvcd-election", "on n3 pvcd-election"}},
+      {"who could is lost",
+       [](AbilityCase& it) { it.without(elector_unit, {"n2"}).world.lose("n3"); },
+       others,
+       {"on n2 pvcd-election"}},
+      {"it hangs", [](AbilityCase& it) { it.unit("n2", elector_unit).state = "stalled"; }, {"n2"}, {"is stalled"}},
+      {"it is silent",
+       [](AbilityCase& it) { it.unit("n2", elector_unit).age = it.settings.needs.silent_after + 1; },
+       {"n2"},
+       {"has not reported"}},
+      {"nobody lives there: it is no plugin that is missing",
+       [](AbilityCase& it) { it.without(elector_unit, {"n2"}).world.lose("n2"); },
+       {"n2"},
+       {}},
+      {"the holder is lost: somebody else will have the role soon",
+       [](AbilityCase& it) { it.without(elector_unit, {"n1"}).world.lose("n1"); },
+       {"n2"},
+       {}},
+      {"there is no primary: who is asked for must be able to claim",
+       [](AbilityCase& it) {
+         it.without(elector_unit, {"n1", "n2"}).world.vacate();
+       },
+       {"n2"},
+       {"on n2 pvcd-election"}},
+  };
+  for (const Row& row : rows) {
+    AbilityCase it;
+    row.bend(it);
+    const std::string no = it.to_hand_over(row.to);
+    INFO(row.name << ": " << no);
+    CHECK(no.empty() == row.said.empty());
+    for (const std::string& said : row.said) CHECK_THAT(no, Catch::Contains(said));
+  }
+}
+
 namespace {
 
 // web is stopped, and may run on n1 and n2.
-struct StoppedVm : Case {
+struct StoppedVm : AbilityCase {
   UnitNeeds needs{{"libvirt", "rbd-locks"}, seconds(10)};
 
   StoppedVm() { world.vm(web, WantedState::Stopped).node_limit = {"n1", "n2"}; }

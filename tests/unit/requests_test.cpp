@@ -67,7 +67,7 @@ struct World {
     live.node = name;
     live.boot = node.boot;
     live.incarnation = 1;
-    live.units["ipmi"] = {"running", 0, ""};
+    for (const char* plugin : {"ipmi", logic::elector_unit}) live.units[plugin] = {"running", 0, ""};
     put(paths::live_entry(name, 1), store::encode(live));
     opened->commit({store::Create{paths::live_session(name, 1), "", true}}, [](const store::CommitResult&) {});
   }
@@ -352,6 +352,25 @@ TEST_CASE("without a fencer on the primary nobody is fenced on request, and noth
   CHECK_FALSE(world.decision());
   world.set_live("n1", [](LiveRecord& live) { live.units["ipmi"] = {"running", 0, ""}; });
   CHECK(std::holds_alternative<std::uint64_t>(world.submit(method, "n2")));
+}
+
+TEST_CASE("without the elector of the primary or of who is to follow it the role is not given up on request") {
+  World world;
+  struct Row {
+    NodeName without;
+    std::string type;
+    NodeName object;
+  };
+  const Row row = GENERATE(Row{"n1", "node-step-down", "n1"}, Row{"n2", "node-step-down", "n1"},
+                           Row{"n1", "node-become-primary", "n2"}, Row{"n2", "node-become-primary", "n2"});
+  world.set_live(row.without, [](LiveRecord& live) { live.units.erase(logic::elector_unit); });
+  const auto answer = world.submit(row.type, row.object);
+  CHECK(kind(answer) == ErrorKind::Unavailable);
+  CHECK_THAT(std::get<RequestError>(answer).text,
+             Catch::Contains("on " + row.without + " pvcd-election.service does not run"));
+  CHECK(world.cluster.view().jobs.empty());
+  world.set_live(row.without, [](LiveRecord& live) { live.units[logic::elector_unit] = {"running", 0, ""}; });
+  CHECK(std::holds_alternative<std::uint64_t>(world.submit(row.type, row.object)));
 }
 
 TEST_CASE("nobody vouches for a boot that lives, or for one that is not the last") {
