@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
+from .lab.process import AS_FROM_A_TERMINAL
 from .sabotage import SABOTAGES, lab
-
 
 BOOTING, STORY = "3 hosts booted", "power cut of n1"
 MOMENTS = {signal.SIGINT: STORY, signal.SIGTERM: BOOTING, signal.SIGHUP: STORY, signal.SIGKILL: STORY}
@@ -19,7 +19,7 @@ def test_a_demo_says_what_failed_and_leaves_nothing(tmp_path, monkeypatch, ended
     """As a user calls it. The sabotage is one of the world, so that it ends in the third step; ended earlier, hosts and guests run."""
     monkeypatch.setenv("PVCD_LAB", "pvldemo")
     result = tmp_path / "demo.json"
-    demo = subprocess.Popen(["./dev", "demo", "--sabotage", "bmc-stays-on", "--json", result], stdout=subprocess.PIPE, text=True,
+    demo = subprocess.Popen([*AS_FROM_A_TERMINAL, "./dev", "demo", "--sabotage", "bmc-stays-on", "--json", result], stdout=subprocess.PIPE, text=True,
                             start_new_session=True)
     said = ""
     for line in demo.stdout:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .lab.process import TOP, wait_for
+from .lab.process import AS_FROM_A_TERMINAL, TOP, wait_for
 
 COPIES = """
 for part in etc usr/sbin var/lib; do
@@ -54,7 +54,7 @@ def test_a_build_that_is_ended_leaves_no_compiler(tmp_path, ended_by):
     compiler, pid = tmp_path / "ninja", tmp_path / "pid"
     compiler.write_text(f"#!/bin/sh\necho $$ >{pid}.new\nmv {pid}.new {pid}\nexec sleep 600\n")
     compiler.chmod(0o755)
-    build = subprocess.Popen([TOP / "dev", "build"], stdout=subprocess.DEVNULL, env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    build = subprocess.Popen([*AS_FROM_A_TERMINAL, TOP / "dev", "build"], stdout=subprocess.DEVNULL, env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"})
     try:
         stat = Path("/proc") / wait_for("the compiler to run", lambda: pid.exists() and pid.read_text().strip(), 60) / "stat"
         build.send_signal(ended_by)
@@ -62,6 +62,18 @@ def test_a_build_that_is_ended_leaves_no_compiler(tmp_path, ended_by):
         wait_for("the compiler to end", lambda: has_ended(stat), 20)
     finally:
         build.kill()
+
+
+@pytest.mark.parametrize("command", ["demo", "bench", "sim"])
+def test_a_result_of_another_run_is_not_taken_for_that_of_one_whose_build_fails(tmp_path, command):
+    assert (TOP / "build/build.ninja").exists()
+    compiler, result = tmp_path / "ninja", tmp_path / "result.json"
+    compiler.write_text("#!/bin/sh\nexit 1\n")
+    compiler.chmod(0o755)
+    result.write_text('{"ok": true}')
+    done = subprocess.run([TOP / "dev", command, "--json", result], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    assert done.returncode == 1 and not result.exists(), done.stdout
 
 
 def has_ended(stat):

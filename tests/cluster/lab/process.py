@@ -10,6 +10,7 @@ from pathlib import Path
 
 PYTHON = "/usr/bin/python3"             # Debian's own: it is the one which has rados, rbd and kazoo
 TOP = Path(__file__).resolve().parents[3]
+AS_FROM_A_TERMINAL = ("env", "--default-signal=HUP,INT")   # who runs the tests may ignore them (nohup), and that is inherited
 
 
 class LabError(Exception):
