@@ -82,7 +82,7 @@ def test_a_bmc_that_accepts_and_stays_on_proves_nothing(trials):
     trials.a_bmc_that_accepts_and_stays_on_proves_nothing()
 
 
-@pytest.mark.parametrize("thawed, leads", [*((each, each == "never") for each in THAWED), (AS_FENCED, True)])
+@pytest.mark.parametrize("thawed, leads", [*((each, each == "never") for each in THAWED), (2.0, True), (3.5, True), (AS_FENCED, True)])
 def test_a_frozen_host_is_fenced_or_goes_on(trials, thawed, leads):
     trials.prepare()
     trials.a_frozen_host_is_fenced_or_goes_on(thawed, leads)
