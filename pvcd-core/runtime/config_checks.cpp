@@ -46,7 +46,7 @@ std::string short_place(const Setting& setting) {
   refuse(given == numbers.end() ? numbers.front() : *given, "does not fit: " + rule + "; " + values);
 }
 
-std::string ms(std::int64_t number) { return std::to_string(number) + " ms"; }
+std::string in_ms(std::int64_t number) { return std::to_string(number) + " ms"; }
 
 // A proof must outlive the worst healthy interruption: the store's leader dies just before a proof would be renewed
 // (T/6), the servers notice and elect, and the write is sent again after one heartbeat (T/24). Else nodes lose their
@@ -75,7 +75,7 @@ void check_suspicion(const Table& shared) {
   const Setting session{shared, "store.session_timeout_ms"};
   if (suspect.number() >= session.number() / 4) return;
   refuse_together({suspect, session}, suspect.quoted() + " must be at least a quarter of " + session.quoted() + ", " +
-                                          ms(session.number() / 4) +
+                                          in_ms(session.number() / 4) +
                                           ": a heartbeat comes every sixth, and every node would be suspect between "
                                           "two of them");
 }
@@ -152,7 +152,7 @@ Setting stall_limit(const Table& own, const Table& shared) {
 void check_stall_limit(const std::string& plugin, const Table& own, const Table& shared) {
   const Setting stall = stall_limit(own, shared);
   if (stall.number() < stall_limit_min_ms)
-    refuse(stall, "is " + ms(stall.number()) + ", must be 0 or at least " + ms(stall_limit_min_ms));
+    refuse(stall, "is " + in_ms(stall.number()) + ", must be 0 or at least " + in_ms(stall_limit_min_ms));
   if (is_pre_start_hook(plugin, shared)) check_order({shared, "timings.hook_deadline_ms"}, stall);
 }
 
@@ -166,22 +166,22 @@ void check_call_limits(const std::string& plugin, const Table& own, const Table&
   const std::int64_t request_ms = limit->in_a_row * call_ms;
   const Setting stall = stall_limit(own, shared);
   if (request_ms >= stall.number())
-    refuse_together({call, stall}, std::to_string(limit->in_a_row) + " calls of " + ms(call_ms) +
-                                       " would be taken for a stall, whose limit is " + ms(stall.number()));
+    refuse_together({call, stall}, std::to_string(limit->in_a_row) + " calls of " + in_ms(call_ms) +
+                                       " would be taken for a stall, whose limit is " + in_ms(stall.number()));
   const bool is_waited_for = plugin == shared.text("fencing.fencer") || plugin == shared.text("storage.plugin");
   const auto answer_limit_ms = static_cast<std::int64_t>(answer_limit / milliseconds(1));
   if (is_waited_for && request_ms >= answer_limit_ms)
-    refuse_together({call}, std::to_string(limit->in_a_row) + " calls of " + ms(call_ms) +
-                                " must end before the core gives the answer up, after " + ms(answer_limit_ms));
+    refuse_together({call}, std::to_string(limit->in_a_row) + " calls of " + in_ms(call_ms) +
+                                " must end before the core gives the answer up, after " + in_ms(answer_limit_ms));
   const Setting deadline{shared, "timings.hook_deadline_ms"};
   if (is_pre_start_hook(plugin, shared) && call_ms >= deadline.number())
-    refuse_together({call, deadline},
-                    "one call of " + ms(call_ms) + " must end before the hook's deadline, " + ms(deadline.number()));
+    refuse_together({call, deadline}, "one call of " + in_ms(call_ms) + " must end before the hook's deadline, " +
+                                          in_ms(deadline.number()));
   const Setting fence{shared, "timings.fence_deadline_ms"};
   const bool fences = plugin == shared.text("fencing.fencer") || plugin == shared.text("fencing.storage_fencer");
   if (fences && call_ms > fence.number())
     refuse_together({call, fence},
-                    "one call of " + ms(call_ms) + " must end within an attempt to fence, " + ms(fence.number()));
+                    "one call of " + in_ms(call_ms) + " must end within an attempt to fence, " + in_ms(fence.number()));
 }
 
 // Nobody but the owner may read it, and the owner is who runs this (root) or root.

@@ -50,9 +50,12 @@ class Entries {
 };
 
 template <class Value>
-const Value* find(const Entries& entries, Kind kind, const std::string& name = {}) {
-  const EntryPointer entry = entries.find({kind, name});
+const Value* value_in(const Entry* entry) {
   return entry ? &std::get<Value>(entry->record) : nullptr;
+}
+template <class Value>
+const Value* find(const Entries& entries, Kind kind, const std::string& name = {}) {
+  return value_in<Value>(entries.find({kind, name}).get());
 }
 
 }  // namespace pvcd::sim

@@ -11,7 +11,7 @@ constexpr Microseconds notices_cut_after_max = seconds(4);
 constexpr Microseconds held_max = milliseconds(400);
 constexpr std::uint64_t held_percent = 7;
 constexpr Microseconds read_anew_max = milliseconds(300);
-constexpr Instant never = std::numeric_limits<Instant>::max();
+constexpr Instant for_ever = std::numeric_limits<Instant>::max();
 
 // As in store/paths.hpp, of what may be unreadable here.
 std::optional<std::string> path_of(const Key& key) {
@@ -131,7 +131,7 @@ void Observer::restart(const Store& store, Random& random) {
     if (random.chance(50))
       read(store, key, entry);
     else
-      held_.push_back({key, never, entry});
+      held_.push_back({key, for_ever, entry});
   }
 }
 

@@ -8,18 +8,11 @@ namespace pvcd::sim {
 namespace {
 
 constexpr Microseconds heartbeat_gap_max = seconds(2);
-// Between a look at the store, a decision and the act may be: the lag of a view, the limit of a proof, a slow BMC.
-constexpr Microseconds healthy_for_sure = seconds(14);
 constexpr std::uint64_t heartbeats_without_heir_max = 12;
 
 std::string name(const Qemu& qemu) {
   return qemu.uuid + " on n" + std::to_string(qemu.node + 1) + " (generation " + std::to_string(qemu.generation) +
          ", pid " + std::to_string(qemu.process.pid) + ")";
-}
-
-template <class Value>
-const Value* record(const Entry* entry) {
-  return entry ? &std::get<Value>(entry->record) : nullptr;
 }
 
 Microseconds published_core_age(const LiveRecord& live) {
@@ -160,15 +153,15 @@ Oracle::Health& Oracle::health(const std::string& live_name) {
 }
 
 void Oracle::changed(const Author& author, const Key& key, const Entry* before, const Entry* after) {
-  if (key.kind == Kind::Evidence && after) evidence_written(*record<EvidenceRecord>(after));
+  if (key.kind == Kind::Evidence && after) evidence_written(*value_in<EvidenceRecord>(after));
   if (const auto broken = broken_by(*this, author, key, before, after)) fail(broken->rule, broken->text);
   switch (key.kind) {
     case Kind::Leader:
-      return leader_changed(record<LeaderRecord>(before), record<LeaderRecord>(after));
+      return leader_changed(value_in<LeaderRecord>(before), value_in<LeaderRecord>(after));
     case Kind::Owner:
-      return owner_changed(key.name, record<OwnerRecord>(before), record<OwnerRecord>(after));
+      return owner_changed(key.name, value_in<OwnerRecord>(before), value_in<OwnerRecord>(after));
     case Kind::Vm: {
-      const auto* vm = record<VmRecord>(after);
+      const auto* vm = value_in<VmRecord>(after);
       if (!vm || vm->wanted != WantedState::Running)
         wanted_since_.erase(key.name);
       else
@@ -176,7 +169,7 @@ void Oracle::changed(const Author& author, const Key& key, const Entry* before, 
       return;
     }
     case Kind::Run: {
-      const auto *old = record<RunRecord>(before), *now = record<RunRecord>(after);
+      const auto *old = value_in<RunRecord>(before), *now = value_in<RunRecord>(after);
       if (now && now->state == VmState::Failed && (!old || old->state != VmState::Failed))
         world_.tally.count("failures");
       if (now)
@@ -184,7 +177,7 @@ void Oracle::changed(const Author& author, const Key& key, const Entry* before, 
       return;
     }
     case Kind::Fence: {
-      const auto* fence = record<FenceRecord>(after);
+      const auto* fence = value_in<FenceRecord>(after);
       Fence& acting = acting_[key.name];
       if (fence && fence->phase == FencePhase::Acting)
         acting = {fence->victim, std::nullopt};
@@ -196,8 +189,8 @@ void Oracle::changed(const Author& author, const Key& key, const Entry* before, 
       health(key.name).healthy_since = after ? std::optional(world_.events.now()) : std::nullopt;
       return;
     case Kind::Live:
-      if (after) watchdog_recorded(*record<LiveRecord>(after));
-      if (before && after) beat(*record<LiveRecord>(after));
+      if (after) watchdog_recorded(*value_in<LiveRecord>(after));
+      if (before && after) beat(*value_in<LiveRecord>(after));
       return;
     default:
       return;

@@ -26,6 +26,9 @@ struct Violation {
   Instant at = 0;
 };
 
+// Between a look at the store, a decision and the act may be: the lag of a view, the limit of a proof, a slow BMC.
+inline constexpr Microseconds healthy_for_sure = seconds(14);
+
 class Oracle : private Truth {
  public:
   explicit Oracle(World& world) : world_(world) {}

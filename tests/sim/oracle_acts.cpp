@@ -9,9 +9,8 @@
 namespace pvcd::sim {
 namespace {
 
-constexpr Microseconds healthy_for_sure = seconds(14);  // as in oracle.cpp
 constexpr Microseconds act_is_late_max = seconds(10);
-constexpr Microseconds window = seconds(10);
+constexpr Microseconds acts_window = seconds(10);
 constexpr std::uint64_t acts_of_agent_max = 150;  // about one VM
 constexpr std::uint64_t acts_of_coordinator_max = 120;
 
@@ -249,7 +248,7 @@ void Oracle::decided(std::size_t node, const logic::ClusterView& view, const log
   if (action.why.what.empty() || action.why.because.empty()) fail("S7", node_name(node) + " acts without a reason");
   if (!view.complete) fail("view", who + " acts before it has read everything");
   if (!view.evidence.contains(world_.node(node).host.boot())) acted(node, "decides: " + action.why.what + ",");
-  count(node_name(node) + " and " + action.uuid, window, acts_of_agent_max);
+  count(node_name(node) + " and " + action.uuid, acts_window, acts_of_agent_max);
 }
 
 void Oracle::decided(std::size_t node, const logic::ClusterView& view, const logic::CoordinatorPlan& plan) {
@@ -258,7 +257,7 @@ void Oracle::decided(std::size_t node, const logic::ClusterView& view, const log
     if (action.why.what.empty() || action.why.because.empty()) fail("S7", node_name(node) + " acts without a reason");
     if (!view.complete) fail("view", who + " acts before it has read everything");
     acted(node, "decides: " + action.why.what + ",");
-    count(node_name(node) + ": " + action.why.what, window, acts_of_coordinator_max);
+    count(node_name(node) + ": " + action.why.what, acts_window, acts_of_coordinator_max);
     if (const auto* off = std::get_if<logic::PowerOff>(&action.act)) {
       const bool maintenance = view.cluster && view.cluster->value.maintenance;
       if (maintenance && !is_asked_off(view, off->victim)) fail("fence", who + " during maintenance");

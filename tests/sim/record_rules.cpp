@@ -8,11 +8,6 @@ namespace {
 
 using Verdict = std::optional<Broken>;
 
-template <class Value>
-const Value* record(const Entry* entry) {
-  return entry ? &std::get<Value>(entry->record) : nullptr;
-}
-
 // S3. Where there was no leader there is no epoch.
 Verdict under_old_epoch(const Truth& truth, const Author& author, const Key& key) {
   const auto* leader = find<LeaderRecord>(truth.entries(), Kind::Leader);
@@ -194,17 +189,17 @@ std::optional<Broken> broken_by(const Truth& truth, const Author& author, const 
   if (auto broken = under_old_epoch(truth, author, key)) return broken;
   switch (key.kind) {
     case Kind::Leader:
-      return leader_changed(truth, record<LeaderRecord>(before), record<LeaderRecord>(after));
+      return leader_changed(truth, value_in<LeaderRecord>(before), value_in<LeaderRecord>(after));
     case Kind::Node:
-      return node_changed(truth, record<NodeRecord>(before), record<NodeRecord>(after));
+      return node_changed(truth, value_in<NodeRecord>(before), value_in<NodeRecord>(after));
     case Kind::Owner:
-      return owner_changed(truth, author, key.name, record<OwnerRecord>(before), record<OwnerRecord>(after));
+      return owner_changed(truth, author, key.name, value_in<OwnerRecord>(before), value_in<OwnerRecord>(after));
     case Kind::Run:
-      return run_changed(truth, author, key.name, record<RunRecord>(after));
+      return run_changed(truth, author, key.name, value_in<RunRecord>(after));
     case Kind::Fence:
-      return fence_changed(truth, record<FenceRecord>(after));
+      return fence_changed(truth, value_in<FenceRecord>(after));
     case Kind::Evidence:
-      return evidence_changed(truth, key.name, record<EvidenceRecord>(before), record<EvidenceRecord>(after));
+      return evidence_changed(truth, key.name, value_in<EvidenceRecord>(before), value_in<EvidenceRecord>(after));
     default:
       return {};
   }

@@ -18,8 +18,6 @@ constexpr Microseconds majority_interval = seconds(15);
 constexpr Microseconds election_awaited = seconds(12);
 constexpr Microseconds election_look = milliseconds(5);
 
-constexpr std::uint64_t gibibyte = 1ULL << 30;
-
 void define_vms(World& world) {
   Random& random = world.random;
   const bool tight = random.chance(20);

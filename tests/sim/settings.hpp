@@ -9,6 +9,8 @@
 
 namespace pvcd::sim {
 
+inline constexpr std::uint64_t gibibyte = 1ULL << 30;
+
 inline constexpr Microseconds session_timeout = seconds(6);           // T
 inline constexpr Microseconds proof_limit = session_timeout * 2 / 3;  // D
 inline constexpr Microseconds heartbeat_interval = session_timeout / 6;

@@ -2,21 +2,21 @@
 
 #include <algorithm>
 
+#include "ceph.hpp"
 #include "logic/transactions.hpp"
 #include "observer.hpp"
 #include "sdk/claim.hpp"
 #include "sdk/join.hpp"
+#include "settings.hpp"
 
 namespace pvcd::sim {
 namespace {
 
 constexpr Microseconds tick_length = seconds(2);  // a heartbeat
 constexpr Microseconds session_limit = seconds(4);
-constexpr Microseconds proof_limit = seconds(3);
-constexpr std::uint64_t gibibyte = 1ULL << 30;
+constexpr Microseconds proof_length = seconds(3);
 
 std::string image_of(const VmUuid& uuid) { return "vms/" + uuid; }
-std::string host_of(const std::string& address) { return address.substr(0, address.find(':')); }
 
 bool has(const std::vector<ClientInstance>& instances, const std::string& address) {
   return std::any_of(instances.begin(), instances.end(), [&](const auto& each) { return each.address == address; });
@@ -37,7 +37,7 @@ SmallWorld::SmallWorld(std::size_t nodes, std::size_t vms, const Budget& budget)
   coordinator_settings_.shutdown_timeout = 2 * tick_length;
   agent_settings_.hooks = {"rbd-locks"};
   agent_settings_.retry_min = agent_settings_.retry_max = tick_length;
-  agent_settings_.act_limit = proof_limit;
+  agent_settings_.act_limit = proof_length;
   agent_settings_.shutdown_timeout = 2 * tick_length;
   agent_settings_.settled_after = 0;
   election_settings_ = {names, seconds(10), tick_length};
@@ -204,11 +204,11 @@ void SmallWorld::boot(std::size_t index) {
 SmallWorld::Pending SmallWorld::decide(std::size_t index, const logic::ClusterView& seen) {
   Node& node = nodes_[index];
   const Life self = life_of(index);
-  const bool may_act = now_ < node.proven_at + proof_limit;
+  const bool may_act = now_ < node.proven_at + proof_length;
   const LeaderRecord* leader = logic::primary_of(seen);
   const bool primary = leader && leader->node == self.node && leader->incarnation == self.incarnation;
   Pending pending;
-  pending.not_after = node.proven_at + proof_limit;
+  pending.not_after = node.proven_at + proof_length;
   pending.epoch = seen.leader ? seen.leader->value.epoch : 0;
 
   auto elected = logic::decide_election({seen, self, now_}, election_settings_, node.election);

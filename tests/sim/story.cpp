@@ -13,7 +13,6 @@
 namespace pvcd::sim {
 namespace {
 
-constexpr std::uint64_t gibibyte = 1ULL << 30;
 constexpr std::uint64_t nodes_min = 3;
 constexpr std::uint64_t nodes_max = 12;
 

@@ -26,7 +26,7 @@ bool has_joined(const World& world, const std::string& name) {
   return node && node->boot == host(world, name).boot() && world.store.find(session_key(name, node->incarnation));
 }
 
-std::string primary(const World& world) {
+std::string name_of_primary(const World& world) {
   const auto* leader = find<LeaderRecord>(world.store.records(), Kind::Leader);
   const bool holds = leader && world.store.find(session_key(leader->node, leader->incarnation));
   return holds ? leader->node : std::string();
@@ -102,7 +102,7 @@ const State states[] = {
      }},
     {"<node> is primary",
      [](const World& world, const Words& values) {
-       const std::string node = primary(world);
+       const std::string node = name_of_primary(world);
        return unless(node == values[0], node.empty() ? "nobody is primary" : node + " is primary");
      }},
     {"<node> is still taking over",
@@ -112,7 +112,7 @@ const State states[] = {
      }},
     {"nobody is primary",
      [](const World& world, const Words&) {
-       const std::string node = primary(world);
+       const std::string node = name_of_primary(world);
        return unless(node.empty(), node + " is primary");
      }},
     {"<node> can be fenced",

@@ -14,7 +14,7 @@ using namespace pvcd::store::test;
 
 namespace {
 
-constexpr Microseconds session_timeout = seconds(3);
+constexpr Microseconds own_session_timeout = seconds(3);
 constexpr Microseconds short_timeout = seconds(1);
 
 constexpr Microseconds impatience = milliseconds(100);  // enough for a connection, which then waits for its session
@@ -28,7 +28,7 @@ struct Bystander {
   std::vector<std::string> warnings;
   std::unique_ptr<Client> client;
 
-  explicit Bystander(const std::vector<std::string>& servers, Microseconds timeout = session_timeout) {
+  explicit Bystander(const std::vector<std::string>& servers, Microseconds timeout = own_session_timeout) {
     auto options = backend.options();
     options.servers = servers;
     options.session_timeout = timeout;
@@ -101,7 +101,7 @@ TEST_CASE("Servers whose disks were restored from an older copy: a new session, 
   REQUIRE(backend.until([&] { return server.serves(); }));
   const auto served = boottime_now();
   REQUIRE(backend.until([&] { return one.expired() && one.is(SessionState::Connected); }));
-  CHECK(boottime_now() - served < 2 * session_timeout);
+  CHECK(boottime_now() - served < 2 * own_session_timeout);
   CHECK(client->store->session() != session);
   CHECK(client->states == std::vector<SessionState>{SessionState::Connecting, SessionState::Expired,
                                                     SessionState::Connecting, SessionState::Connected});
@@ -120,7 +120,7 @@ TEST_CASE("Servers that went back and have run on let a client in that knows mor
   std::vector<std::string> warnings;
   auto options = backend.options();
   options.servers = {"127.0.0.1:" + std::to_string(proxy.port())};
-  options.session_timeout = session_timeout;
+  options.session_timeout = own_session_timeout;
   options.warn = [&](const std::string& what) { warnings.push_back(what); };
   auto client = backend.open_direct(options);
   const auto is = [&](SessionState state) { return backend.until([&] { return client->store->state() == state; }); };
@@ -207,7 +207,7 @@ TEST_CASE("A session outlives an outage of its servers, however long, if they co
   const auto session = one.client->store->session();
   const auto files = open_files();
   server.stop();
-  REQUIRE(one.passes(2 * session_timeout));
+  REQUIRE(one.passes(2 * own_session_timeout));
   server.start();
   REQUIRE(one.connects());
   CHECK(one.client->store->session() == session);

@@ -13,7 +13,7 @@ using namespace pvcd;
 
 namespace {
 
-constexpr Microseconds limit = seconds(20);
+constexpr Microseconds bus_limit = seconds(20);
 constexpr int calls = 300;
 constexpr int answer_bytes_min = 60;
 
@@ -36,7 +36,7 @@ TEST_CASE("a flood of messages leaves the loop its other turns, and none of them
     proxy->callMethodAsync("GetId")
         .onInterface("org.freedesktop.DBus")
         .uponReplyInvoke([&](const sdbus::Error*, const std::string&) { ++answered; });
-  const Instant not_after = runtime::boottime_us() + limit;
+  const Instant not_after = runtime::boottime_us() + bus_limit;
   while (readable_bytes(bus.connection()) < calls * answer_bytes_min) REQUIRE(runtime::boottime_us() < not_after);
   int most_in_a_turn = 0;
   while (answered < calls) {

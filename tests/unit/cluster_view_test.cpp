@@ -1,17 +1,17 @@
 // The view follows the store, entry by entry, whatever it has kept from before.
 #include "store/codec.hpp"
 #include "store_case.hpp"
+#include "world.hpp"
 
 using namespace pvcd;
 namespace paths = store::paths;
+using logic::test::mail;
+using logic::test::web;
 
 namespace {
 
-const VmUuid web = "aaaaaaaa-0000-0000-0000-000000000001";
-const VmUuid mail = "aaaaaaaa-0000-0000-0000-000000000002";
-
-struct Case : test::StoreCase {
-  Case() {
+struct ClusterViewCase : test::StoreCase {
+  ClusterViewCase() {
     for (const VmUuid& uuid : {web, mail}) put(path(uuid), vm(uuid, 1));
     until([&] { return view().complete && view().vms.size() == 2; });
   }
@@ -36,7 +36,7 @@ struct Case : test::StoreCase {
 }  // namespace
 
 TEST_CASE("what changes in the store changes in the view, and nothing else") {
-  Case it;
+  ClusterViewCase it;
   const_cast<VmRecord&>(it.view().vms.at(mail).value).profile = "only in memory";
   it.set(it.path(web), it.vm(web, 7));
   it.until([&] { return it.view().vms.at(web).value.memory == 7; });
@@ -46,13 +46,13 @@ TEST_CASE("what changes in the store changes in the view, and nothing else") {
 }
 
 TEST_CASE("an entry that is written again with the same content has a new version") {
-  Case it;
+  ClusterViewCase it;
   it.set(it.path(web), it.vm(web, 1));
   it.until([&] { return it.view().vms.at(web).version == 1; });
 }
 
 TEST_CASE("an entry that becomes unreadable leaves the view, and comes back when it is mended") {
-  Case it;
+  ClusterViewCase it;
   it.set(it.path(web), "{");
   it.until([&] { return !it.view().vms.contains(web); });
   CHECK(it.view().broken.contains(it.path(web)));
@@ -65,7 +65,7 @@ TEST_CASE("an entry that becomes unreadable leaves the view, and comes back when
 }
 
 TEST_CASE("an entry that is removed, and made anew with the same content, goes and comes") {
-  Case it;
+  ClusterViewCase it;
   it.remove(it.path(web));
   it.until([&] { return !it.view().vms.contains(web); });
   it.put(it.path(web), it.vm(web, 1));

@@ -15,8 +15,8 @@ namespace {
 
 constexpr std::size_t excess = 3 * DecisionLog::removed_at_once + 7;
 
-struct Case : test::StoreCase {
-  Case() {
+struct DecisionLogCase : test::StoreCase {
+  DecisionLogCase() {
     put(paths::leader, store::encode(LeaderRecord{1, "n1", 1}));
     for (std::size_t id = 1; id <= DecisionLog::kept + excess; ++id) put(paths::of(decision_key(id)), "{}");
     until([this] { return cluster.view().complete && cluster.view().leader; });
@@ -35,7 +35,7 @@ struct Case : test::StoreCase {
 }  // namespace
 
 TEST_CASE("however many decisions came since the last time, only the newest stay") {
-  Case it;
+  DecisionLogCase it;
   it.log.trim();
   it.until([&] { return it.names().size() <= DecisionLog::kept; });
   CHECK(it.names().size() == DecisionLog::kept);
@@ -43,7 +43,7 @@ TEST_CASE("however many decisions came since the last time, only the newest stay
 }
 
 TEST_CASE("who is not primary any more removes none (S3)") {
-  Case it;
+  DecisionLogCase it;
   it.opened->commit({store::Set{paths::leader, store::encode(LeaderRecord{2, "n2", 1})}},
                     [](const store::CommitResult&) {});
   it.log.trim();

@@ -2,22 +2,23 @@
 
 #include <catch2/catch.hpp>
 
+#include "world.hpp"
+
 using namespace pvcd;
 using namespace pvcd::core;
 using logic::ClusterView;
+using logic::test::gib;
+using logic::test::mail;
+using logic::test::web;
 
 namespace {
 
-constexpr std::uint64_t gib = 1 << 30;
-const VmUuid web = "aaaaaaaa-0000-0000-0000-000000000001";
-const VmUuid mail = "aaaaaaaa-0000-0000-0000-000000000002";
-
 // A cluster of living nodes; each test bends it.
-struct World {
+struct DerivedWorld {
   ClusterView view;
   logic::UnitNeeds needs;
 
-  World() {
+  DerivedWorld() {
     view.complete = true;
     view.cluster = {ClusterRecord{"id", "lab", false}, 0};
     for (const char* name : {"n1", "n2", "n3"}) join(name, std::string("boot-") + name, 1);
@@ -90,7 +91,7 @@ struct World {
 }  // namespace
 
 TEST_CASE("a VM that nobody owned yet") {
-  World world;
+  DerivedWorld world;
   CHECK(world.state() == VmState::Starting);
   world.view.vms[web].value.wanted = WantedState::Stopped;
   CHECK(world.state() == VmState::Stopped);
@@ -99,7 +100,7 @@ TEST_CASE("a VM that nobody owned yet") {
 }
 
 TEST_CASE("under a living owner the state is what the owner says of this generation") {
-  World world;
+  DerivedWorld world;
   world.own(web, "n1", 3);
   CHECK(world.state() == VmState::Starting);
   world.run(web, "n1", 2, VmState::Running);
@@ -115,7 +116,7 @@ TEST_CASE("under a living owner the state is what the owner says of this generat
 }
 
 TEST_CASE("a VM not wanted running is stopping until it is released") {
-  World world;
+  DerivedWorld world;
   world.view.vms[web].value.wanted = WantedState::Disabled;
   auto& owner = world.own(web, "n1", 1);
   CHECK(world.state() == VmState::Stopping);
@@ -131,7 +132,7 @@ TEST_CASE("a VM not wanted running is stopping until it is released") {
 }
 
 TEST_CASE("recovering: from the loss of the owner until it runs at the new generation") {
-  World world;
+  DerivedWorld world;
   world.own(web, "n1", 1);
   world.run(web, "n1", 1, VmState::Running);
   world.live("n1").session = false;
@@ -161,7 +162,7 @@ TEST_CASE("recovering: from the loss of the owner until it runs at the new gener
 }
 
 TEST_CASE("whatever is wanted and is not so says what is missing, on every node (S10)") {
-  World world;
+  DerivedWorld world;
   world.lead("n1", 1);
   world.needs.plugins = {"libvirt"};
   for (const char* name : {"n1", "n2", "n3"}) world.live(name).value.units["libvirt"] = {"running", 0, ""};
@@ -213,7 +214,7 @@ TEST_CASE("whatever is wanted and is not so says what is missing, on every node 
 }
 
 TEST_CASE("a job that is under way says what its VM waits for") {
-  World world;
+  DerivedWorld world;
   JobRecord job;
   job.type = "vm-start";
   job.object = web;
@@ -227,13 +228,13 @@ TEST_CASE("a job that is under way says what its VM waits for") {
 }
 
 TEST_CASE("a start after a release is no recovery") {
-  World world;
+  DerivedWorld world;
   world.own(web, "n2", 2).former.push_back({world.life("n1"), 1, {}, {}, CoverKind::Release});
   CHECK(world.state() == VmState::Starting);
 }
 
 TEST_CASE("a lost VM that nobody wants running is unknown until its host is proven off") {
-  World world;
+  DerivedWorld world;
   world.view.vms[web].value.wanted = WantedState::Stopped;
   world.own(web, "n1", 1);
   world.run(web, "n1", 1, VmState::Running);
@@ -244,7 +245,7 @@ TEST_CASE("a lost VM that nobody wants running is unknown until its host is prov
 }
 
 TEST_CASE("nobody says anything about the VMs of a node that left") {
-  World world;
+  DerivedWorld world;
   world.own(web, "n1", 1);
   world.run(web, "n1", 1, VmState::Running);
   world.live("n1").session = false;
@@ -253,7 +254,7 @@ TEST_CASE("nobody says anything about the VMs of a node that left") {
 }
 
 TEST_CASE("a new incarnation of the same boot is no loss, another boot is") {
-  World world;
+  DerivedWorld world;
   world.own(web, "n1", 1);
   world.run(web, "n1", 1, VmState::Running);
   world.join("n1", "boot-n1", 2);
@@ -263,14 +264,14 @@ TEST_CASE("a new incarnation of the same boot is no loss, another boot is") {
 }
 
 TEST_CASE("an old reason is not told of a new generation") {
-  World world;
+  DerivedWorld world;
   world.own(web, "n2", 2);
   world.run(web, "n1", 1, VmState::Failed).reason = "old";
   CHECK(world.vm().failed_reason.empty());
 }
 
 TEST_CASE("a VM with a broken entry is unknown and says which") {
-  World world;
+  DerivedWorld world;
   world.own(web, "n1", 1);
   world.run(web, "n1", 1, VmState::Running);
   world.view.broken["/owners/" + web] = "key 'epoch': missing";
@@ -279,7 +280,7 @@ TEST_CASE("a VM with a broken entry is unknown and says which") {
 }
 
 TEST_CASE("migrated: another node than home owns it") {
-  World world;
+  DerivedWorld world;
   auto& owner = world.own(web, "n1", 1);
   CHECK_FALSE(world.vm().migrated);
   world.view.vms[web].value.home = "n1";
@@ -291,7 +292,7 @@ TEST_CASE("migrated: another node than home owns it") {
 }
 
 TEST_CASE("allocated counts what runs, provisioned what is assigned") {
-  World world;
+  DerivedWorld world;
   world.add_vm(mail, WantedState::Stopped, 3 * gib);
   world.own(web, "n1", 1);
   world.own(mail, "n1", 1).released = true;
@@ -325,7 +326,7 @@ TEST_CASE("allocated counts what runs, provisioned what is assigned") {
 }
 
 TEST_CASE("the daemon's state: its own word, then evidence, never a timeout") {
-  World world;
+  DerivedWorld world;
   CHECK(world.node("n1").daemon_state == DaemonState::Run);
   world.live("n1").session = false;
   CHECK(world.node("n1").daemon_state == DaemonState::Run);
@@ -349,7 +350,7 @@ TEST_CASE("the daemon's state: its own word, then evidence, never a timeout") {
 }
 
 TEST_CASE("the coordinator's state counts only under the leadership that counts") {
-  World world;
+  DerivedWorld world;
   const auto state = [&](const NodeName& name) { return world.node(name).coordinator_state; };
   CHECK(world.node("n3", DaemonState::Init, false).coordinator_state == CoordinatorState::Client);
   CHECK(state("n1") == CoordinatorState::Secondary);
@@ -367,7 +368,7 @@ TEST_CASE("the coordinator's state counts only under the leadership that counts"
 }
 
 TEST_CASE("fence readiness is of one boot") {
-  World world;
+  DerivedWorld world;
   CHECK_FALSE(world.node("n1").fence_ready);
   CHECK(world.node("n1").fence_note == "not checked since this boot");
   world.view.readiness["n1"].value = {"boot-n1", true, "GUID matches"};
@@ -378,7 +379,7 @@ TEST_CASE("fence readiness is of one boot") {
 }
 
 TEST_CASE("the manager: a primary counts while it lives, a quorum while the store does") {
-  World world;
+  DerivedWorld world;
   world.lead("n2", 7);
   world.live("n1").value.units["core"] = {"running", 10, ""};
   world.live("n1").value.units["ipmi"] = {"stalled", 20, "n3"};
@@ -401,7 +402,7 @@ TEST_CASE("the manager: a primary counts while it lives, a quorum while the stor
 }
 
 TEST_CASE("an age counts from when this observer saw the counter move") {
-  World world;
+  DerivedWorld world;
   Sightings sightings;
   sightings.look(world.view, 100);
   CHECK(sightings.age("n1", 150) == 50);
@@ -424,17 +425,18 @@ TEST_CASE("a job names its object by path") {
   JobRecord job;
   job.type = "vm-start";
   job.object = web;
-  CHECK(derive_job(World().view, 7, job, {}).object_path == "/org/pvcd1/vm/aaaaaaaa_0000_0000_0000_000000000001");
+  CHECK(derive_job(DerivedWorld().view, 7, job, {}).object_path ==
+        "/org/pvcd1/vm/aaaaaaaa_0000_0000_0000_000000000001");
   job.type = "node-fence";
   job.object = "rack-1";
-  CHECK(derive_job(World().view, 7, job, {}).object_path == "/org/pvcd1/node/rack_1");
+  CHECK(derive_job(DerivedWorld().view, 7, job, {}).object_path == "/org/pvcd1/node/rack_1");
   job.type = "of-a-newer-version";
-  CHECK(derive_job(World().view, 7, job, {}).object_path == "/org/pvcd1");
-  CHECK(derive_job(World().view, 7, job, {}).id == 7);
+  CHECK(derive_job(DerivedWorld().view, 7, job, {}).object_path == "/org/pvcd1");
+  CHECK(derive_job(DerivedWorld().view, 7, job, {}).id == 7);
 }
 
 TEST_CASE("only what changed is told, and an age alone is not") {
-  World world;
+  DerivedWorld world;
   world.own(web, "n1", 1);
   const auto before = world.vm();
   world.run(web, "n1", 1, VmState::Running);

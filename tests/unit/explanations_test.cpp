@@ -15,8 +15,8 @@ namespace {
 
 using Told = std::variant<std::string, RequestError>;
 
-struct Case : test::StoreCase {
-  Case() {
+struct ExplanationsCase : test::StoreCase {
+  ExplanationsCase() {
     NodeRecord node;
     node.name = "n1";
     put(paths::under(paths::nodes, "n1"), store::encode(node));
@@ -40,7 +40,7 @@ struct Case : test::StoreCase {
 }  // namespace
 
 TEST_CASE("no more than so many questions read from the store at the same time; the next one after them is answered") {
-  Case it;
+  ExplanationsCase it;
   const std::string what = GENERATE("node/n1", "decision/1");
   for (std::size_t i = 0; i < Explanations::asked_max; ++i) it.ask(what);
   CHECK(it.told.empty());
@@ -56,7 +56,7 @@ TEST_CASE("no more than so many questions read from the store at the same time; 
 }
 
 TEST_CASE("a question that is wrong takes nobody's place") {
-  Case it;
+  ExplanationsCase it;
   for (std::size_t i = 0; i < 2 * Explanations::asked_max; ++i) {
     it.ask("node/none");
     it.ask("nothing");

@@ -6,7 +6,6 @@
 using namespace pvcd;
 using namespace pvcd::logic;
 using namespace pvcd::logic::test;
-using Case = FencingCase;
 
 // ------------------------------------------------------------------------------------------------------ brake and
 // permission
@@ -155,7 +154,7 @@ TEST_CASE("a coordinator looks after the primary only while that one has the rol
 }
 
 TEST_CASE("a node without proof of its session, declared dead, or with half a view does nothing (S5)") {
-  Case it;
+  FencingCase it;
   it.world.lose("n2");
   SECTION("no proof") { it.n1.may_act = false; }
   SECTION("half a view") { it.world.view.complete = false; }
@@ -191,7 +190,7 @@ TEST_CASE("an off that is accepted late and changes nothing is sent again like a
 }
 
 TEST_CASE("in maintenance nobody is fenced; afterwards the lost node is (finding F25)") {
-  Case it;
+  FencingCase it;
   it.world.maintenance().lose("n2");
   for (int i = 0; i < 3; ++i) {
     it.n1.wait(seconds(2)).read("n2", PowerState::Off).round();
@@ -204,7 +203,7 @@ TEST_CASE("in maintenance nobody is fenced; afterwards the lost node is (finding
 }
 
 TEST_CASE("in maintenance a suspect that reads off is not fenced either") {
-  Case it;
+  FencingCase it;
   it.world.maintenance();
   it.silence(seconds(3));
   for (int i = 0; i < 3; ++i) it.n1.wait(seconds(1)).read("n2", PowerState::Off).round();
@@ -229,7 +228,7 @@ TEST_CASE(
 }
 
 TEST_CASE("in maintenance a node is fenced on request: jobs of people go on") {
-  Case it;
+  FencingCase it;
   it.world.maintenance().job(1, "node-fence", "n2", {{"boot_id", "boot-n2-1"}}, JobState::Running);
   it.world.fence("n2", FencePhase::Intent);
   it.n1.round();
@@ -266,7 +265,7 @@ TEST_CASE("a fence on request switches a living node off, although it beats all 
 }
 
 TEST_CASE("a heartbeat neither begins nor lengthens the time that a host is given which may be booting after an off") {
-  Case it;
+  FencingCase it;
   it.world.job(1, "node-fence", "n2", {{"boot_id", "boot-n2-1"}}, JobState::Running);
   SECTION("nothing has been sent yet: there is nothing to wait for") {
     it.world.fence("n2", FencePhase::Intent);
@@ -326,7 +325,7 @@ TEST_CASE("a fence is asked for only by a running job about this boot of this no
 // boots
 
 TEST_CASE("a later boot is evidence about the one that owns VMs (evidence kind 2)") {
-  Case it;
+  FencingCase it;
   it.world.lose("n2").join("n2", 2, 2);
   it.world.own(mail, "n3");
   it.n1.round();
@@ -342,14 +341,14 @@ TEST_CASE("a later boot is evidence about the one that owns VMs (evidence kind 2
 }
 
 TEST_CASE("a later incarnation of the same boot is evidence of nothing") {
-  Case it;
+  FencingCase it;
   it.world.lose("n2").join("n2", 1, 2);
   it.n1.round();
   CHECK(it.n1.all<CommitEvidence>().empty());
 }
 
 TEST_CASE("a later boot is noted once, by the primary, and only for what is still owned") {
-  Case it;
+  FencingCase it;
   it.world.lose("n2").join("n2", 2, 2);
   it.world.view.live.erase({"n2", 1});
   SECTION("the twin without a live entry of the old life") {

@@ -4,10 +4,9 @@
 using namespace pvcd;
 using namespace pvcd::logic;
 using namespace pvcd::logic::test;
-using Case = FencingCase;
 
 TEST_CASE("a node whose heartbeats beside the store stop is read before it is suspect, and nothing more") {
-  Case it;
+  FencingCase it;
   it.n1.heard["n2"] = {1, it.n1.now};
   it.silence(quiet_after);
   CHECK_FALSE(it.reads());
@@ -19,7 +18,7 @@ TEST_CASE("a node whose heartbeats beside the store stop is read before it is su
 }
 
 TEST_CASE("reads of a quiet node count once it is suspect, and one that is heard again is not") {
-  Case it;
+  FencingCase it;
   it.n1.heard["n2"] = {1, it.n1.now};
   const Instant silent_since = it.n1.now;
   it.silence(quiet_after + 1);
@@ -43,7 +42,7 @@ TEST_CASE("reads of a quiet node count once it is suspect, and one that is heard
 }
 
 TEST_CASE("the read that confirms an off comes as soon as it may") {
-  Case it;
+  FencingCase it;
   it.silence(seconds(3));
   const Instant first = it.n1.now;
   it.n1.read("n2", PowerState::Off).round();
@@ -58,7 +57,7 @@ TEST_CASE("the read that confirms an off comes as soon as it may") {
 }
 
 TEST_CASE("a round is due when a node that was heard may be quiet, and none where nothing waits for the time") {
-  Case it;
+  FencingCase it;
   CHECK_FALSE(next_due(it.n1.memory, it.n1.now, it.n1.settings));
   const Instant heard_at = it.n1.now + milliseconds(100);
   it.n1.heard["n2"] = {1, heard_at};

@@ -5,13 +5,12 @@
 using namespace pvcd;
 using namespace pvcd::logic;
 using namespace pvcd::logic::test;
-using Case = FencingCase;
 
 // ---------------------------------------------------------------------------------------------------------------
 // suspects
 
 TEST_CASE("a suspect is only read, and only when it matters: suspicion is free and permits nothing") {
-  Case it;
+  FencingCase it;
   it.silence(milliseconds(2501));
   CHECK(it.reads());
   CHECK_FALSE(it.put());
@@ -36,13 +35,13 @@ TEST_CASE("a suspect is only read, and only when it matters: suspicion is free a
 }
 
 TEST_CASE("a living node is never fenced, whatever its BMC reads") {
-  Case it;
+  FencingCase it;
   it.n1.read("n2", PowerState::Off).round().wait(seconds(2)).read("n2", PowerState::Off).round();
   CHECK_FALSE(it.put());
 }
 
 TEST_CASE("the power of a suspect is read again and again, an interval apart") {
-  Case it;
+  FencingCase it;
   it.silence(seconds(3));
   REQUIRE(it.reads());
   it.n1.round();
@@ -56,7 +55,7 @@ TEST_CASE("the power of a suspect is read again and again, an interval apart") {
 }
 
 TEST_CASE("a host that has left is read only now and then once it has read on for long") {
-  Case it;
+  FencingCase it;
   it.world.says("n2", DaemonState::Left);
   it.n1.round();
   it.world.lose("n2");
@@ -80,7 +79,7 @@ TEST_CASE("a host that has left is read only now and then once it has read on fo
 }
 
 TEST_CASE("a BMC that gives no answer is read less often, at least every two seconds; one that answers as before") {
-  Case it;
+  FencingCase it;
   it.silence(seconds(3));
   Microseconds expected = milliseconds(250);
   for (int i = 0; i < 6; ++i) {
@@ -100,7 +99,7 @@ TEST_CASE("a BMC that gives no answer is read less often, at least every two sec
 }
 
 TEST_CASE("a suspect is not switched off before two reads of off a second apart (rule 9)") {
-  Case it;
+  FencingCase it;
   it.silence(seconds(3));
   it.n1.read("n2", PowerState::Off).round();
   CHECK_FALSE(it.put());
@@ -120,7 +119,7 @@ TEST_CASE("a suspect is not switched off before two reads of off a second apart 
 
 TEST_CASE("any other answer between the two reads of off begins the row again (rule 9)") {
   for (const PowerState other : {PowerState::On, PowerState::Unknown}) {
-    Case it;
+    FencingCase it;
     it.silence(seconds(3));
     it.n1.read("n2", PowerState::Off).round();
     it.n1.wait(milliseconds(500)).read("n2", other).round();
@@ -132,7 +131,7 @@ TEST_CASE("any other answer between the two reads of off begins the row again (r
 }
 
 TEST_CASE("a sign of life between the two reads of off throws the first away (rule 9)") {
-  Case it;
+  FencingCase it;
   it.silence(seconds(3));
   it.n1.read("n2", PowerState::Off).round();
   it.world.beat("n2");
@@ -145,7 +144,7 @@ TEST_CASE("a sign of life between the two reads of off throws the first away (ru
 }
 
 TEST_CASE("a read asked before a sign of life and answered after it proves nothing (rules 8 and 9)") {
-  Case it;
+  FencingCase it;
   it.silence(seconds(3));
   const Instant asked_at = it.n1.now;
   it.world.beat("n2");
@@ -160,7 +159,7 @@ TEST_CASE("a read asked before a sign of life and answered after it proves nothi
 }
 
 TEST_CASE("a read that was asked about another boot proves nothing about this one (rule 16)") {
-  Case it;
+  FencingCase it;
   it.silence(seconds(3)).n1.read_of_boot("boot-n2-0", "n2", PowerState::Off).round();
   it.n1.wait(seconds(1)).read("n2", PowerState::Off).round();
   CHECK_FALSE(it.put());
@@ -181,7 +180,7 @@ TEST_CASE("an off that was accepted before a sign of life is no part of the proo
 }
 
 TEST_CASE("answers about a node that nobody judges any more are ignored") {
-  Case it;
+  FencingCase it;
   it.n1.read("n3", PowerState::Off).off_answer("n3", Outcome::Done).round();
   CHECK(it.n1.memory.power.empty());
 }
@@ -190,7 +189,7 @@ TEST_CASE("answers about a node that nobody judges any more are ignored") {
 // nodes
 
 TEST_CASE("a lost node with VMs of this boot is fenced: intent, then acting once its BMC answers, then off") {
-  Case it;
+  FencingCase it;
   it.world.lose("n2");
   it.n1.round();
   REQUIRE(it.put());
@@ -215,7 +214,7 @@ TEST_CASE("a lost node with VMs of this boot is fenced: intent, then acting once
 }
 
 TEST_CASE("a lost node whose BMC answered while it was suspect is announced at once") {
-  Case it;
+  FencingCase it;
   it.silence(seconds(3));
   it.n1.read("n2", PowerState::On).round();
   it.world.lose("n2");
@@ -225,14 +224,14 @@ TEST_CASE("a lost node whose BMC answered while it was suspect is announced at o
 }
 
 TEST_CASE("a lost node that owns nothing is left in peace") {
-  Case it;
+  FencingCase it;
   it.world.lose("n3");
   it.n1.round();
   CHECK_FALSE(it.n1.plans("fence/n3"));
 }
 
 TEST_CASE("a node lost while starting up is no victim, unless it ran in this boot before (finding F10)") {
-  Case it;
+  FencingCase it;
   it.world.join("n2", 2, 2).says("n2", DaemonState::Init).lose("n2");  // web1 is of boot 1
   it.n1.round();
   CHECK_FALSE(it.put());
@@ -243,7 +242,7 @@ TEST_CASE("a node lost while starting up is no victim, unless it ran in this boo
 
 TEST_CASE("a node that left with VMs is not switched off while it reads on (rule 11)") {
   for (const DaemonState word : {DaemonState::Left, DaemonState::Stop}) {
-    Case it;
+    FencingCase it;
     it.world.says("n2", word).lose("n2");
     for (int i = 0; i < 5; ++i) {
       it.n1.wait(seconds(1)).read("n2", PowerState::On).round();
@@ -258,14 +257,14 @@ TEST_CASE("a node that left with VMs is not switched off while it reads on (rule
 }
 
 TEST_CASE("that it left is remembered when its live entry has been removed (rule 11)") {
-  Case it;
+  FencingCase it;
   it.world.says("n2", DaemonState::Left).lose("n2");
   it.n1.round();
   it.world.view.live.erase({"n2", 1});
   it.n1.round();
   CHECK_FALSE(it.put());
   SECTION("the twin that crashed is fenced without it") {
-    Case twin;
+    FencingCase twin;
     twin.world.lose("n2").view.live.erase({"n2", 1});
     twin.n1.round();
     CHECK(twin.put());
@@ -275,7 +274,7 @@ TEST_CASE("that it left is remembered when its live entry has been removed (rule
 TEST_CASE(
     "a node that left and lost power is not switched off when it reads on again: its fence is closed (rules 4 and "
     "11)") {
-  Case it;
+  FencingCase it;
   it.world.says("n2", DaemonState::Left).lose("n2");
   it.n1.round();
   it.n1.read("n2", PowerState::Off).round();
@@ -327,7 +326,7 @@ TEST_CASE("power evidence needs our own off and a read of off that was asked lat
 }
 
 TEST_CASE("reads of off from before our off prove nothing, however many (evidence kind 1)") {
-  Case it;
+  FencingCase it;
   it.silence(seconds(3));
   for (int i = 0; i < 2; ++i) it.n1.wait(seconds(1)).read("n2", PowerState::Off).round();
   it.fence_is_seen();
@@ -343,7 +342,7 @@ TEST_CASE("reads of off from before our off prove nothing, however many (evidenc
 
 TEST_CASE(
     "a live entry that could not be read when the reads began begins them again: its version belongs to the proof") {
-  Case it;
+  FencingCase it;
   it.world.job(1, "node-fence", "n2", {{"boot_id", "boot-n2-1"}}, JobState::Running);
   it.world.fence("n2", FencePhase::Intent);
   const Live entry = it.world.live("n2");
@@ -378,7 +377,7 @@ TEST_CASE("evidence about a node without a live entry commits without one") {
 TEST_CASE(
     "evidence is committed on the live version from before the first read: a sign of life in between makes it fail "
     "(rule 13)") {
-  Case it;
+  FencingCase it;
   it.silence(seconds(3));
   for (int i = 0; i < 2; ++i) it.n1.wait(seconds(1)).read("n2", PowerState::Off).round();
   it.fence_is_seen();
@@ -390,7 +389,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a fence that is confirmed is not begun again while its evidence is not seen yet") {
-  Case it;
+  FencingCase it;
   it.world.lose("n2").fence("n2", FencePhase::Confirmed);
   it.n1.round();
   CHECK_FALSE(it.put());
@@ -456,7 +455,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a host that may be booting after an off that nobody saw is given the time to join (simulator, seed 17332)") {
-  Case it;
+  FencingCase it;
   it.world.job(1, "node-fence", "n2", {{"boot_id", "boot-n2-1"}}, JobState::Running);
   it.world.fence("n2", FencePhase::Acting);
   const bool store_was_gone = GENERATE(false, true);
@@ -487,7 +486,7 @@ TEST_CASE("a host that may be booting after an off that nobody saw is given the 
 }
 
 TEST_CASE("two reads of off with a long time between them, when nobody looked, are one") {
-  Case it;
+  FencingCase it;
   it.silence(seconds(3));
   it.n1.read("n2", PowerState::Off).round();
   it.n1.wait(seconds(11)).read("n2", PowerState::Off).round();
@@ -516,7 +515,7 @@ TEST_CASE("what is proven is written for as long as it takes, and nothing is sen
 }
 
 TEST_CASE("a suspect is not switched off on the strength of old reads: it may have been switched on since") {
-  Case it;
+  FencingCase it;
   it.silence(seconds(3));
   it.n1.read("n2", PowerState::Off).round();
   it.n1.wait(seconds(1)).read("n2", PowerState::Off).round();
@@ -535,7 +534,7 @@ TEST_CASE("a suspect is not switched off on the strength of old reads: it may ha
 }
 
 TEST_CASE("an intent whose BMC gives no answer says so and reads on") {
-  Case it;
+  FencingCase it;
   it.world.lose("n2");
   it.n1.round();
   it.fence_is_seen();
@@ -551,7 +550,7 @@ TEST_CASE("an intent whose BMC gives no answer says so and reads on") {
 }
 
 TEST_CASE("a fence about an older incarnation is replaced, not carried on") {
-  Case it;
+  FencingCase it;
   it.world.fence("n2", FencePhase::Acting).victim.incarnation = 0;
   it.world.lose("n2");
   it.n1.round();
@@ -563,7 +562,7 @@ TEST_CASE("a fence about an older incarnation is replaced, not carried on") {
 }
 
 TEST_CASE("a fence ends when its reason ends: the victim that proves itself alive is not switched off (rule 4)") {
-  Case it;
+  FencingCase it;
   it.silence(seconds(3));
   for (int i = 0; i < 2; ++i) it.n1.wait(seconds(1)).read("n2", PowerState::Off).round();
   it.fence_is_seen();
@@ -587,7 +586,7 @@ TEST_CASE("a fence ends when its reason ends: the victim that proves itself aliv
 }
 
 TEST_CASE("a history is about one life: a new incarnation begins it again") {
-  Case it;
+  FencingCase it;
   it.silence(seconds(3));
   it.n1.read("n2", PowerState::Off).round();
   it.world.join("n2", 1, 2).lose("n2");

@@ -13,11 +13,11 @@ using test::World;
 namespace {
 
 // Of cluster "id" at epoch 7, with web1 at generation 3, this node has seen everything.
-struct Case {
+struct HighWaterMarksCase {
   World world;
   HighWaterMarks marks;
 
-  Case() {
+  HighWaterMarksCase() {
     world.own(web, "n2", 3);
     marks = check_high_water(world.view, {}, "n1").next;
   }
@@ -39,14 +39,22 @@ std::string proof_of(Kind kind, const std::string& rest) { return std::to_string
 }  // namespace
 
 TEST_CASE("the first look at a store makes the marks, and the same store is not behind them") {
-  const Case it;
+  const HighWaterMarksCase it;
   CHECK(it.marks == HighWaterMarks{"id", 7, "n1.1", {{web, 3}}});
   CHECK(it.check().behind.empty());
   CHECK(it.check().next == it.marks);
 }
 
+TEST_CASE("a cluster that never had a primary is behind nothing that was seen of it") {
+  HighWaterMarksCase it;
+  it.world.view.leader.reset();
+  it.marks = check_high_water(it.world.view, {}, "n1").next;
+  CHECK(it.marks == HighWaterMarks{"id", 0, "", {{web, 3}}});
+  CHECK(it.check().behind.empty());
+}
+
 TEST_CASE("a store that goes on raises the marks") {
-  Case it;
+  HighWaterMarksCase it;
   it.world.view.leader->value.epoch = 8;
   it.world.own(web, "n3", 4);
   it.world.own(mail, "n1", 1);
@@ -55,7 +63,7 @@ TEST_CASE("a store that goes on raises the marks") {
 }
 
 TEST_CASE("a store that is behind in anything is named with both values, to all, and changes no mark") {
-  Case it;
+  HighWaterMarksCase it;
   std::string why;
   std::string proof;
   SECTION("it has lost its cluster") {
@@ -107,7 +115,7 @@ TEST_CASE("a store that is behind in anything is named with both values, to all,
 }
 
 TEST_CASE("what concerns this node alone is told to nobody else, and nothing is done here") {
-  Case it;
+  HighWaterMarksCase it;
   SECTION("it belongs to another cluster") {
     it.world.view.cluster->value.id = "other";
     CHECK_THAT(it.check().behind, Catch::Contains("holds cluster other, this node belongs to id"));
@@ -123,7 +131,7 @@ TEST_CASE("what concerns this node alone is told to nobody else, and nothing is 
 }
 
 TEST_CASE("a role that was given back is the same history: the twins of another primary's epoch") {
-  Case it;
+  HighWaterMarksCase it;
   it.world.vacate(7);
   CHECK(it.check().behind.empty());
   CHECK(it.check().next.primary == "n1.1");
@@ -134,7 +142,7 @@ TEST_CASE("a role that was given back is the same history: the twins of another 
 }
 
 TEST_CASE("a word that has been said is not said again, and stands although the store is lifted to the marks") {
-  Case it;
+  HighWaterMarksCase it;
   it.say("n1", 7);
   SECTION("the store is behind") {
     it.world.view.leader->value.epoch = 6;
@@ -149,7 +157,7 @@ TEST_CASE("a word that has been said is not said again, and stands although the 
 }
 
 TEST_CASE("an own word about an older loss is said anew") {
-  Case it;
+  HighWaterMarksCase it;
   it.say("n1", 6);
   it.world.view.leader->value.epoch = 5;
   const Changes tell = it.check().tell;
@@ -159,7 +167,7 @@ TEST_CASE("an own word about an older loss is said anew") {
 }
 
 TEST_CASE("the word of another node counts as its own, until an operator has decided") {
-  Case it;
+  HighWaterMarksCase it;
   it.world.view.leader->value.epoch = 8;
   it.say("n3", 9);
   CHECK(it.check().behind == "n3 says: the store is at epoch 6");
@@ -175,13 +183,13 @@ TEST_CASE("the word of another node counts as its own, until an operator has dec
 }
 
 TEST_CASE("a path that only sorts near the words of others is none of them") {
-  Case it;
+  HighWaterMarksCase it;
   it.world.view.broken[GENERATE("/waiting/x", "/witnesses", "/witnesses1")] = "not a JSON text";
   CHECK(it.check().behind.empty());
 }
 
 TEST_CASE("what an operator has accepted becomes what this node has seen, and its word is taken back") {
-  Case it;
+  HighWaterMarksCase it;
   it.say("n1", 7, true);
   it.world.view.leader->value.epoch = 6;
   it.world.view.owners.clear();
@@ -209,7 +217,7 @@ TEST_CASE("what an operator has accepted becomes what this node has seen, and it
 }
 
 TEST_CASE("what was accepted of another loss is in old data: it counts for nothing") {
-  Case it;
+  HighWaterMarksCase it;
   it.say("n1", 4, true);
   SECTION("the store is behind again") {
     it.world.view.leader->value.epoch = 6;
@@ -226,7 +234,7 @@ TEST_CASE("what was accepted of another loss is in old data: it counts for nothi
 
 TEST_CASE(
     "an operator's acceptance is of all that was said, and the role is vacant at the highest epoch that was seen") {
-  Case it;
+  HighWaterMarksCase it;
   CHECK(acceptance(it.world.view).empty());
   it.say("n1", 7);
   it.say("n2", 5, true);
@@ -265,7 +273,7 @@ TEST_CASE(
 }
 
 TEST_CASE("an owner that cannot be read is not lost, and its mark stays") {
-  Case it;
+  HighWaterMarksCase it;
   it.world.view.owners.clear();
   it.world.view.broken["/owners/" + web] = "not a JSON text";
   CHECK(it.check().behind.empty());
@@ -273,7 +281,7 @@ TEST_CASE("an owner that cannot be read is not lost, and its mark stays") {
 }
 
 TEST_CASE("a store that has not been read completely is neither behind nor remembered") {
-  Case it;
+  HighWaterMarksCase it;
   it.world.view.complete = false;
   SECTION("it looks older") { it.world.view.owners.clear(); }
   SECTION("it looks newer") { it.world.view.leader->value.epoch = 8; }

@@ -19,8 +19,8 @@ namespace {
 
 std::vector<fs::path> synced;  // what this program has asked the kernel to put on disk
 
-struct Case {
-  Case() {
+struct HighWaterCase {
+  HighWaterCase() {
     std::string pattern = (fs::temp_directory_path() / "pvcd-high-water-XXXXXX").string();
     folder = mkdtemp(pattern.data());
     file = folder / "high-water.json";
@@ -28,7 +28,7 @@ struct Case {
     view.cluster = {ClusterRecord{"id", "lab", false}, 1};
     view.leader = {LeaderRecord{7, "n1", 1}, 1};
   }
-  ~Case() { fs::remove_all(folder); }
+  ~HighWaterCase() { fs::remove_all(folder); }
 
   std::string refusal(const std::string& text) {
     std::ofstream(file) << text;
@@ -54,7 +54,7 @@ extern "C" int fsync(int fd) {
 }
 
 TEST_CASE("what this node has seen is on its disk before it acts on it: the file, then its directory (rule 15)") {
-  Case it;
+  HighWaterCase it;
   synced.clear();
   CHECK(HighWater(it.file).check(it.view, "n1").behind.empty());
   REQUIRE(synced.size() == 2);
@@ -63,7 +63,7 @@ TEST_CASE("what this node has seen is on its disk before it acts on it: the file
 }
 
 TEST_CASE("a store that is behind is named with both values, by the next process too") {
-  Case it;
+  HighWaterCase it;
   HighWater(it.file).check(it.view, "n1");
   it.view.leader->value.epoch = 6;
   CHECK(HighWater(it.file).check(it.view, "n1").behind == "the store is at epoch 6, this node has seen 7");
@@ -72,7 +72,7 @@ TEST_CASE("a store that is behind is named with both values, by the next process
 }
 
 TEST_CASE("a store that has lost the owner of a VM is behind: pvcd removes none, not even with its VM (rule 15)") {
-  Case it;
+  HighWaterCase it;
   it.view.owners["web"] = {OwnerRecord{3, {}, {}, false, 7, {}, {}}, 1};
   HighWater(it.file).check(it.view, "n1");
   SECTION("restored from before the VM was there") {
@@ -111,14 +111,14 @@ TEST_CASE("a file that cannot be used is named, with what is wrong and what to d
       {"{\"cluster_id\":\"id\",\"epoch\":7,\"primary\":1,\"generations\":{}}", "number"},
       {"{\"cluster_id\":\"id\",\"epoch\":7,\"generations\":{\"a\":\"1\"}}", "is no count"},
   }));
-  Case it;
+  HighWaterCase it;
   const std::string refusal = it.refusal(text);
   CHECK_THAT(refusal, Catch::Contains(it.file.string()) && Catch::Contains(wrong) && Catch::Contains("remove it if"));
 }
 
 TEST_CASE(
     "who led in the highest epoch is remembered over a restart: two histories may use the same number (rule 15)") {
-  Case it;
+  HighWaterCase it;
   HighWater(it.file).check(it.view, "n2");
   it.view.leader->value = {7, "n3", 4};
   CHECK(HighWater(it.file).check(it.view, "n2").behind ==
@@ -126,5 +126,5 @@ TEST_CASE(
 }
 
 TEST_CASE("the twin of a damaged file") {
-  CHECK(Case().refusal("{\"cluster_id\":\"id\",\"epoch\":7,\"generations\":{\"a\":1}}") == "taken");
+  CHECK(HighWaterCase().refusal("{\"cluster_id\":\"id\",\"epoch\":7,\"generations\":{\"a\":1}}") == "taken");
 }

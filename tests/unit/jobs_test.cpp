@@ -9,7 +9,6 @@ using namespace pvcd::logic::test;
 
 namespace {
 
-using Case = JobCase;
 using Running = RunningJobCase;
 using Stopped = StoppedJobCase;
 
@@ -21,7 +20,7 @@ TEST_CASE("the table knows each type once") {
 }
 
 TEST_CASE("a job of a type that this version does not know fails and says so") {
-  Case it;
+  JobCase it;
   it.world.job(1, "vm-dance", web);
   CHECK(it.result() == JobResult::Failed);
   CHECK(it.says("vm-dance"));
@@ -31,7 +30,7 @@ TEST_CASE("no job changes anything while it is queued: a cancel in between is tr
   const auto type =
       GENERATE(std::string("vm-start"), "vm-shutdown", "vm-stop", "vm-disable", "vm-restart", "vm-undefine", "vm-move",
                "node-fence", "node-confirm-off", "node-verify-fence", "node-become-primary", "node-step-down");
-  Case it;
+  JobCase it;
   it.world.vm(web, WantedState::Stopped).wanted =
       type == "vm-undefine" || type == "vm-start" ? WantedState::Stopped : WantedState::Running;
   if (type != "vm-undefine" && type != "vm-start") it.world.own(web, "n2");
@@ -45,7 +44,7 @@ TEST_CASE("no job changes anything while it is queued: a cancel in between is tr
 }
 
 TEST_CASE("a job about a VM that is gone fails; one whose record cannot be read says so") {
-  Case it;
+  JobCase it;
   it.world.job(1, "vm-start", web);
   CHECK(it.result() == JobResult::Failed);
   CHECK(it.message == "the VM is gone");
@@ -357,7 +356,7 @@ TEST_CASE("a move that ended elsewhere says so instead of done") {
 }
 
 TEST_CASE("a move of a stopped VM, or of one that runs there, only changes its home") {
-  Case it;
+  JobCase it;
   SECTION("stopped") {
     it.world.vm(web, WantedState::Stopped);
     it.world.own(web, "n2").released = true;
@@ -433,7 +432,7 @@ TEST_CASE("an undefine removes a stopped VM with its records, and is done when i
 }
 
 TEST_CASE("an undefine of a VM that never had an owner") {
-  Case it;
+  JobCase it;
   it.world.vm(web, WantedState::Disabled);
   it.world.job(1, "vm-undefine", web, {}, JobState::Running);
   it.step();
@@ -453,7 +452,7 @@ TEST_CASE("an undefine is refused unless the VM is stopped and released, also wh
 }
 
 TEST_CASE("an undefine that was still queued when its VM went is not taken for done") {
-  Case it;
+  JobCase it;
   it.world.job(1, "vm-undefine", web);
   CHECK(it.result() == JobResult::Failed);
 }

@@ -18,7 +18,7 @@ namespace {
 
 // A test that waits for something that never comes ends with this code.
 constexpr int overdue = 99;
-constexpr Microseconds limit = seconds(20);
+constexpr Microseconds loop_limit = seconds(20);
 
 }  // namespace
 
@@ -39,7 +39,7 @@ TEST_CASE("a timer fires once, not before its time") {
 
 TEST_CASE("a dropped timer does not fire, one that is kept does") {
   Loop loop;
-  const Timer guard = loop.once(limit, [&] { loop.exit(overdue); });
+  const Timer guard = loop.once(loop_limit, [&] { loop.exit(overdue); });
   bool fired = false;
   Timer dropped = loop.once(milliseconds(1), [&] { fired = true; });
   dropped.reset();
@@ -51,7 +51,7 @@ TEST_CASE("a dropped timer does not fire, one that is kept does") {
 
 TEST_CASE("a repeating timer goes on until it is dropped in its own callback") {
   Loop loop;
-  const Timer guard = loop.once(limit, [&] { loop.exit(overdue); });
+  const Timer guard = loop.once(loop_limit, [&] { loop.exit(overdue); });
   int count = 0;
   Timer timer = loop.every(milliseconds(1), [&] {
     if (++count == 3) timer.reset();
@@ -66,7 +66,7 @@ TEST_CASE("a repeating timer goes on until it is dropped in its own callback") {
 
 TEST_CASE("a timer may be replaced in its own callback") {
   Loop loop;
-  const Timer guard = loop.once(limit, [&] { loop.exit(overdue); });
+  const Timer guard = loop.once(loop_limit, [&] { loop.exit(overdue); });
   Timer timer;
   timer = loop.once(1, [&] { timer = loop.once(1, [&] { loop.exit(3); }); });
   CHECK(loop.run() == 3);
@@ -74,7 +74,7 @@ TEST_CASE("a timer may be replaced in its own callback") {
 
 TEST_CASE("deferred functions come later and in order, those they defer too") {
   Loop loop;
-  const Timer guard = loop.once(limit, [&] { loop.exit(overdue); });
+  const Timer guard = loop.once(loop_limit, [&] { loop.exit(overdue); });
   std::vector<int> order;
   loop.defer([&] {
     order.push_back(1);
@@ -97,7 +97,7 @@ TEST_CASE("an exception in a callback comes out of run") {
 
 TEST_CASE("a signal is an event") {
   Loop loop;
-  const Timer guard = loop.once(limit, [&] { loop.exit(overdue); });
+  const Timer guard = loop.once(loop_limit, [&] { loop.exit(overdue); });
   loop.on_signal(SIGUSR1, [&] { loop.exit(4); });
   kill(getpid(), SIGUSR1);
   CHECK(loop.run() == 4);
@@ -105,7 +105,7 @@ TEST_CASE("a signal is an event") {
 
 TEST_CASE("another thread wakes the loop") {
   Loop loop;
-  const Timer guard = loop.once(limit, [&] { loop.exit(overdue); });
+  const Timer guard = loop.once(loop_limit, [&] { loop.exit(overdue); });
   const auto here = std::this_thread::get_id();
   std::thread::id there;
   runtime::Wakeup wakeup(loop, [&] {

@@ -6,13 +6,11 @@ using namespace pvcd;
 using namespace pvcd::logic;
 using namespace pvcd::logic::test;
 
-using Case = JobCase;
-
 // ------------------------------------------------------------------------------------------------------------- confirm
 // off
 
 TEST_CASE("a confirmation names the boot and becomes evidence once the job is on record (rule 13)") {
-  Case it;
+  JobCase it;
   it.world.lose("n2").job(1, "node-confirm-off", "n2", {{"boot_id", "boot-n2-1"}});
   it.take_up();
   CHECK_FALSE(it.n1.plans("evidence/boot-n2-1"));
@@ -30,7 +28,7 @@ TEST_CASE("a confirmation names the boot and becomes evidence once the job is on
 }
 
 TEST_CASE("a confirmation about a node without a live entry commits without one") {
-  Case it;
+  JobCase it;
   it.world.view.live.erase({"n2", 1});
   it.world.job(1, "node-confirm-off", "n2", {{"boot_id", "boot-n2-1"}}, JobState::Running);
   it.step();
@@ -41,7 +39,7 @@ TEST_CASE("a confirmation about a node without a live entry commits without one"
 TEST_CASE(
     "a confirmation is refused for another boot or while that boot has liveness, also when that came under way (rule "
     "13)") {
-  Case it;
+  JobCase it;
   it.world.lose("n2");
   JobRecord& job = it.world.job(1, "node-confirm-off", "n2", {{"boot_id", "boot-n2-1"}},
                                 GENERATE(JobState::Queued, JobState::Running));
@@ -53,7 +51,7 @@ TEST_CASE(
 }
 
 TEST_CASE("in maintenance a confirmation goes on: it is what a person says, not what we do") {
-  Case it;
+  JobCase it;
   it.world.maintenance().lose("n2").job(1, "node-confirm-off", "n2", {{"boot_id", "boot-n2-1"}}, JobState::Running);
   it.step();
   CHECK(it.n1.plans("evidence/boot-n2-1"));
@@ -63,7 +61,7 @@ TEST_CASE("in maintenance a confirmation goes on: it is what a person says, not 
 // verify
 
 TEST_CASE("a fence on request is a record first, is carried on, and is done with the evidence") {
-  Case it;
+  JobCase it;
   it.world.fence("n2", FencePhase::Confirmed).victim.boot = "boot-n2-0";  // an older one that is settled
   it.world.own(web, "n3").owner.boot = "boot-n2-0";
   it.world.job(1, "node-fence", "n2");
@@ -86,7 +84,7 @@ TEST_CASE("a fence on request is a record first, is carried on, and is done with
 }
 
 TEST_CASE("a fence on request without an older record creates one") {
-  Case it;
+  JobCase it;
   it.world.job(1, "node-fence", "n2", {{"boot_id", "boot-n2-1"}}, JobState::Running);
   it.step();
   REQUIRE(it.n1.with_key<PutFence>("fence/n2"));
@@ -94,7 +92,7 @@ TEST_CASE("a fence on request without an older record creates one") {
 }
 
 TEST_CASE("a node that is off already is not fenced, the primary does not fence itself") {
-  Case it;
+  JobCase it;
   it.world.prove("n2");
   it.world.job(1, "node-fence", "n2");
   CHECK(it.result() == JobResult::Skipped);
@@ -109,7 +107,7 @@ TEST_CASE("a fence on request of a node that needs none says how its boot is ove
       {EvidenceKind::Storage, "n2 is shut out of its disks; it may still be on"},
       {EvidenceKind::Watchdog, "n2 was cut by its own watchdog; it may be booting"},
   }));
-  Case it;
+  JobCase it;
   it.world.prove("n2", kind);
   it.world.job(1, "node-fence", "n2");
   CHECK(it.result() == JobResult::Skipped);
@@ -126,7 +124,7 @@ TEST_CASE("every request about a node has an end: after its limit it says what i
       {"node-verify-fence", true, "not within 10 minutes: waiting for n2"},
       {"node-release-images", true, "not within 60 minutes: waiting for n2"},
   }));
-  Case it;
+  JobCase it;
   it.world.vm(web, WantedState::Stopped);
   it.world.lose("n2").job(1, type, "n2", {{"boot_id", "boot-n2-1"}, {"vm", web}}, JobState::Running);
   if (fenced) it.world.fence("n2", FencePhase::Intent).note = "the BMC gives no answer";
@@ -139,7 +137,7 @@ TEST_CASE("every request about a node has an end: after its limit it says what i
 }
 
 TEST_CASE("a node that has rebooted since its fence was asked for is not switched off (rule 4)") {
-  Case it;
+  JobCase it;
   it.world.job(1, "node-fence", "n2", {{"boot_id", "boot-n2-1"}}, JobState::Running);
   it.world.join("n2", 2, 2);
   CHECK(it.result() == JobResult::Done);
@@ -148,13 +146,13 @@ TEST_CASE("a node that has rebooted since its fence was asked for is not switche
 }
 
 TEST_CASE("a job about a node that does not exist fails") {
-  Case it;
+  JobCase it;
   it.world.job(1, "node-fence", "n9");
   CHECK(it.result() == JobResult::Failed);
 }
 
 TEST_CASE("a verification reads the power after it was taken up and tells what it means") {
-  Case it;
+  JobCase it;
   it.n1.round();
   it.world.job(1, "node-verify-fence", "n2");
   it.take_up();
@@ -197,7 +195,7 @@ TEST_CASE("a verification reads the power after it was taken up and tells what i
 // ------------------------------------------------------------------------------------------------------------ the role
 
 TEST_CASE("become-primary gives the role up once, and is done when the node has it") {
-  Case it;
+  JobCase it;
   it.world.job(1, "node-become-primary", "n2");
   CHECK(it.take_up().mark == 7);
   CHECK_FALSE(it.n1.plans("role"));
@@ -221,7 +219,7 @@ TEST_CASE("become-primary gives the role up once, and is done when the node has 
 }
 
 TEST_CASE("become-primary is refused for a node that could not act, and skipped for the one that is") {
-  Case it;
+  JobCase it;
   JobRecord& job = it.world.job(1, "node-become-primary", "n2");
   SECTION("no coordinator") { it.n1.settings.coordinators = {"n1", "n3"}; }
   SECTION("lost") { it.world.lose("n2"); }
@@ -240,7 +238,7 @@ TEST_CASE("become-primary is refused for a node that could not act, and skipped 
 }
 
 TEST_CASE("step-down gives the role up once, and is done when another has it") {
-  Case it;
+  JobCase it;
   it.world.job(1, "node-step-down", "n1");
   it.take_up();
   CHECK_FALSE(it.step());
@@ -259,7 +257,7 @@ TEST_CASE("step-down gives the role up once, and is done when another has it") {
 }
 
 TEST_CASE("step-down is skipped by who is not primary and refused without a successor") {
-  Case it;
+  JobCase it;
   JobRecord& job = it.world.job(1, "node-step-down", "n1");
   SECTION("not primary") {
     job.object = "n2";
@@ -279,7 +277,7 @@ TEST_CASE("step-down is skipped by who is not primary and refused without a succ
 // housekeeping
 
 TEST_CASE("a release request is left to its node, and ended only when nobody can answer it any more") {
-  Case it;
+  JobCase it;
   it.world.vm(web, WantedState::Stopped);
   it.world.job(1, "node-release-images", "n2", {{"vm", web}});
   SECTION("its node lives, or may live") {
@@ -315,7 +313,7 @@ TEST_CASE("a release request is left to its node, and ended only when nobody can
 }
 
 TEST_CASE("a finished job is shown for a minute from when it was first seen finished, then forgotten") {
-  Case it;
+  JobCase it;
   it.world.job(1, "vm-start", web, {}, JobState::Finished);
   it.n1.round();
   CHECK(it.changes_nothing());

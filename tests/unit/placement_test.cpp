@@ -14,7 +14,7 @@ using test::World;
 
 namespace {
 
-struct Case {
+struct PlacementCase {
   World world;
   Instant now = seconds(10);
   CoordinatorSettings settings;
@@ -39,7 +39,7 @@ bool contains(const std::vector<std::string>& texts, const std::string& text) {
 }  // namespace
 
 TEST_CASE("a node takes a VM only when nothing speaks against it") {
-  Case it;
+  PlacementCase it;
   it.world.vm(web).memory = 10 * gib;
   SECTION("the twin: nothing") { CHECK(it.objection_to_n2().empty()); }
   SECTION("named in the node limit") {
@@ -134,7 +134,7 @@ TEST_CASE("a node takes a VM only when nothing speaks against it") {
 }
 
 TEST_CASE("a node whose hypervisor or hook does not work takes no VM, and the unit is named") {
-  Case it;
+  PlacementCase it;
   it.world.vm(web);
   it.settings.needs.plugins = {"libvirt", "rbd-locks"};
   auto& units = it.world.live("n2").value.units;
@@ -164,7 +164,7 @@ TEST_CASE("a node whose hypervisor or hook does not work takes no VM, and the un
 }
 
 TEST_CASE("after a reboot of all hosts a VM waits for the units of the host it ran on") {
-  Case it;
+  PlacementCase it;
   it.settings.needs.plugins = {"libvirt"};
   const auto report = [&](const NodeName& name, const std::string& state) {
     it.world.live(name).value.units["libvirt"] = {state, 0, ""};
@@ -258,7 +258,7 @@ TEST_CASE("after a reboot of all hosts a VM waits for the units of the host it r
 }
 
 TEST_CASE("a VM that is to leave a node is placed on another, or nowhere") {
-  Case it;
+  PlacementCase it;
   it.world.vm(web).home = "n2";
   CHECK(it.place_web().node == "n2");
   CHECK(it.place_web("n2").node != "n2");
@@ -299,7 +299,7 @@ TEST_CASE("a boot that is proven over has no promises: its node is free again af
 }
 
 TEST_CASE("the home is taken when it fits, else the node with most memory not promised; each other one is named") {
-  Case it;
+  PlacementCase it;
   it.world.own(mail, "n1");
   it.world.node("n3").memory_total = 100 * gib;
   SECTION("the biggest") {
@@ -335,7 +335,7 @@ TEST_CASE("the home is taken when it fits, else the node with most memory not pr
 TEST_CASE(
     "a node that could not start the VM is the last choice, before home and memory, and is one if nothing else is "
     "left") {
-  Case it;
+  PlacementCase it;
   it.world.own(web, "n2").released = true;
   it.world.vm(web).home = "n1";
   it.world.node("n3").memory_total = 1000 * gib;
@@ -370,7 +370,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a VM goes back to the node that it ran on, but not to one whose record cannot be read") {
-  Case it;
+  PlacementCase it;
   it.world.own(web, "n2");
   it.world.vm(web).home = "n3";
   it.world.prove("n2");
@@ -382,7 +382,7 @@ TEST_CASE("a VM goes back to the node that it ran on, but not to one whose recor
 }
 
 TEST_CASE("a VM without memory is placed on an overfull node without wrapping around") {
-  Case it;
+  PlacementCase it;
   it.world.vm(web).memory = 0;
   it.world.vm(mail).memory = 80 * gib;
   it.world.own(mail, "n1");
@@ -391,7 +391,7 @@ TEST_CASE("a VM without memory is placed on an overfull node without wrapping ar
 }
 
 TEST_CASE("a VM with a disk that only one host has is pinned (rule 12)") {
-  Case it;
+  PlacementCase it;
   VmRecord& vm = it.world.vm(web);
   SECTION("its twin with RBD and shared disks only goes anywhere") {
     if (GENERATE(true, false)) vm.disks.push_back({"vdb", DiskKind::Shared, "/net/vms/scratch.img"});
@@ -426,7 +426,7 @@ TEST_CASE("a VM with a disk that only one host has is pinned (rule 12)") {
 }
 
 TEST_CASE("no VM is placed on a node that flaps, however much room it has; two hiccups do no harm") {
-  Case it;
+  PlacementCase it;
   const VmRecord vm = it.world.vm(web);
   Sights sights = look(it.world.view, {}, it.now);
   const auto objection_to_n2 = [&] {

@@ -11,7 +11,7 @@ using core::Urgency;
 
 namespace {
 
-struct Case {
+struct PluginQueueCase {
   PluginQueue queue;
   Instant now = seconds(1000);
   std::vector<std::string> sent;
@@ -34,7 +34,7 @@ using Names = std::vector<std::string>;
 }  // namespace
 
 TEST_CASE("calls on the plugin's own thread are sent one at a time, in order, however many there are") {
-  Case it;
+  PluginQueueCase it;
   Names wanted;
   for (int i = 0; i < 100; ++i) {
     it.add(std::to_string(i));
@@ -47,7 +47,7 @@ TEST_CASE("calls on the plugin's own thread are sent one at a time, in order, ho
 }
 
 TEST_CASE("whether the right to act is there is asked when the call is sent; without it the next one has its turn") {
-  Case it;
+  PluginQueueCase it;
   it.add("first");
   it.add("second", "", Urgency::Look, false);
   it.add("third");
@@ -58,7 +58,7 @@ TEST_CASE("whether the right to act is there is asked when the call is sent; wit
 }
 
 TEST_CASE("calls about one node come one after the other, an off before any read that waits") {
-  Case it;
+  PluginQueueCase it;
   it.add("read", "n1");
   it.add("ready", "n1", Urgency::Routine);
   it.add("read again", "n1");
@@ -69,7 +69,7 @@ TEST_CASE("calls about one node come one after the other, an off before any read
 }
 
 TEST_CASE("BMCs that give no answer delay neither a look at another one nor an off") {
-  Case it;
+  PluginQueueCase it;
   for (int i = 0; i < 100; ++i) it.add("ready", "dead" + std::to_string(i), Urgency::Routine);
   CHECK(it.sent.size() == fencer_calls_at_once / 4);
   it.add("read", "n1");
@@ -85,7 +85,7 @@ TEST_CASE("BMCs that give no answer delay neither a look at another one nor an o
 }
 
 TEST_CASE("what waits has a bound in number and in time, and is told so") {
-  Case it;
+  PluginQueueCase it;
   it.add("first");
   SECTION("number") {
     for (std::size_t i = 0; i < PluginQueue::waiting_max; ++i) it.add("waits");
@@ -107,7 +107,7 @@ TEST_CASE("what waits has a bound in number and in time, and is told so") {
 }
 
 TEST_CASE("an answer that leads to another request at once does not upset the queue") {
-  Case it;
+  PluginQueueCase it;
   it.queue.add({"", Urgency::Look, [&] { return it.add("next"), false; }, [](const std::string&) {}}, it.now);
   CHECK(it.sent == Names{"next"});
 }

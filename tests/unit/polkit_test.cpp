@@ -21,7 +21,7 @@ using runtime::AuthorizationAnswer;
 
 namespace {
 
-constexpr Microseconds limit = seconds(20);
+constexpr Microseconds polkit_limit = seconds(20);
 constexpr uid_t nobody = 65534;
 
 // A process of an ordinary user on the bus.
@@ -105,7 +105,7 @@ struct Bench {
     std::optional<AuthorizationAnswer> got;
     polkit.check(sender, "org.pvcd1.vm-control", {{"vm", "web"}}, interactive,
                  [&](const AuthorizationAnswer& answer) { got = answer; });
-    const Instant deadline = runtime::boottime_us() + limit;
+    const Instant deadline = runtime::boottime_us() + polkit_limit;
     const runtime::Timer look = loop.every(milliseconds(10), [] {});
     while (!got && runtime::boottime_us() < deadline) loop.turn();
     REQUIRE(got);
@@ -146,7 +146,7 @@ TEST_CASE("a user may let so many requests wait for a password; what comes after
   for (std::size_t i = 0; i < too_many; ++i)
     bench.polkit.check(stranger.name, "org.pvcd1.vm-control", {}, true,
                        [&](const AuthorizationAnswer& answer) { answers.push_back(answer); });
-  const Instant deadline = runtime::boottime_us() + limit;
+  const Instant deadline = runtime::boottime_us() + polkit_limit;
   const runtime::Timer look = bench.loop.every(milliseconds(10), [] {});
   const auto until = [&](auto condition) {
     while (!condition() && runtime::boottime_us() < deadline) bench.loop.turn();

@@ -14,7 +14,7 @@ using test::World;
 
 namespace {
 
-struct Case {
+struct RecoveryCase {
   World world;
   Coordinator n1{world};
 
@@ -35,7 +35,7 @@ VmUuid numbered(int i) { return "bbbbbbbb-0000-0000-0000-00000000000" + std::to_
 // ownership
 
 TEST_CASE("a VM that is wanted and never had an owner is assigned at generation 1") {
-  Case it;
+  RecoveryCase it;
   it.world.vm(web).home = "n3";
   it.n1.round();
   REQUIRE(it.assign());
@@ -51,7 +51,7 @@ TEST_CASE("a VM that is wanted and never had an owner is assigned at generation 
 
 TEST_CASE("a VM that is not wanted is not assigned") {
   for (const WantedState wanted : {WantedState::Stopped, WantedState::Disabled}) {
-    Case it;
+    RecoveryCase it;
     it.world.vm(web, wanted);
     it.n1.round();
     CHECK_FALSE(it.assign());
@@ -60,7 +60,7 @@ TEST_CASE("a VM that is not wanted is not assigned") {
 }
 
 TEST_CASE("nothing but a release or evidence about exactly the owner's boot moves ownership (S2)") {
-  Case it;
+  RecoveryCase it;
   OwnerRecord& owner = it.world.own(web, "n2", 4);
   it.world.run(web);
   SECTION("not while the owner lives") {
@@ -109,7 +109,7 @@ TEST_CASE("evidence of each kind covers the former owner by its name, and the as
       {EvidenceKind::Storage, CoverKind::Storage, "is shut out of its disks: no OSD takes a write of it"},
       {EvidenceKind::Watchdog, CoverKind::Watchdog, "was cut by its own watchdog"},
   }));
-  Case it;
+  RecoveryCase it;
   it.world.own(web, "n2", 4);
   it.world.run(web);
   EvidenceRecord& evidence = it.world.prove("n2", kind);
@@ -132,7 +132,7 @@ TEST_CASE("evidence of each kind covers the former owner by its name, and the as
 }
 
 TEST_CASE("instances of another generation are not taken for those of the former owner") {
-  Case it;
+  RecoveryCase it;
   it.world.own(web, "n2", 4).released = true;
   it.world.run(web).generation = 3;
   it.n1.round();
@@ -141,7 +141,7 @@ TEST_CASE("instances of another generation are not taken for those of the former
 }
 
 TEST_CASE("every former writer is kept until the VM has run, because its locks may remain") {
-  Case it;
+  RecoveryCase it;
   it.world.own(web, "n2", 4).former = {Writer{{"n3", "boot-n3-0", 1}, 2, {"10.0.0.3"}, {}, CoverKind::Power}};
   it.world.prove("n2");
   it.n1.round();
@@ -154,7 +154,7 @@ TEST_CASE("every former writer is kept until the VM has run, because its locks m
 // Each former writer with its cover and instances, after one more ownership has ended.
 TEST_CASE("former writers of one node are merged when a newer cover says all that the older ones do") {
   const Writer older{{"n2", "boot-n2-0", 1}, 2, {"10.0.0.2"}, {{"vms/disk1", "10.0.0.2:0/7"}}, CoverKind::Power};
-  Case it;
+  RecoveryCase it;
   OwnerRecord& owner = it.world.own(web, "n2", 4);
   owner.former = {older};
   const auto former_after = [&] {
@@ -212,7 +212,7 @@ TEST_CASE("former writers of one node are merged when a newer cover says all tha
 }
 
 TEST_CASE("starts that fail for ever leave a list that does not grow") {
-  Case it;
+  RecoveryCase it;
   it.world.own(web, "n2").released = true;
   for (int boot = 2; boot < 200; ++boot) {
     it.n1.refresh().round();
@@ -233,7 +233,7 @@ TEST_CASE("starts that fail for ever leave a list that does not grow") {
 }
 
 TEST_CASE("where a VM could not be started is on record with each owner, until it runs or all were tried") {
-  Case it;
+  RecoveryCase it;
   it.world.own(web, "n2", 4).released = true;
   it.world.view.owners.at(web).value.failed_on = {"n3", "n2"};
   it.n1.round();
@@ -243,7 +243,7 @@ TEST_CASE("where a VM could not be started is on record with each owner, until i
 }
 
 TEST_CASE("a VM goes back to its node in the later boot when that fits best") {
-  Case it;
+  RecoveryCase it;
   it.world.own(web, "n2").owner.boot = "boot-n2-1";
   it.world.vm(web).home = "n2";
   it.world.vm(web).memory = 60 * gib;
@@ -257,7 +257,7 @@ TEST_CASE("a VM goes back to its node in the later boot when that fits best") {
 namespace {
 
 // n1 is ready, n2 has libvirt to start yet, and n3 stays away. web, which matters more than mail, ran on n2.
-struct AfterPowerCut : Case {
+struct AfterPowerCut : RecoveryCase {
   AfterPowerCut() {
     n1.settings.needs.plugins = {"libvirt"};
     for (const VmUuid& uuid : {web, mail}) world.vm(uuid).memory = 40 * gib;
@@ -304,7 +304,7 @@ TEST_CASE("room that is kept for another VM drives none away from the host it ra
 }
 
 TEST_CASE("a VM whose owner cannot be read is left alone") {
-  Case it;
+  RecoveryCase it;
   it.world.vm(web);
   it.world.view.broken["/owners/" + web] = "no JSON";
   it.n1.round();
@@ -318,7 +318,7 @@ TEST_CASE("a VM whose owner cannot be read is left alone") {
 // room
 
 TEST_CASE("the highest priority is placed first, names decide among equals") {
-  Case it;
+  RecoveryCase it;
   for (int i = 1; i <= 4; ++i) it.world.vm(numbered(i)).priority = i == 3 ? 10 : i == 4 ? -1 : 0;
   it.n1.round();
   std::vector<VmUuid> order;
@@ -327,7 +327,7 @@ TEST_CASE("the highest priority is placed first, names decide among equals") {
 }
 
 TEST_CASE("when there is room for one only, the one with priority gets it and the other waits with the reason (S10)") {
-  Case it;
+  RecoveryCase it;
   it.world.vm(web).memory = 40 * gib;
   it.world.vm(mail).memory = 40 * gib;
   it.world.vm(mail).priority = 1;
@@ -342,7 +342,7 @@ TEST_CASE("when there is room for one only, the one with priority gets it and th
 }
 
 TEST_CASE("placements of one round see each other: a dead node's VMs are spread (finding F24)") {
-  Case it;
+  RecoveryCase it;
   for (int i = 1; i <= 4; ++i) {
     it.world.vm(numbered(i)).memory = 30 * gib;
     it.world.own(numbered(i), "n2");
@@ -356,7 +356,7 @@ TEST_CASE("placements of one round see each other: a dead node's VMs are spread 
 }
 
 TEST_CASE("what is under way from an earlier round is promised already (finding F24)") {
-  Case it;
+  RecoveryCase it;
   it.world.vm(web).memory = 40 * gib;
   it.world.vm(web).node_limit = {"n3"};
   it.n1.round();
@@ -395,7 +395,7 @@ TEST_CASE("what is under way from an earlier round is promised already (finding 
 }
 
 TEST_CASE("an assignment that is seen before its answer came is not decided a second time") {
-  Case it;
+  RecoveryCase it;
   it.world.vm(web).node_limit = {"n3"};
   it.n1.round();
   REQUIRE(it.assign());
@@ -409,7 +409,7 @@ TEST_CASE("an assignment that is seen before its answer came is not decided a se
 }
 
 TEST_CASE("the reason to wait goes when it is over, whoever ended it") {
-  Case it;
+  RecoveryCase it;
   it.world.vm(web).memory = 1000 * gib;
   it.n1.round();
   CHECK(mentions(it.waiting(), "no node can take it now: n1: 64.0 GiB not promised"));
@@ -423,7 +423,7 @@ TEST_CASE("the reason to wait goes when it is over, whoever ended it") {
 
 // What the round writes for people about web; nothing: nothing.
 TEST_CASE("why a VM waits is written for all nodes when it changes, not with every heartbeat (S10)") {
-  Case it;
+  RecoveryCase it;
   it.world.vm(web).memory = 1000 * gib;
   const auto told = [&]() -> const TellWaiting* {
     it.n1.refresh().round();
@@ -449,7 +449,7 @@ TEST_CASE("why a VM waits is written for all nodes when it changes, not with eve
 }
 
 TEST_CASE("a waiting entry of a VM that is gone is removed, one that cannot be read is written over") {
-  Case it;
+  RecoveryCase it;
   SECTION("gone") {
     it.world.view.waiting[web] = {WaitingRecord{"no room"}, 9};
     it.n1.round();
@@ -466,7 +466,7 @@ TEST_CASE("a waiting entry of a VM that is gone is removed, one that cannot be r
 }
 
 TEST_CASE("a site without room does not write a reason for every VM in one round") {
-  Case it;
+  RecoveryCase it;
   for (int i = 0; i < 100; ++i)
     it.world.vm("cccccccc-0000-0000-0000-0000000000" + std::to_string(10 + i)).memory = 1000 * gib;
   CHECK(it.n1.round().all<TellWaiting>().size() == it.n1.settings.waiting_told_at_once);
@@ -478,7 +478,7 @@ TEST_CASE("a site without room does not write a reason for every VM in one round
 }
 
 TEST_CASE("a VM with local disks waits for its host although that is proven off; its twin on RBD goes on (rule 12)") {
-  Case it;
+  RecoveryCase it;
   it.world.own(web, "n2");
   it.world.own(mail, "n2");
   it.world.vm(web).disks = {{"vda", DiskKind::Local, "/srv/web.img"}};
@@ -497,7 +497,7 @@ TEST_CASE("a VM with local disks waits for its host although that is proven off;
 // maintenance
 
 TEST_CASE("in maintenance VMs of lost nodes wait and say why; afterwards they are recovered (finding F25)") {
-  Case it;
+  RecoveryCase it;
   it.world.own(web, "n2");
   it.world.prove("n2");
   it.world.maintenance();
@@ -510,7 +510,7 @@ TEST_CASE("in maintenance VMs of lost nodes wait and say why; afterwards they ar
 }
 
 TEST_CASE("in maintenance what people ask for goes on: a VM that is new or was released is started") {
-  Case it;
+  RecoveryCase it;
   it.world.maintenance();
   SECTION("new") { it.world.vm(web); }
   SECTION("released") { it.world.own(web, "n2").released = true; }

@@ -320,12 +320,12 @@ TEST_CASE("a round without a decision is not kept, nor one of a very large clust
   CHECK(folder.files().size() == 1);
   it.n1.may_act = true;
   SECTION("too much XML") {
-    for (auto& [uuid, vm] : it.world.view.vms) vm.value.xml.clear();
-    std::string& xml = it.world.view.vms.at(web).value.xml;
-    xml.assign(512 * 1024, 'x');
+    for (auto& each : it.world.view.vms) each.second.value.xml.clear();
+    std::string& too_much = it.world.view.vms.at(web).value.xml;
+    too_much.assign(512 * 1024, 'x');
     keep(rounds, it.n1);
     CHECK(folder.files().size() == 2);
-    xml += 'x';
+    too_much += 'x';
     keep(rounds, it.n1);
     CHECK(folder.files().size() == 2);
   }

@@ -13,7 +13,7 @@ using test::World;
 
 namespace {
 
-struct Case {
+struct SettlingCase {
   World world;
   Coordinator n1{world};
 };
@@ -21,7 +21,7 @@ struct Case {
 }  // namespace
 
 TEST_CASE("a fence is closed when nothing is left to settle, and not before (findings F13 and F14)") {
-  Case it;
+  SettlingCase it;
   it.world.own(web, "n2");
   it.world.vm(web).wanted = WantedState::Stopped;
   it.world.lose("n2");
@@ -67,7 +67,7 @@ TEST_CASE("a fence is closed when nothing is left to settle, and not before (fin
 TEST_CASE(
     "a fence that nothing was sent for is closed when the node has joined again; an acting one is settled first (rule "
     "4)") {
-  Case it;
+  SettlingCase it;
   it.world.own(web, "n2");
   const FencePhase phase = GENERATE(FencePhase::Intent, FencePhase::Acting);
   it.world.fence("n2", phase);
@@ -76,7 +76,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a fence of a node that proves itself alive is closed, unless a person asked for it (rule 4)") {
-  Case it;
+  SettlingCase it;
   it.world.fence("n2", GENERATE(FencePhase::Intent, FencePhase::Acting));
   SECTION("nobody asked") { CHECK(it.n1.round().plans("drop-fence/n2")); }
   SECTION("asked") {
@@ -90,7 +90,7 @@ TEST_CASE("a fence of a node that proves itself alive is closed, unless a person
 }
 
 TEST_CASE("evidence is kept while a VM or the node's record depends on it") {
-  Case it;
+  SettlingCase it;
   it.world.own(web, "n2");
   it.world.vm(web).wanted = WantedState::Stopped;
   it.world.prove("n2");
@@ -104,7 +104,7 @@ TEST_CASE("evidence is kept while a VM or the node's record depends on it") {
 }
 
 TEST_CASE("evidence about a later boot's predecessor is kept while it is owed") {
-  Case it;
+  SettlingCase it;
   it.world.own(web, "n2");
   it.world.vm(web).wanted = WantedState::Stopped;
   it.world.prove("n2");
@@ -115,7 +115,7 @@ TEST_CASE("evidence about a later boot's predecessor is kept while it is owed") 
 }
 
 TEST_CASE("while an owner record cannot be read nothing is closed: it may owe what is not known") {
-  Case it;
+  SettlingCase it;
   it.world.fence("n2", FencePhase::Confirmed);
   it.world.prove("n2");
   it.world.join("n2", 2, 2);

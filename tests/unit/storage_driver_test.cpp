@@ -35,8 +35,8 @@ StorageSurvey unknown(const std::string& note) {
   return seen;
 }
 
-struct Case : test::StoreCase {
-  Case() {
+struct StorageDriverCase : test::StoreCase {
+  StorageDriverCase() {
     put(paths::leader, store::encode(LeaderRecord{1, "n1", 1}));
     until([this] { return cluster.view().leader && view.complete(); });
   }
@@ -71,7 +71,7 @@ struct Case : test::StoreCase {
 }  // namespace
 
 TEST_CASE("the primary asks once in an interval, and not again before the answer is written") {
-  Case it;
+  StorageDriverCase it;
   auto driver = it.driver();
   it.round(driver, it.begin, false);
   it.round(driver, it.begin, true, false);
@@ -92,7 +92,7 @@ TEST_CASE("the primary asks once in an interval, and not again before the answer
 }
 
 TEST_CASE("who is not primary any more gives no permit and writes nothing") {
-  Case it;
+  StorageDriverCase it;
   auto driver = it.driver();
   it.round(driver, it.begin);
   it.round(driver, it.begin, false);
@@ -103,7 +103,7 @@ TEST_CASE("who is not primary any more gives no permit and writes nothing") {
 }
 
 TEST_CASE("what was asked under an older epoch is refused by the store (S3)") {
-  Case it;
+  StorageDriverCase it;
   auto driver = it.driver();
   it.round(driver, it.begin);
   it.opened->commit({store::Set{paths::leader, store::encode(LeaderRecord{2, "n2", 1})}},
@@ -117,7 +117,7 @@ TEST_CASE("what was asked under an older epoch is refused by the store (S3)") {
 }
 
 TEST_CASE("without an answer the old figures stay, with their age") {
-  Case it;
+  StorageDriverCase it;
   auto driver = it.driver();
   it.round(driver, it.begin);
   it.answers[0](survey(2));
@@ -138,7 +138,7 @@ TEST_CASE("without an answer the old figures stay, with their age") {
 }
 
 TEST_CASE("where there never were figures the reason is written once") {
-  Case it;
+  StorageDriverCase it;
   auto driver = it.driver();
   for (std::uint64_t round = 0; round < 3; ++round) {
     it.round(driver, it.begin + round * interval);
@@ -153,10 +153,10 @@ TEST_CASE("where there never were figures the reason is written once") {
 }
 
 TEST_CASE("a primary that found figures of unknown age does not make them young") {
-  Case it;
+  StorageDriverCase it;
   it.put(summary_path, store::encode(StorageRecord{7, 0, "", {}, {}}));
   it.until_cycle(7);
-  Case& again = it;  // a core that begins when they are there already
+  StorageDriverCase& again = it;  // a core that begins when they are there already
   StorageView view(*again.opened, again.loop);
   again.until([&] { return view.complete() && view.figures().summary; });
   CHECK_FALSE(view.age(runtime::boottime_us()));
@@ -178,7 +178,7 @@ TEST_CASE("a primary that found figures of unknown age does not make them young"
 }
 
 TEST_CASE("a page that could not be written keeps the summary from saying that all is fresh") {
-  Case it;
+  StorageDriverCase it;
   auto driver = it.driver();
   it.round(driver, it.begin);
   it.put(paths::under(paths::storage, page_name(0)), "{}");  // somebody was faster, and the view does not have it yet

@@ -10,7 +10,7 @@ using namespace pvcd::logic::test;
 namespace {
 
 const std::string disk = "vms/disk" + web.substr(35);
-const std::string key = "storage/n2";
+const std::string storage_key = "storage/n2";
 
 // n2 is lost, and its BMC says nothing.
 struct WithoutBmc : FencingCase {
@@ -35,10 +35,10 @@ struct WithoutBmc : FencingCase {
   }
   WithoutBmc& answer(StorageFenced answer) {
     n1.answers.push_back(StorageActed{world.life("n2"), std::move(answer), n1.now});
-    n1.done(key, answer.outcome).round();
+    n1.done(storage_key, answer.outcome).round();
     return *this;
   }
-  const FenceStorage* shut_out() const { return n1.with_key<FenceStorage>(key); }
+  const FenceStorage* shut_out() const { return n1.with_key<FenceStorage>(storage_key); }
 };
 
 StorageFenced done(const std::vector<std::string>& images = {disk}) {
@@ -98,7 +98,7 @@ TEST_CASE("an answer that proves it is evidence of the images that it names; any
     it.world.beat("n2");
     it.silence(seconds(1));
     it.n1.answers.push_back(StorageActed{it.world.life("n2"), done(), asked_at});
-    it.n1.done(key).round();
+    it.n1.done(storage_key).round();
     CHECK_FALSE(it.evidence());
   }
   SECTION("about a node that nobody judges") {
@@ -109,7 +109,7 @@ TEST_CASE("an answer that proves it is evidence of the images that it names; any
   }
   SECTION("about an earlier life") {
     it.n1.answers.push_back(StorageActed{{"n2", "boot-n2-0", 0}, done(), it.n1.now});
-    it.n1.done(key).round();
+    it.n1.done(storage_key).round();
     CHECK_FALSE(it.evidence());
   }
   SECTION("proven, and n2 is back") {
@@ -162,7 +162,7 @@ TEST_CASE("nobody is shut out whose BMC answers, who is only silent, who left, o
       it.world.beat_all_but("n2");
       it.n1.read("n2", PowerState::Unknown).round();
       if (it.put()) it.fence_is_seen();
-      CHECK_FALSE(it.n1.with_key<FenceStorage>(key));
+      CHECK_FALSE(it.n1.with_key<FenceStorage>(storage_key));
     }
   };
   SECTION("silent, its session is there") { never(); }
@@ -185,7 +185,7 @@ TEST_CASE("nobody is shut out whose BMC answers, who is only silent, who left, o
     it.n1.read("n2", PowerState::On).round();
     it.fence_is_seen();
     it.n1.round();
-    CHECK_FALSE(it.n1.with_key<FenceStorage>(key));
+    CHECK_FALSE(it.n1.with_key<FenceStorage>(storage_key));
     CHECK(it.off());
   }
 }

@@ -25,8 +25,8 @@ struct Core {
   std::vector<std::string> told;
 };
 
-struct Case : test::StoreCase {
-  Case() { start(); }
+struct UnitDecisionsCase : test::StoreCase {
+  UnitDecisionsCase() { start(); }
   void start() { core = std::make_unique<Core>(cluster, folder.path / "announced-join"); }
 
   static store::Create decision(const std::string& what, const NodeName& node = "n1") {
@@ -78,7 +78,7 @@ using Told = std::vector<std::string>;
 }  // namespace
 
 TEST_CASE("claims of this node are announced, each once, and those of others are not") {
-  Case it;
+  UnitDecisionsCase it;
   CHECK(it.told().empty());
   it.lead("n1", 1);
   CHECK(it.told() == Told{"n1 takes epoch 1"});
@@ -93,21 +93,21 @@ TEST_CASE("claims of this node are announced, each once, and those of others are
 }
 
 TEST_CASE("what the core has announced itself is not announced again, and what nobody answered is announced late") {
-  Case it;
+  UnitDecisionsCase it;
   CHECK(it.told().empty());
-  it.write({Case::decision("known")});
+  it.write({UnitDecisionsCase::decision("known")});
   DecisionRecord known;
   known.what = "known";
   it.core->decisions.announce(Level::Notice, known, it.last);
-  it.write({Case::decision("without an answer")});
+  it.write({UnitDecisionsCase::decision("without an answer")});
   it.lead("n1", 1);
   CHECK(it.told() == Told{"known", "without an answer", "n1 takes epoch 1"});
 }
 
 TEST_CASE("a join is announced once in a boot, also when the core starts after it or again") {
-  Case it;
+  UnitDecisionsCase it;
   it.join(4);
-  it.write({Case::decision("of an earlier core")});
+  it.write({UnitDecisionsCase::decision("of an earlier core")});
   CHECK(it.told() == Told{"join 4"});
   it.start();
   CHECK(it.told().empty());

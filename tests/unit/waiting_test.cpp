@@ -11,21 +11,21 @@ using namespace pvcd::logic::test;
 
 namespace {
 
-struct Case {
+struct WaitingCase {
   World world;
 
   std::string missing() { return what_is_missing(world.view, world.vm(web), {}); }
 };
 
 // web1 belongs to n2, which lives.
-struct Owned : Case {
+struct Owned : WaitingCase {
   Owned() { world.own(web, "n2", 2); }
 };
 
 }  // namespace
 
 TEST_CASE("a VM that no host may run waits for a primary, or for what the primary says") {
-  Case it;
+  WaitingCase it;
   const auto not_wanted = GENERATE(WantedState::Stopped, WantedState::Disabled);
   SECTION("it never had an owner") { it.world.vm(web); }
   SECTION("its owner released it") { it.world.own(web, "n2").released = true; }

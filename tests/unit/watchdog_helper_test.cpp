@@ -20,7 +20,7 @@ namespace {
 
 constexpr Microseconds proof_limit = seconds(4);
 
-struct Case {
+struct WatchdogHelperCase {
   test::Folder folder;
   std::vector<std::string> logged;
 
@@ -56,7 +56,7 @@ TEST_CASE("what the helper says is read back, of this boot only, and whole") {
 }
 
 TEST_CASE("it opens no device before this boot has proven itself, nor with an old proof") {
-  Case it;
+  WatchdogHelperCase it;
   const Instant now = runtime::boottime_us();
   SECTION("no proof") {}
   SECTION("of another boot") { it.prove("boot-0", now); }
@@ -70,7 +70,7 @@ TEST_CASE("it opens no device before this boot has proven itself, nor with an ol
 }
 
 TEST_CASE("what is no watchdog is not taken for one, and the node says why") {
-  Case it;
+  WatchdogHelperCase it;
   const Instant now = runtime::boottime_us();
   it.prove("boot-1", now);
   const auto [device, why] = GENERATE(std::pair{"/dev/null", "/dev/null: it is no watchdog"},
@@ -86,7 +86,7 @@ TEST_CASE("what is no watchdog is not taken for one, and the node says why") {
 }
 
 TEST_CASE("a device that is missing is looked for again, once a second") {
-  Case it;
+  WatchdogHelperCase it;
   const Instant now = runtime::boottime_us();
   it.prove("boot-1", now);
   Helper helper = it.helper(it.folder.path / "device");
@@ -100,7 +100,7 @@ TEST_CASE("a device that is missing is looked for again, once a second") {
 }
 
 TEST_CASE("a helper that comes back does not take back what it has said, whatever it finds") {
-  Case it;
+  WatchdogHelperCase it;
   const SelfFence armed{true, seconds(3), seconds(6), {}};
   it.write(self_fence_file, encode_self_fence("boot-1", armed));
   const Instant now = runtime::boottime_us();

@@ -21,7 +21,7 @@ using host::Worker;
 
 namespace {
 
-constexpr Microseconds limit = seconds(20);
+constexpr Microseconds worker_limit = seconds(20);
 
 // A door that a plugin's call waits at until the test opens it: a library that hangs.
 class Door {
@@ -83,7 +83,7 @@ class Bench {
   }
   template <class Condition>
   bool until(Condition condition) {
-    const Instant deadline = runtime::boottime_us() + limit;
+    const Instant deadline = runtime::boottime_us() + worker_limit;
     const runtime::Timer look = loop.every(milliseconds(2), [] {});
     while (!condition() && runtime::boottime_us() < deadline) loop.turn();
     return condition();
@@ -229,7 +229,7 @@ TEST_CASE("every call of a plugin may turn its loop while it waits, stop too") {
     const auto on_answer = [](sd_event_source*, void* flag) { return *static_cast<bool*>(flag) = true, 0; };
     sd_event_add_defer(loop, nullptr, on_answer, &answered);
     int result = 0;
-    while (!answered && result >= 0) result = sd_event_run(loop, limit);
+    while (!answered && result >= 0) result = sd_event_run(loop, worker_limit);
     results.push_back(result);
   };
   Bench bench({[&](Host& host) {
