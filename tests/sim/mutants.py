@@ -156,7 +156,7 @@ class Build:
             return target
 
         program = copy / "pvcd-sim"
-        self.run(["c++", "-o", program, *self.compilers.map(object_of, sources)])
+        self.run(["c++", "-s", "-o", program, *self.compilers.map(object_of, sources)])
         return program
 
     @cached_property
