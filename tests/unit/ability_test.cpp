@@ -213,6 +213,13 @@ TEST_CASE("the role is handed over only where its holder's elector and one of th
        [](AbilityCase& it) { it.without(elector_unit, {"n1"}).world.lose("n1"); },
        {"n2"},
        {}},
+      {"the holder's new life is not seen yet: it is no plugin that is missing",
+       [](AbilityCase& it) {
+         it.without(elector_unit, {"n1"});
+         ++it.world.node("n1").incarnation;
+       },
+       {"n2"},
+       {}},
       {"there is no primary: who is asked for must be able to claim",
        [](AbilityCase& it) {
          it.without(elector_unit, {"n1", "n2"}).world.vacate();
