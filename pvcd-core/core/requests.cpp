@@ -213,7 +213,9 @@ Refusal check_job(const ClusterView& view, const Requests::Place& place, const l
     return check_ability(logic::objection_to_fence(view, node->second.value, place.fencer, place.settings));
   if (type.name == "node-verify-fence")
     return check_ability(logic::objection_to_verification(view, place.fencer, place.settings));
-  if (type.name == "node-become-primary")
+  const auto& coordinators = place.settings.coordinators;
+  const bool may_lead = std::find(coordinators.begin(), coordinators.end(), object) != coordinators.end();
+  if (type.name == "node-become-primary" && may_lead)
     return check_ability(logic::objection_to_handover(view, {object}, place.settings.needs));
   if (type.name == "node-step-down") return check_step_down(view, object, place.settings);
   return std::nullopt;

@@ -373,6 +373,14 @@ TEST_CASE("without the elector of the primary or of who is to follow it the role
   CHECK(std::holds_alternative<std::uint64_t>(world.submit(row.type, row.object)));
 }
 
+TEST_CASE("that a node is no coordinator is said by the primary, whatever runs there") {
+  World world;
+  world.join("n3");
+  world.until([&] { return world.cluster.view().live.contains({"n3", 1}); });
+  world.set_live("n3", [](LiveRecord& live) { live.units.clear(); });
+  CHECK(std::holds_alternative<std::uint64_t>(world.submit("node-become-primary", "n3")));
+}
+
 TEST_CASE("nobody vouches for a boot that lives, or for one that is not the last") {
   World world;
   CHECK(kind(world.submit("node-confirm-off", "n2", {{"boot_id", ""}})) == ErrorKind::InvalidArgument);
