@@ -3,8 +3,9 @@
 
     mutants.py BUILD [--seeds N] [--json FILE] [--junit FILE] [PATCH...]
 
-A patch of ours begins with a comment that names the real bug, and "story: NAME" when only that story can find it. A stranger's needs
-neither, may be made with git diff or with diff -u from the top, and may add and remove sources. What the build compiled is not
+A patch of ours begins with a comment that names the real bug, "story: NAME" when only that story can find it, and "seed: N" when it
+took long to come to one that does: that is tried first, and where it does not find it any more, the search begins as for any other.
+A stranger's needs none of these, may be made with git diff or with diff -u from the top, and may add and remove sources. What the build compiled is not
 touched: only the files that a patch changes (with a header, all) are compiled again and linked with the rest.
 
 Without PATCH: all of tests/sim/mutants. Each is looked for in the seeds, then in all stories, then in the small worlds. A crash
@@ -47,6 +48,7 @@ class Mutant:
     patch: Path
     bug: str = ""
     story: str = ""             # of the scenarios: it alone does what the bug needs, such as a BMC under the wrong address
+    hint: str = ""              # a seed that has found it
     program: Path | None = None
     seed: int | None = None     # none: found elsewhere, or not at all
     place: str = ""             # where it was found
@@ -79,17 +81,18 @@ def text_of(patch):
 
 
 def head_of(patch):
-    """The bug, and the story if there is one."""
-    lines, story = [], ""
+    """The bug, and the story and the seed if there are any."""
+    lines, places = [], {"story": "", "seed": ""}
     for line in text_of(patch).splitlines():
         if not line.startswith("#"):
             break
         text = line.lstrip("# ")
-        if text.startswith("story: "):
-            story = text.removeprefix("story: ")
+        key, _, value = text.partition(": ")
+        if key in places:
+            places[key] = value
         else:
             lines.append(text)
-    return " ".join(lines), story
+    return " ".join(lines), places["story"], places["seed"]
 
 
 class Build:
@@ -198,7 +201,7 @@ def differs(copy, file):
 
 def made(build, mutant):
     try:
-        mutant.bug, mutant.story = head_of(mutant.patch)
+        mutant.bug, mutant.story, mutant.hint = head_of(mutant.patch)
         mutant.program = build.program_of(mutant.patch)
     except Trouble as error:
         mutant.trouble = str(error)
@@ -215,8 +218,8 @@ def played(mutant, *words):
         return "", False
 
 
-def found_by_seed(mutant, seeds):
-    said, _ = played(mutant, "--seeds", str(seeds), "--jobs", "2", "--stop-at-first", "--untold")
+def found_by_seed(mutant, seeds, first="1"):
+    said, _ = played(mutant, "--seeds", str(seeds), "--seed", first, "--jobs", "2", "--stop-at-first", "--untold")
     if found := re.search(r"^seed (\d+) violates (\S+)$", said, re.MULTILINE):
         mutant.seed, mutant.place, mutant.rule = int(found[1]), f"seed {found[1]}", found[2]
     return mutant.found
@@ -240,8 +243,8 @@ def found_by_story(mutant, *which):
 
 def hunt(mutant, seeds):
     begin = time.monotonic()
-    if not ((mutant.story and found_by_story(mutant, "--story", mutant.story)) or found_by_seed(mutant, seeds)
-            or found_by_story(mutant)):
+    if not ((mutant.story and found_by_story(mutant, "--story", mutant.story)) or (mutant.hint and found_by_seed(mutant, 1, mutant.hint))
+            or found_by_seed(mutant, seeds) or found_by_story(mutant)):
         found_in_small_world(mutant)        # last: that takes longest
     mutant.seconds = time.monotonic() - begin
 
