@@ -16,7 +16,7 @@
 namespace pvcd::test {
 
 struct StoreCase {
-  static constexpr Microseconds deadline = seconds(20);
+  static constexpr Microseconds deadline = seconds(120);  // for thousands of entries, under TSan
 
   StoreCase() {
     for (const auto& directory : store::paths::directories) put(directory, "");
