@@ -169,6 +169,14 @@ Refusal check_confirm_off(const ClusterView& view, const NodeRecord& node, const
   return std::nullopt;
 }
 
+// That it is no coordinator is said by the primary.
+Refusal check_become_primary(const ClusterView& view, const NodeName& node,
+                             const logic::CoordinatorSettings& settings) {
+  const auto& coordinators = settings.coordinators;
+  if (std::find(coordinators.begin(), coordinators.end(), node) == coordinators.end()) return std::nullopt;
+  return check_ability(logic::objection_to_handover(view, {node}, settings.needs));
+}
+
 Refusal check_step_down(const ClusterView& view, const NodeName& node, const logic::CoordinatorSettings& settings) {
   const LeaderRecord* leader = primary_of(view);
   if (leader && leader->node == node) {
@@ -213,10 +221,7 @@ Refusal check_job(const ClusterView& view, const Requests::Place& place, const l
     return check_ability(logic::objection_to_fence(view, node->second.value, place.fencer, place.settings));
   if (type.name == "node-verify-fence")
     return check_ability(logic::objection_to_verification(view, place.fencer, place.settings));
-  const auto& coordinators = place.settings.coordinators;
-  const bool may_lead = std::find(coordinators.begin(), coordinators.end(), object) != coordinators.end();
-  if (type.name == "node-become-primary" && may_lead)
-    return check_ability(logic::objection_to_handover(view, {object}, place.settings.needs));
+  if (type.name == "node-become-primary") return check_become_primary(view, object, place.settings);
   if (type.name == "node-step-down") return check_step_down(view, object, place.settings);
   return std::nullopt;
 }

@@ -106,6 +106,10 @@ class Node:
         """As the keepalive publishes it; None: not yet."""
         return next((str(line[2]) for line in self.client.peek(ROOT, "Manager", "Plugins") or [] if line[0] == name), None)
 
+    def unit_age_s(self, name):
+        [age] = [int(line[3]) for line in self.client.get(ROOT, "Manager", "Plugins") if line[0] == name]
+        return age / 1e6
+
     def close(self):
         wrong = "".join(f"{process.name} ended with {process.status()}:\n{process.output()[-4000:]}\n"
                         for process in self.running.values() if process.status() not in self._expected())

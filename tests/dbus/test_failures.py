@@ -195,7 +195,7 @@ def test_an_absent_fencer_means_no_fence_and_it_is_named(node, method):
 def test_an_absent_elector_means_that_the_role_is_not_given_up(node, method, twin):
     wait_for("it to report", lambda: node.unit_state("election") == "running")
     node.running["election"].send(signal.SIGSTOP)       # stopped in order it would give the role back itself
-    wait_for("it to be silent for decision_limit_ms", lambda: unit_age_s(node, "election") > 11, 60)
+    wait_for("it to be silent for decision_limit_ms", lambda: node.unit_age_s("election") > 11, 60)
     with store_of(node) as store:
         before = store.get_children("/jobs"), store.get_children("/decisions"), store.get("/leader")[0]
         with pytest.raises(Refused) as caught:
@@ -205,13 +205,8 @@ def test_an_absent_elector_means_that_the_role_is_not_given_up(node, method, twi
         assert (store.get_children("/jobs"), store.get_children("/decisions"), store.get("/leader")[0]) == before
     node.running["election"].send(signal.SIGCONT)
     node.wait_until_ready()
-    wait_for("it to report again", lambda: unit_age_s(node, "election") < 5, 60)
+    wait_for("it to report again", lambda: node.unit_age_s("election") < 5, 60)
     assert node.client.finish(node.client.node(NAME, method))[0] == twin
-
-
-def unit_age_s(node, name):
-    [age] = [int(age) for unit, _, _, age, _ in node.client.get(ROOT, "Manager", "Plugins") if unit == name]
-    return age / 1e6
 
 
 def test_a_vm_without_a_node_says_why(node):
