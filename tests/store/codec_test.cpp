@@ -6,7 +6,6 @@
 #include <set>
 #include <utility>
 
-#include "sdk/proof.hpp"
 #include "store/fields.hpp"
 
 using namespace pvcd;
@@ -271,27 +270,4 @@ TEST_CASE("A text that is not UTF-8 does not stop a record") {
   record.note = "bad \xff byte";
   auto decoded = decode<ReadinessRecord>(encode(record));
   CHECK(std::get<ReadinessRecord>(decoded).note == "bad \xef\xbf\xbd byte");
-}
-
-TEST_CASE("A proof survives its line, and a broken line is none") {
-  Proof proof{life, 123456789};
-  auto line = encode_proof(proof);
-  CHECK(line == "proof n1 boot-1 7 123456789\n");
-  CHECK(decode_proof(line) == proof);
-  for (auto broken : {"", "\n", "proof n1 boot-1 7 123456789", "proof n1 boot-1 7\n", "proof n1 boot-1 7 \n",
-                      "proof n1 boot-1 7 12 3\n", "proof n1 boot-1 -7 12\n", "proof  boot-1 7 12\n", "proof n1  7 12\n",
-                      "proof n1 boot-1 7 12\nproof n1 boot-1 7 13\n", "age n1 boot-1 7 12\n",
-                      "proof n1 boot-1 7 99999999999999999999\n"})
-    CHECK_FALSE(decode_proof(broken));
-}
-
-TEST_CASE("An age report survives its line, and a broken line is none") {
-  AgeReport report{"rbd-locks", "running", "waits for n2, as told"};
-  CHECK(decode_age(encode_age(report)) == report);
-  AgeReport plain{"core", "running", ""};
-  CHECK(decode_age(encode_age(plain)) == plain);
-  CHECK(decode_age(encode_age({"core", "running", "two\nlines"}))->note == "two lines");
-  for (auto broken :
-       {"", "\n", "age core running", "age core\n", "age core running\n", "age  running x\n", "proof a b c\n"})
-    CHECK_FALSE(decode_age(broken));
 }

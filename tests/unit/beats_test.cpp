@@ -52,16 +52,6 @@ struct Listener {
 
 }  // namespace
 
-TEST_CASE("a beat is read as it was written, and anything else is none") {
-  const Beat beat{"my cluster", "n2", 7};
-  CHECK(decode_beat(encode_beat(beat)) == beat);
-  for (const char* text : {"", "\n", "beat n2 7 lab", "beat n2 7\n", "beat  7 lab\n", "beat n2 -7 lab\n",
-                           "beat n2 99999999999999999999 lab\n", "age n2 7 lab\n", "beat n2 7 lab\nbeat n3 7 lab\n"}) {
-    CAPTURE(text);
-    CHECK_FALSE(decode_beat(text));
-  }
-}
-
 TEST_CASE("a coordinator hears the beats of its cluster, and ignores all else that comes to the port") {
   Listener it;
   core::Beats beats(it.loop, it.settings);

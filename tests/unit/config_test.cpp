@@ -104,6 +104,10 @@ TEST_CASE("what is wrong is named with file, line and key") {
   CHECK_THAT(etc.shared_error(etc.shared("", "server_tick_ms = \"400\"\n")),
              Contains("\"store.server_tick_ms\" must be a whole number of ms"));
   CHECK_THAT(etc.shared_error(etc.shared("", "server_tick_ms = 1\n")), Contains("is 1, must be from 50 to 60000"));
+  CHECK_THAT(etc.shared_error(replaced(etc.shared(), "coordinators", "beat_port = 65536\ncoordinators")),
+             Contains(file + ":3: \"cluster.beat_port\" is 65536, must be from 1 to 65535"));
+  CHECK_THAT(etc.shared_error(replaced(etc.shared(), "\"n1\"\n", "1\n")),
+             Contains(file + ":5: \"node.name\" must be a text in quotes"));
   CHECK_THAT(etc.shared_error(replaced(etc.shared(), "name = \"n1\"\n", "")), Contains(":4: \"node.name\" is missing"));
   CHECK_THAT(etc.shared_error("[cluster]\nname = \"lab\"\ncoordinators = [\"n1\"]\n"),
              Contains("\"node.name\" is missing"));

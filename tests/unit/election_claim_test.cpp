@@ -223,19 +223,6 @@ TEST_CASE("a claim without a connection is unknown, at once", "[election]") {
   CHECK(cluster.claim(request).outcome == Outcome::Unknown);
 }
 
-TEST_CASE("an unknown outcome is answered by what is there", "[election]") {
-  ClaimRequest request;
-  request.self = {"n1", "boot", 3};
-  request.leader_version = 4;
-  request.expected = {7, "n2", 5};
-  CHECK_FALSE(judge_claim(request, Holder::Absent, CommitCode::Unknown, 0).answer);
-  CHECK(judge_claim_by_reading(request, LeaderRecord{8, "n1", 3}).outcome == Outcome::Done);
-  CHECK(judge_claim_by_reading(request, LeaderRecord{8, "n3", 1}).outcome == Outcome::Refused);
-  CHECK(judge_claim_by_reading(request, LeaderRecord{8, "n1", 2}).outcome == Outcome::Refused);
-  CHECK(judge_claim_by_reading(request, request.expected).outcome == Outcome::Unknown);
-  CHECK(judge_claim_by_reading(request, std::nullopt).outcome == Outcome::Refused);
-}
-
 TEST_CASE("leadership is given up only by whom it belongs to", "[election]") {
   Cluster cluster;
   cluster.lead({7, "n1", 3});

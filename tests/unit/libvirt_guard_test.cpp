@@ -112,8 +112,3 @@ TEST_CASE("hook: the plugin leaves nothing behind, and says when it cannot leave
   const StartToken nowhere((host.folder.path / "missing" / "starts").string(), ours);
   CHECK_THAT(nowhere.leave(generation, now + 1), Contains("No such file"));
 }
-
-TEST_CASE("the list of the cluster's VMs is read as it was written") {
-  CHECK(decode_cluster_vms(encode_cluster_vms({ours, foreign})) == std::set<VmUuid>{ours, foreign});
-  CHECK(decode_cluster_vms("").empty());
-}

@@ -17,7 +17,6 @@
 #include "plugins/libvirt/domain_xml.hpp"
 #include "plugins/libvirt/libvirt.hpp"
 #include "plugins/libvirt/uuid.hpp"
-#include "sdk/plugged.hpp"
 
 namespace pvcd::libvirt {
 namespace {
@@ -473,14 +472,6 @@ TEST_CASE("libvirt: what a domain has open is told while its process lives, and 
   REQUIRE(host.turn_until([&] { return host.said(key + "="); }));
   facts.apply(news);
   CHECK(host.facts.back() == key + "=");
-}
-
-TEST_CASE("libvirt: the fact of open images is read as it was written") {
-  const std::vector<PluggedImage> images{{"vms/one", 0}, {"vms/space/with blank", 12}};
-  CHECK(plugged_images(as_fact(images)) == images);
-  CHECK(plugged_images("").empty());
-  CHECK(plugged_images("vms/one\n-1 vms/two\n1\n1 \n1vms/three\n99999999999999999999999 vms/four\n3 vms/five") ==
-        std::vector<PluggedImage>{{"vms/five", 3}});
 }
 
 TEST_CASE("libvirt: without libvirt, living and gone are still told apart, and destroy kills exactly the victim") {

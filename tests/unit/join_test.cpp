@@ -152,6 +152,10 @@ TEST_CASE("an own session that still lives is resumed", "[keepalive]") {
     look.session_owner = own_session + 1;
     CHECK(joined(look).incarnation == 5);
   }
+  SECTION("not without its last word") {
+    look.live.reset();
+    CHECK(joined(look).incarnation == 5);
+  }
   SECTION("not against evidence") {
     look.evidence = true;
     CHECK(contains(refusal(look), "reboot"));
@@ -252,6 +256,7 @@ TEST_CASE("live entries are told apart by node, dots and all", "[keepalive]") {
   CHECK_FALSE(incarnation_of("n1.b.12", "n1"));
   CHECK(incarnation_of("n1.b.12", "n1.b") == Incarnation{12});
   CHECK_FALSE(incarnation_of("n10.12", "n1"));
+  CHECK_FALSE(incarnation_of("n1.12x", "n1"));
   CHECK_FALSE(incarnation_of("n1.", "n1"));
 }
 
