@@ -76,13 +76,13 @@ def row(result: dict) -> str:
     digits = 0 if result["unit"] == "ms" else 1 if result["unit"] == "MiB" else 2
     ratio = f"{result['ratio']:g} x {result['reference_command']}" if result["ratio"] is not None else "-"
     shown = [f"{result[key]:.{digits}f} {result['unit']}" for key in ("median", "worst")]
-    return f"| {title(result['name'])} | {' | '.join(shown)} | {GOALS.get(result['name'], '-')} | {result['n']} | {ratio} |"
+    return f"| {title(result['name'])} | `{result['name']}` | {' | '.join(shown)} | {GOALS.get(result['name'], '-')} | {result['n']} | {ratio} |"
 
 
 def table(measured: dict) -> list[str]:
     failed = [f"- A run failed: {problem}" for problem in measured["problems"]] or ["No run behind these rows failed."]
     return ["", f"Commit {measured['commit']}, {measured['date']}.", "",
-            "| | median | worst | goal | n | against |", "|---|--:|--:|--:|--:|---|", *map(row, ordered(measured["results"])), "", *failed]
+            "| | name | median | worst | goal | n | against |", "|---|---|--:|--:|--:|--:|---|", *map(row, ordered(measured["results"])), "", *failed]
 
 
 def document(head: str, *measured: dict) -> str:

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from pathlib import Path
 
 from .lab.process import LabError
@@ -100,6 +101,8 @@ def main() -> int:
         print(f"the lab failed: {problem}", file=sys.stderr)
     except SystemExit as by_signal:
         ended = by_signal.code
+    except Exception:                   # a bug of ours, or the machine: the result is written all the same
+        traceback.print_exc()
     finally:
         ignore_signals()
         if not (options.keep and booted and not ended):

@@ -1,7 +1,7 @@
-"""The table of FIGURES.md, on results that nobody measured."""
+"""The table of FIGURES.md, on results that nobody measured, and what a result consists of."""
 import pytest
 
-from tests.cluster import bench_table
+from tests.cluster import bench, bench_table
 
 
 def result(name: str, **changes) -> dict:
@@ -9,11 +9,33 @@ def result(name: str, **changes) -> dict:
             "ratio": None, **changes}
 
 
+def test_a_result_has_what_a_table_needs():
+    """Also for who reads the file by a program of his own."""
+    measured = bench.result("flush_10_images", [3.0, 1.0, 2.5], reference=5.0, command="rbd lock rm")
+    assert measured == {"name": "flush_10_images", "median": 2.5, "worst": 3.0, "unit": "s", "n": 3, "samples": [3.0, 1.0, 2.5],
+                        "reference": 5.0, "reference_command": "rbd lock rm", "ratio": 0.5}
+    assert bench.result("overhead", [1.0])["ratio"] is None
+    [killed] = bench.results_of({"qemu_killed_to_running": [1.5], "virsh_start": [0.4, 0.5, 0.6]})
+    assert (killed["reference"], killed["reference_command"], killed["ratio"]) == (0.5, "virsh create", 3.0)
+
+
+@pytest.mark.parametrize("fails, good, said", [((), 3, 0), ((1,), 3, 1), (range(9), 0, bench.FAILURES_MAX)])
+def test_a_run_that_fails_is_said_and_made_again(fails, good, said):
+    made = []
+
+    def run():
+        made.append(len(made))
+        if made[-1] in fails:
+            raise bench.LabError("it rained")
+    assert bench.repeat(3, run) == ["it rained"] * said
+    assert len(made) - said == good
+
+
 def test_a_row_says_what_was_measured_and_against_what():
     assert bench_table.row(result("osd_cycle", ratio=0.02, reference_command="ceph osd df")) == (
-        "| One survey of three OSDs by the plugin ceph-osd | 1.23 s | 2.00 s | - | 3 | 0.02 x ceph osd df |")
+        "| One survey of three OSDs by the plugin ceph-osd | `osd_cycle` | 1.23 s | 2.00 s | - | 3 | 0.02 x ceph osd df |")
     assert bench_table.row(result("flush_10_images")).endswith("| 1.23 s | 2.00 s | 0.1 x | 3 | - |")
-    assert bench_table.row(result("rss_pvcd", unit="MiB")) == "| Memory of pvcd | 1.2 MiB | 2.0 MiB | - | 3 | - |"
+    assert bench_table.row(result("rss_pvcd", unit="MiB")) == "| Memory of pvcd | `rss_pvcd` | 1.2 MiB | 2.0 MiB | - | 3 | - |"
 
 
 @pytest.mark.parametrize("suffix, said", [

@@ -37,7 +37,7 @@ def test_a_demo_says_what_failed_and_leaves_nothing(tmp_path, monkeypatch, ended
     elif ended_by == "itself":
         assert status == 1, said
         told = json.loads(result.read_text())
-        assert told["ok"] is False and told["seconds"] > 0
+        assert set(told) == {"ok", "seconds", "steps"} and told["ok"] is False and told["seconds"] > 0
         assert [step["ok"] for step in told["steps"]] == [True, True, False]
         assert set(told["steps"][0]) == {"name", "ok", "seconds", "evidence"}
         for part in ("record web1 running", "seen: "):
@@ -51,3 +51,15 @@ def test_a_demo_says_what_failed_and_leaves_nothing(tmp_path, monkeypatch, ended
         assert cluster.leftovers()
         subprocess.run(["./dev", "down"], check=True)
     assert not cluster.leftovers(), said
+
+
+def test_a_fault_of_pvcd_is_compiled_and_noticed(tmp_path, monkeypatch):
+    monkeypatch.setenv("PVCD_LAB", "pvldemo")
+    fault, result = SABOTAGES["polkit-off"], tmp_path / "demo.json"
+    demo = subprocess.run(["./dev", "demo", "--sabotage", "polkit-off", "--json", result], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert demo.returncode == 1 and "The story FAILED" in demo.stdout, demo.stdout
+    told = json.loads(result.read_text())
+    assert told["ok"] is False
+    assert [(step["name"], step["ok"]) for step in told["steps"]] == [("web1 runs", True), (fault.fails_at, False)]
+    assert fault.because in told["steps"][-1]["evidence"][0], told["steps"][-1]
+    assert not lab(fault).leftovers(), demo.stdout
