@@ -23,6 +23,7 @@ coordinators = ["n1"]
 name = "n1"
 addresses = ["127.0.0.1"]
 storage_addresses = ["127.0.0.1"]
+floating_addresses = ["127.0.0.99"]
 system_uuid = "{system_uuid}"
 [store]
 servers = ["127.0.0.1:{port}"]

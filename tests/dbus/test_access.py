@@ -3,9 +3,10 @@ import json
 import subprocess
 import sys
 
+import dbus
 import pytest
 
-from .client import ROOT, vm_path
+from .client import NO_OPTIONS, ROOT, vm_path
 from .node import NAME
 from .processes import TOP, Process, wait_for
 
@@ -67,6 +68,31 @@ def test_every_decision_about_access_is_in_the_journal(node, vm, polkit):
     start_as_nobody(node, vm)
     line = next(line for line in node.running["core"].output().splitlines() if f"{vm_path(vm)} for uid {NOBODY}" in line)
     assert ("allowed" if polkit.allows else "denied") in line
+
+
+ASKED = "uid 0 asked for it on n1"
+
+
+@pytest.mark.parametrize("call, decided", [
+    (lambda client, vm: client.vm(vm, "Configure", "a{sv}", dbus.Dictionary({"priority": dbus.Int32(1)}, signature="sv")), "configure vm-{vm}"),
+    (lambda client, vm: client.finish(client.vm(vm, "Start")), "take on vm-start"),
+    (lambda client, vm: client.finish(client.vm(vm, "Restart")), "take on vm-restart"),
+    (lambda client, vm: client.finish(client.vm(vm, "Shutdown")), "take on vm-shutdown"),
+    (lambda client, vm: client.finish(client.vm(vm, "Stop")), "take on vm-stop"),
+    (lambda client, vm: client.finish(client.vm(vm, "Disable")), "take on vm-disable"),
+    (lambda client, vm: client.finish(client.vm(vm, "Undefine")), "take on vm-undefine"),
+    (lambda client, vm: client.finish(client.node(NAME, "VerifyFence")), "take on node-verify-fence"),
+    (lambda client, vm: client.finish(client.node(NAME, "BecomePrimary")), "take on node-become-primary"),
+    (lambda client, vm: client.manager("SetMaintenance", "ba{sv}", False, NO_OPTIONS), "end maintenance"),
+], ids=lambda value: value if isinstance(value, str) else "")
+def test_every_change_is_in_the_journal_with_who_asked(node, vm, call, decided):
+    """Beside the decision about access, which tells the object for every method: what was asked for."""
+    lines = f"define vm-{vm[:8]}: {ASKED}", f"{decided.format(vm=vm[:8])}: {ASKED}"
+    before = [node.running["core"].output().count(line) for line in lines]
+    assert before[0] == 1
+    call(node.client, vm)
+    wait_for("the line", lambda: node.running["core"].output().count(lines[1]) == before[1] + 1)
+    assert node.running["core"].output().count(lines[0]) == 1
 
 
 @pytest.mark.parametrize("plugin", ["fake", "election"])

@@ -176,9 +176,11 @@ def test_the_node_and_the_manager_show_the_truth(node):
     values = client.call(node_path(NAME), PROPERTIES, "GetAll", "s", "org.pvcd1.Node")
     boot = open("/proc/sys/kernel/random/boot_id", encoding="ascii").read().strip()
     assert values["Name"] == NAME and values["DaemonState"] == "run" and values["CoordinatorState"] == "primary"
-    assert values["BootId"] == boot and values["Incarnation"] >= 1 and values["Addresses"] == ["127.0.0.1"]
+    assert values["BootId"] == boot and values["Incarnation"] >= 1
+    assert values["Addresses"] == ["127.0.0.1"] and values["FloatingAddresses"] == ["127.0.0.99"]
     assert values["KeepaliveAge"] < 5_000_000 and values["CpuCount"] >= 1 and values["MemoryTotal"] > 0
     assert client.get(ROOT, "Manager", "NodeName") == NAME and client.get(ROOT, "Manager", "Epoch") >= 1
+    wait_for("some load", lambda: client.get(node_path(NAME), "Node", "CpuLoad") > 0, 120)
     assert client.get(ROOT, "Manager", "Quorate") and client.manager("GetNode", "s", NAME) == node_path(NAME)
     wait_for("every unit", lambda: {str(line[0]): str(line[2]) for line in client.get(ROOT, "Manager", "Plugins")}.items() >=
              {"keepalive": "running", "election": "running", "fake": "running"}.items())
