@@ -274,6 +274,7 @@ class Story:
 
     def every_decision_is_decided_again_as_it_was(self) -> None:
         self.event("the rounds that the hosts have kept are decided again")
+        entries = self.cluster.zookeeper.dump_store(f"{STORE}/decisions", timeout=PATIENCE)     # a round is kept before it is carried out
         kept = []
         for host in self.cluster.hosts:
             done = host.run("sh", "-c", f"pvcd-verify --replay {ROUNDS}/*.json", check=False, timeout=PATIENCE)
@@ -281,7 +282,6 @@ class Story:
             require(done.returncode == 0, f"{host.name} decides otherwise now: {done.stdout}{done.stderr}")
             kept += [json.loads(line)["records"] for line in host.run("sh", "-c", f"cat {ROUNDS}/*.json").stdout.splitlines()]
         replayed = [record for records in kept for record in records]
-        entries = self.cluster.zookeeper.dump_store(f"{STORE}/decisions", timeout=PATIENCE)
         stored = [json.loads(entry["data"]) for entry in entries.values() if entry.get("data")]
         decided = [one for one in stored if not WITHOUT_ROUND.search(one["what"]) and not WITHOUT_ROUND.search(one["because"])]
         # What a claim is recorded with is said by the plugin that makes it, in the moment in which it does.

@@ -18,7 +18,7 @@ from tests.cluster.trials import Trials
 
 PREFIX = "pvlosd"
 OSDS = 3
-BOUNDED_S = 2.5                         # connected or not: one command runs into the limit
+BOUNDED_S = 3.9                         # connected or not: one command runs into the limit of 2 s, not a second one
 INTERVAL_MS = 1000
 STORAGE = f"{ROOT}/storage"
 NOT_KNOWN = 2**64 - 1
@@ -42,7 +42,7 @@ def driver(lab):
     driver.kill()
 
 
-def settled(ask_ours, ask_theirs, equal, limit_s=20):
+def settled(ask_ours, ask_theirs, equal, limit_s=60):
     """Figures move: ours and theirs are read until they were the same on both sides of ours."""
     def same():
         before, ours, after = ask_theirs(), ask_ours(), ask_theirs()
@@ -59,7 +59,8 @@ def test_every_figure_is_that_of_the_command_line(lab, driver):
         places = {node["id"]: node for node in tree["nodes"] if node["type"] == "osd"}
         usage = {node["id"]: node for node in ceph.cli("osd", "df")["nodes"]}
         pools = {pool["id"]: (pool["name"], pool["stats"]["objects"], pool["stats"]["stored"]) for pool in ceph.cli("df")["pools"]}
-        return pools, {osd["osd"]: {
+        health = ceph.cli("health")
+        return health["status"], set(health["checks"]), pools, {osd["osd"]: {
             "uuid": osd["uuid"], "up": bool(osd["up"]), "in": bool(osd["in"]), "state": ",".join(osd["state"]),
             "reweight": osd["weight"], "primary_affinity": osd["primary_affinity"], "node": hosts[osd["osd"]],
             "device_class": places[osd["osd"]]["device_class"], "crush_weight": places[osd["osd"]]["crush_weight"],
@@ -69,7 +70,9 @@ def test_every_figure_is_that_of_the_command_line(lab, driver):
         } for osd in dump["osds"]}
 
     def equal(survey, wanted):
-        pools, osds = wanted
+        status, checks, pools, osds = wanted
+        if (survey["health"]["status"], {check["name"] for check in survey["health"]["checks"]}) != (status, checks):
+            return False
         found = {osd["id"]: osd for osd in survey["osds"]}
         if {pool["id"]: (pool["name"], pool["objects"], pool["stored_bytes"]) for pool in survey["pools"]} != pools:
             return False
@@ -81,21 +84,17 @@ def test_every_figure_is_that_of_the_command_line(lab, driver):
     assert len(survey["osds"]) == OSDS and driver.seconds < BOUNDED_S
     assert POOL in [pool["name"] for pool in survey["pools"]]
 
-    health = ceph.cli("health")
-    assert survey["health"]["status"] == health["status"]
-    assert {check["name"] for check in survey["health"]["checks"]} == set(health["checks"])
-
 
 def test_what_clients_write_is_told_for_pools_and_osds(lab, driver):
     lab.ceph.create_image("bench", 64)
-    writer = lab.ceph.bench(POOL, "bench", seconds=20)
+    writer = lab.ceph.bench(POOL, "bench", seconds=60)
     try:
         def busy():
             survey = driver.observe()
             pool = next(pool for pool in survey["pools"] if pool["name"] == POOL)
             rates = [osd["write_bytes"] for osd in survey["osds"]]
-            return None not in rates and sum(rates) > 0 and pool["write_ops"] > 0
-        wait_for("rates of a pool and of OSDs", busy, 20, 1)
+            return None not in rates and sum(rates) > 0 and (pool["write_ops"] or 0) > 0
+        wait_for("rates of a pool and of OSDs", busy, 60, 1)
     finally:
         writer.kill()
         writer.wait()
@@ -111,7 +110,7 @@ def test_a_manager_that_hangs_costs_its_figures_only(lab, driver):
     assert survey["outcome"] == "done" and "osd df: no answer from Ceph in time" in survey["note"]
     assert all(osd["up"] and osd["utilization"] is None for osd in survey["osds"]) and len(survey["osds"]) == OSDS
     assert all(pool["stored_bytes"] is None for pool in survey["pools"]) and survey["health"]["status"]
-    assert driver.observe()["note"] == ""
+    wait_for("it to answer again", lambda: driver.observe()["note"] == "", 20, 0.5)
 
 
 def test_a_monitor_that_hangs_is_unknown(lab, driver):

@@ -170,7 +170,7 @@ def test_only_what_the_store_knows_is_disarmed(bench):
     (bench.folder / "run/self-fence.disarm").write_text(f"{bench.boot}\n")
     helper.terminate()
     assert helper.wait(PATIENCE) == 0
-    assert bench.acts == ["armed", "disarmed"]
+    wait_for("it to be disarmed", lambda: bench.acts == ["armed", "disarmed"], PATIENCE)
     assert not bench.is_said_to_be_armed()
 
 

@@ -174,10 +174,11 @@ class Trials(Story):
         self.note(f"{result}: {message}")
         require(result == "failed" and "GUID" in message, f"VerifyFence ended {result}: {message}")
         wait_for(f"{victim} to be on record as not ready for fencing", lambda: not self.store("readiness")[victim]["fence_ready"], PATIENCE)
-        require(self.node(wrong, victim, "FenceReady") is False, "the bus does not say so")
-        warned = [entry for host in self.cluster.hosts for entry in host.journal(unit="pvcd.service")
-                  if f"warn that {victim} cannot be fenced" in entry.get("MESSAGE", "")]
-        require(warned and all(entry["PRIORITY"] == "4" for entry in warned), f"no journal warns: {warned}")
+        wait_for("the bus to say so", lambda: self.node(wrong, victim, "FenceReady") is False, PATIENCE)
+        warned = wait_for("a journal to warn", lambda: [
+            entry for host in self.cluster.hosts for entry in host.journal(unit="pvcd.service")
+            if f"warn that {victim} cannot be fenced" in entry.get("MESSAGE", "")], PATIENCE)
+        require(all(entry["PRIORITY"] == "4" for entry in warned), f"no journal warns: {warned}")
         self.give_roles_to_owner()
         self.event(f"power cut of {victim}")
         acts = len(self.cluster.bmc(wrong).acts())
@@ -447,7 +448,7 @@ class Trials(Story):
             host.run("sh", "-c", "rm -r /sys/power; mount -o remount,ro /sys; systemctl unmask sleep.target")
 
     def a_wrong_configuration_does_not_end_what_runs(self) -> None:
-        home, before = self.owner(), self.cluster.guests.disk_state(IMAGE)
+        home, before, began = self.owner(), self.cluster.guests.disk_state(IMAGE), time.time()
         host = self.cluster.host(home)
         for unit, file in (("pvcd", "/etc/pvcd/pvcd.toml"), ("pvcd-ipmi", "/etc/pvcd/plugins.d/ipmi.toml"),
                            ("pvcd-keepalive", "/etc/pvcd/pvcd.toml")):
@@ -458,7 +459,7 @@ class Trials(Story):
             done = host.run("systemctl", "reload", unit, check=False, timeout=PATIENCE)
             require(done.returncode != 0, f"the reload of {unit} did not fail")
             place = f"{file}:{len(wrong.splitlines())}: "
-            said = [entry["MESSAGE"] for entry in host.journal(unit=f"{unit}.service")]
+            said = [entry["MESSAGE"] for entry in host.journal(unit=f"{unit}.service", since_s=began)]
             require(any(place in text and "colour" in text for text in said), f"the journal does not name {place}: {said[-5:]}")
             self.require_goes_on(home, old)
             self.event("the key is taken away, and it is reloaded again")
@@ -477,7 +478,7 @@ class Trials(Story):
         host.run("systemctl", "reload", "pvcd*.service", timeout=PATIENCE)
         new = self.main_pids(home)
         require(all(new[unit] not in ("0", old[unit]) for unit in old), f"before: {old}, after: {new}")
-        failed = [entry["MESSAGE"] for entry in host.journal() if "Failed with result" in entry.get("MESSAGE", "")]
+        failed = [entry["MESSAGE"] for entry in host.journal(since_s=began) if "Failed with result" in entry.get("MESSAGE", "")]
         require(not failed, f"a unit failed: {failed}")
         self.wait_cluster_ready()
         require(self.where() == [home] == [self.owner()], f"web1 has a QEMU on {self.where()}, its owner is {self.owner()}, not {home}")

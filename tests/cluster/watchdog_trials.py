@@ -57,7 +57,7 @@ class WatchdogTrials(Trials):
         before = self.cluster.guests.disk_state(IMAGE)
         self.event(f"pvcd is stopped on {victim}, with web1 running")
         self.stop_pvcd(victim)
-        require(self.acts(victim)[-1] == "disarmed", f"the watchdog of {victim}: {self.acts(victim)}")
+        wait_for(f"the watchdog of {victim} to be disarmed", lambda: self.acts(victim)[-1] == "disarmed", PATIENCE)
         require(not self.self_fence_of(victim)["armed"], "it is on record as armed")
         self.cluster.bmc(victim).dead()
         time.sleep(2 * LONGEST)         # nothing is to happen: there is no condition to wait for

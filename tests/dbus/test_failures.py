@@ -114,15 +114,33 @@ def test_without_proof_nothing_is_started(node, vm, silent_store):
 # -------------------------------------------------------------------------------------------------------- the plugins
 
 def test_an_absent_hook_means_no_start_and_it_is_named(node, vm):
-    # Another plugin is the hypervisor still, so that only the hook is missing.
-    node.running["core"].stop()
-    config = (node.folder / "etc/pvcd.toml").read_text()
-    node.write("etc/plugins.d/rbd-locks.toml", "timeout_ms = 1000\n")
-    node.write("etc/pvcd.toml", config.replace('vm_pre_start = ["fake"]', 'vm_pre_start = ["fake", "rbd-locks"]'))
-    node.start("core")
-    node.wait_until_ready()
+    with_absent_hook(node, True)
     assert_not_taken_on(node, vm, "pvcd-rbd-locks.service does not run")
     assert not node.calls("create")
+
+
+def test_without_the_hook_a_guest_is_stopped_and_released_when_the_hook_is_back(node, vm):
+    assert node.client.finish(node.client.vm(vm, "Start"))[0] == "done"
+    with_absent_hook(node, True)
+    node.client.wait_for_vm(vm, "running")
+    result, message = node.client.finish(node.client.vm(vm, "Stop"))
+    assert result == "failed" and "rbd-locks" in message
+    assert node.domain(vm) is None and node.client.get(vm_path(vm), "Vm", "WantedState") == "stopped"
+    assert "rbd-locks" in node.client.get(vm_path(vm), "Vm", "FailedReason")
+    with_absent_hook(node, False)
+    wait_for("the release", lambda: node.client.get(vm_path(vm), "Vm", "FailedReason") == "" and
+             node.client.get(vm_path(vm), "Vm", "State") == "stopped", 30)
+
+
+def with_absent_hook(node, absent):
+    """Another plugin is the hypervisor still, so that only the hook is missing."""
+    node.running["core"].stop()
+    ours, both = 'vm_pre_start = ["fake"]', 'vm_pre_start = ["fake", "rbd-locks"]'
+    config = (node.folder / "etc/pvcd.toml").read_text()
+    node.write("etc/plugins.d/rbd-locks.toml", "timeout_ms = 1000\n")
+    node.write("etc/pvcd.toml", config.replace(ours, both) if absent else config.replace(both, ours))
+    node.start("core")
+    node.wait_until_ready()
 
 
 def assert_not_taken_on(node, vm, reason):
@@ -328,7 +346,12 @@ def test_a_killed_core_finds_everything_again(node, vm):
     assert node.client.finish(node.client.vm(vm, "Stop"))[0] == "done"
 
 
-def test_a_killed_keepalive_goes_on_as_the_same_incarnation(node, vm):
+def test_a_killed_keepalive_goes_on_as_the_same_incarnation(make_node):
+    node, vm = make_node(), fresh_uuid()
+    file = node.folder / "etc/pvcd.toml"            # one that starts late may not resume
+    file.write_text(file.read_text().replace("session_timeout_ms = 3000", "session_timeout_ms = 9000"))
+    node.start_all()
+    node.client.define(domain("kept", vm))
     node.client.finish(node.client.vm(vm, "Start"))
     incarnation, before = node.client.get("/org/pvcd1/node/n1", "Node", "Incarnation"), node.domain(vm)
     node.running["keepalive"].kill()

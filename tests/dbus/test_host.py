@@ -91,7 +91,7 @@ def test_one_that_hangs_is_named_and_the_others_go_on(node, together, systemd):
 
 def test_they_stop_in_turn_and_the_keepalive_last(node, together, systemd):
     assert node.running["core"].stop() == 0
-    node.answer("stop", delay_ms=3000)
+    node.answer("stop", delay_ms=6000)
     systemd.told()                      # that it stops is told only when there is room for it
     together.send(signal.SIGTERM)
     wait_for("the stop of the fake plugin", lambda: node.calls("stop"))

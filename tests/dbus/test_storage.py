@@ -1,6 +1,7 @@
 """Figures of the storage cluster: from the plugin through the store to every bus, with their age."""
 import json
 import signal
+import time
 
 import pytest
 
@@ -41,8 +42,8 @@ def test_osds_pools_and_health_are_shown(node):
     wait_for_osds(node, 3)
     wait_for("the OSD that is down", lambda: get(node, "OsdsUp") == 2)
     assert get(node, "OsdsIn") == 3
+    wait_for("the summary, which is written after the OSDs", lambda: get(node, "Health") == "HEALTH_WARN")
     assert [tuple(check) for check in get(node, "Checks")] == [("OSD_DOWN", "HEALTH_WARN", "1 osds down")]
-    assert get(node, "Health") == "HEALTH_WARN"
     values = node.client.call(osd_path(1), PROPERTIES, "GetAll", "s", "org.pvcd1.Osd")
     assert (values["Id"], values["Up"], values["In"], values["State"], values["Node"]) == (1, False, True, "exists", "n2")
     assert (values["Pgs"], values["UsedBytes"]) == (2, 4096)
@@ -92,12 +93,13 @@ def test_old_figures_stay_and_grow_old(node):
     wait_for_fresh(node)
     node.answer("observe", outcome="unknown", note="Ceph is away")
     wait_for("the note", lambda: get(node, "Note") == "Ceph is away")
+    silent_at = time.monotonic()
     wait_for("their age to grow", lambda: get(node, "Age") > 3 * INTERVAL_US)
     assert get(node, "Osds") == 2 and node.client.get(osd_path(1), "Osd", "UsedBytes") == 7
-    assert node.client.get(osd_path(1), "Osd", "Age") >= 3 * INTERVAL_US
+    at_least_us = (time.monotonic() - silent_at) * 1e6      # what is shown is an upper bound, and may be corrected down to this
+    assert node.client.get(osd_path(1), "Osd", "Age") >= at_least_us
     with store_of(node) as store:
-        record = json.loads(store.get("/storage/summary")[0])
-    assert record["age"] >= 2 * INTERVAL_US
+        wait_for("their age on record", lambda: json.loads(store.get("/storage/summary")[0])["age"] >= 2 * INTERVAL_US)
     node.answer("observe", osds=2)
     wait_for_fresh(node)
     assert get(node, "Note") == ""

@@ -120,9 +120,9 @@ def test_the_history_of_a_vm_is_bounded(node, store, started_twice):
 
 
 def test_every_decision_in_the_store_is_decided_again_as_it_was(node, store, started_twice):
-    rounds = sorted((node.folder / "state" / "decisions").glob("*.json"))
-    records = [record for file in rounds for record in json.loads(file.read_text())["records"]]
     stored = [json.loads(store.get(f"/decisions/{name}")[0]) for name in store.get_children("/decisions")]
+    rounds = sorted((node.folder / "state" / "decisions").glob("*.json"))       # kept before they are carried out
+    records = [record for file in rounds for record in json.loads(file.read_text())["records"]]
     of_rounds = [record for record in stored if not WITHOUT_ROUND.search(record["what"]) and not WITHOUT_ROUND.search(record["because"])]
     assert any(record["object"] == f"vm/{started_twice}" for record in of_rounds)
     assert [record for record in of_rounds if record not in records] == []

@@ -116,7 +116,8 @@ class Bmc:
 
     def ipmi(self, *command: str, source: str | None = None, timeout: float = 15) -> str:
         """ipmitool's answer, asked from the hub or from a host; `bmc.ipmi("chassis", "power", "off")`."""
-        argv = ["ipmitool", "-I", "lanplus", "-C", "3", "-N", "1", "-R", "1", "-H", self.address, "-U", BMC_USER, "-E",
+        # One attempt, so that no act is sent twice; the simulator answers when its switch has done what it was told.
+        argv = ["ipmitool", "-I", "lanplus", "-C", "3", "-N", "5", "-R", "1", "-H", self.address, "-U", BMC_USER, "-E",
                 *command]
         netns = self._net.in_hub(argv) if source is None else self._net.in_host(source, argv)
         return run(netns, timeout=timeout, env={"IPMITOOL_PASSWORD": self._spec.bmc_secret}).stdout.strip()

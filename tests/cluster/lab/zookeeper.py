@@ -95,9 +95,10 @@ class ZooKeeper:
         self.wait_serving(timeout=timeout)
 
     def copy_disks(self, hosts: list) -> None:
-        """As a backup of all servers, taken while they are stopped."""
+        """As a backup of all servers, taken while they are stopped, instead of an older one."""
         _servers("stop", hosts)
         for name in self._spec.names:
+            shutil.rmtree(self._data(name).with_name(_COPY), ignore_errors=True)
             shutil.copytree(self._data(name), self._data(name).with_name(_COPY))
         _servers("start", hosts)
         self.wait_serving()
