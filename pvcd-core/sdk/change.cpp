@@ -49,8 +49,7 @@ std::optional<std::uint64_t> number_of(const std::string& name) {
   const char* first = name.data() + (before == std::string::npos ? 0 : before + 1);
   const char* last = name.data() + name.size();
   std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(first, last, number);
-  return error == std::errc{} && end == last ? std::optional(number) : std::nullopt;
+  return std::from_chars(first, last, number).ec == std::errc{} ? std::optional(number) : std::nullopt;
 }
 
 }  // namespace pvcd

@@ -10,7 +10,7 @@ from .lab.process import AS_FROM_A_TERMINAL
 from .sabotage import SABOTAGES, lab
 
 BOOTING, STORY = "3 hosts booted", "power cut of n1"
-MOMENTS = {signal.SIGINT: STORY, signal.SIGTERM: BOOTING, signal.SIGHUP: STORY, signal.SIGKILL: STORY}
+MOMENTS = {signal.SIGINT: STORY, signal.SIGTERM: BOOTING, signal.SIGHUP: BOOTING, signal.SIGKILL: STORY}
 
 
 # As Ctrl-C, a service manager and a terminal that is closed would end it.

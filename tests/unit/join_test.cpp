@@ -205,6 +205,12 @@ TEST_CASE("a second machine under a known name is refused", "[keepalive]") {
   CHECK(contains(refusal(known("boot-1"), other_board), "uuid-9"));
 }
 
+TEST_CASE("a record that does not say which machine it is of is that of this one") {
+  auto look = known("boot-1");
+  look.nodes.at("n1").value.machine_id = look.nodes.at("n1").value.system_uuid = "";
+  CHECK(joined(look).incarnation == 5);
+}
+
 TEST_CASE("in the boot that is recorded it is one machine, whose system UUID may be set right", "[keepalive]") {
   auto corrected = self();
   corrected.node.system_uuid = "uuid-of-its-bmc";

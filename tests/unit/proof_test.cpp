@@ -22,8 +22,8 @@ TEST_CASE("an age report survives its line, and a broken line is none") {
   const AgeReport plain{"core", "running", ""};
   CHECK(decode_age(encode_age(plain)) == plain);
   CHECK(decode_age(encode_age({"core", "running", "two\nlines"}))->note == "two lines");
-  for (auto broken :
-       {"", "\n", "age core running", "age core\n", "age core running\n", "age  running x\n", "proof a b c\n"})
+  for (auto broken : {"", "\n", "age core running", "age core\n", "age core running\n", "age  running x\n",
+                      "age core  x\n", "proof a b c\n"})
     CHECK_FALSE(decode_age(broken));
 }
 
