@@ -177,7 +177,7 @@ void CoordinatorDriver::commit(const std::string& key, Level level, Carried step
       const auto* check = std::get_if<Check>(&change);
       return check && check->key.kind == Kind::Leader;
     });
-  if (switched("late-writes")) stand_still();
+  if (switched("late-job-writes") && key.starts_with("job/")) stand_still();
   store::commit(cluster_.store(), changes,
                 [this, key, level, record = *step.record, stored = step.stored](const store::CommitResult& result) {
                   const Outcome outcome = logic::outcome_of(result.code);

@@ -5,9 +5,7 @@
 #include <string_view>
 
 #ifdef PVCD_TEST_SWITCHES
-#include <unistd.h>
-
-#include <filesystem>
+#include <csignal>
 #include <fstream>
 #include <string>
 #endif
@@ -25,12 +23,8 @@ inline bool switched(std::string_view name) {
   return false;
 }
 
-// Until the test writes its switches again; not longer than a session lives in these tests.
-inline void stand_still() {
-  const auto written = std::filesystem::last_write_time(test_switches);
-  for (int tenths = 0; tenths < 80 && std::filesystem::last_write_time(test_switches) == written; ++tenths)
-    usleep(100'000);
-}
+// Until the test continues this process.
+inline void stand_still() { std::raise(SIGSTOP); }
 #else
 constexpr bool switched(std::string_view) { return false; }
 inline void stand_still() {}

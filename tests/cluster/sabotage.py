@@ -29,7 +29,7 @@ PREPARE = ("web1 runs", Trials.prepare)
 RECORDS, USER, LEAVING = STEPS[3], STEPS[5], STEPS[6]
 
 # A core that stands still in a late write must not lose its session meanwhile: then the write fails whatever it checks.
-PATIENT = {"store": {"session_timeout_ms": 12000}, "timings": {"suspect_after_ms": 6000}}
+PATIENT = {"store": {"session_timeout_ms": 40000}, "timings": {"suspect_after_ms": 20000}}
 
 
 @dataclass

@@ -5,7 +5,7 @@ from .lab.process import TOP
 from .sabotage import SABOTAGES
 from .stage import BUILD
 
-SWITCHES = sorted({switch for sabotage in SABOTAGES.values() for switch in sabotage.switches} | {"late-writes", "/etc/pvcd/test-switches"})
+SWITCHES = sorted({switch for sabotage in SABOTAGES.values() for switch in sabotage.switches} | {"late-job-writes", "/etc/pvcd/test-switches"})
 
 
 @pytest.mark.parametrize("name", [name for name, sabotage in SABOTAGES.items() if sabotage.simulated])

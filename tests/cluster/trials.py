@@ -407,28 +407,37 @@ class Trials(Story):
         self.note(f"virsh {command[0]}: {done.stderr.strip()}")
 
     def a_write_decided_under_an_old_epoch_is_refused(self) -> None:
-        """Needs the switched core: the write of the first primary comes late, and the second one keeps still."""
+        """Needs the switched core: it stops itself before it writes the next step of a job."""
         first = self.leader()["node"]
-        second = self.another(first)
         result, message = self.any_bus().wait_job(self.any_bus().job(vm_path(self.uuid), "Vm", "Stop"), PATIENCE)
         require(result == "done", f"Stop ended {result}: {message}")
-        self.event(f"{first} decides to want web1 running, its write comes late, and {second} is primary by then")
-        self.switch("late-writes", *self.sabotage, hosts=[first])
-        epoch = self.leader()["epoch"]
-        job = self.bus(second).job(vm_path(self.uuid), "Vm", "Start")
-        wait_for("the decision", lambda: self.is_deciding(first), PATIENCE, 0.01)
-        # Nobody else may carry the job on meanwhile: then the late write alone makes the difference.
-        self.signal_others(first, "STOP")
-        self.cluster.zookeeper.change({f"{STORE}/leader": {"epoch": epoch + 1, "node": "", "incarnation": 0}})
+        self.event(f"{first} takes up a job, its write comes late, and it is primary no more by then")
+        others = [host.name for host in self.cluster.hosts if host.name != first]
         try:
-            self.switch("late-writes", *self.sabotage, hosts=[first])
-            # Its write comes now; it sees the new epoch only after it, and then stands still again before the next one.
-            wait_for("the late write", lambda: self.leader()["epoch"] > epoch + 1 or self.job(job)["state"] != "queued", PATIENCE, 0.01)
+            for host in self.cluster.hosts:
+                host.run("systemctl", "service-watchdogs", "no")
+            self.switch("late-job-writes", *self.sabotage, hosts=[first])
+            epoch = self.leader()["epoch"]
+            job = self.bus(others[0]).job(vm_path(self.uuid), "Vm", "Start")
+            wait_for("the decision", lambda: self.stands_still(first), PATIENCE)
+            # Nobody else may carry the job on meanwhile, and nobody become primary: the late write alone makes the difference.
+            self.signal("STOP", "pvcd-election", [first, *others])
+            self.signal("STOP", "pvcd", others)
+            self.cluster.zookeeper.change({f"{STORE}/leader": {"epoch": epoch + 1, "node": "", "incarnation": 0}})
+            require(self.job(job)["state"] == "queued", "the write came before the new epoch")
+            self.switch(*self.sabotage, hosts=[first])
+            self.signal("CONT", "pvcd", [first])
+            # The store answers a client in the order of its requests: who sees the new epoch has had the answer to its write.
+            wait_for(f"{first} to see that it is primary no more", lambda: self.bus(first).primary() == "", PATIENCE)
+            require(self.leader()["epoch"] == epoch + 1, "somebody became primary")
             require(self.job(job)["state"] == "queued", f"a write of epoch {epoch} was taken at epoch {epoch + 1}: {self.job(job)}")
             self.note("the store refused it")
         finally:
-            self.signal_others(first, "CONT")
             self.switch(*self.sabotage, hosts=[first])
+            for unit in ("pvcd", "pvcd-election"):
+                self.signal("CONT", unit, [first, *others])
+            for host in self.cluster.hosts:
+                host.run("systemctl", "service-watchdogs", "yes")
 
     def a_host_that_may_be_suspended_is_not_ready_for_fencing(self) -> None:
         victim, asked = self.another(self.owner()), self.owner()
@@ -519,16 +528,15 @@ class Trials(Story):
     def fences(self) -> dict[str, dict]:
         return self.store("fences")
 
-    def is_deciding(self, name: str) -> bool:
-        """Its core stands still in the late write."""
+    def stands_still(self, name: str) -> bool:
+        """Its core has been stopped by a signal."""
         host = self.cluster.host(name)
         pid = host.run("systemctl", "show", "--property=MainPID", "--value", "pvcd.service").stdout.strip()
-        return "nanosleep" in host.run("cat", f"/proc/{pid}/wchan", check=False).stdout
+        return "State:\tT" in host.run("cat", f"/proc/{pid}/status", check=False).stdout
 
-    def signal_others(self, name: str, signal: str) -> None:
-        for host in self.cluster.hosts:
-            if host.name != name:
-                host.run("systemctl", "kill", f"--signal={signal}", "pvcd.service")
+    def signal(self, signal: str, unit: str, names: list[str]) -> None:
+        for name in names:
+            self.cluster.host(name).run("systemctl", "kill", f"--signal={signal}", f"{unit}.service")
 
     def job(self, path: str) -> dict:
         return self.store("jobs")[f"j{int(path.rsplit('/', 1)[1]):010d}"]
