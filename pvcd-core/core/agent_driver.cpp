@@ -168,14 +168,11 @@ void AgentDriver::commit(const logic::AgentAction& action, Carried step) {
 void AgentDriver::trim_history(const VmUuid& uuid) {
   const Key owner{Kind::Owner, uuid};
   cluster_.store().list(store::paths::of(owner), [this, uuid, owner](const store::ReadResult& result) {
-    const auto seen = cluster_.view().owners.find(uuid);
-    if (result.code != store::ReadCode::Ok || result.children.size() <= links_kept ||
-        seen == cluster_.view().owners.end())
-      return;
+    if (result.code != store::ReadCode::Ok || result.children.size() <= links_kept) return;
     auto names = result.children;
     std::sort(names.begin(), names.end());
     names.resize(names.size() - links_kept);
-    Changes changes{Check{owner, seen->second.version}};
+    Changes changes{Check{owner, result.entry.version}};  // that of the view may be older than the link
     for (const std::string& name : names) changes.push_back(Remove{{Kind::Link, uuid + "/" + name}});
     store::commit(cluster_.store(), changes, [](const store::CommitResult&) {});  // not done: the next link tries again
   });

@@ -71,7 +71,7 @@ PVCD_MEMBERS(PowerReading, state, guid, note)
 PVCD_MEMBERS(logic::UnitNeeds, plugins, silent_after)
 PVCD_MEMBERS(logic::CoordinatorSettings, coordinators, suspect_after, off_confirm_gap, read_interval, hurry,
              calm_read_interval, silent_read_wait, fence_deadline, storage_fencer, bmc_failures_enough, retry_min,
-             retry_max, readiness_interval, finished_job_shown, fences_at_once, needs, shutdown_timeout,
+             retry_max, readiness_interval, finished_job_kept, fences_at_once, needs, shutdown_timeout,
              waiting_told_interval, waiting_told_at_once, storm_window, return_wait)
 PVCD_MEMBERS(logic::Sight, incarnation, counter, first_seen, met, last_word, came_back, hiccups, heard)
 PVCD_MEMBERS(logic::StorageHistory, began, images, facts, failures, not_before, note)

@@ -17,6 +17,8 @@
 
 namespace pvcd::logic {
 
+inline constexpr Microseconds finished_job_shown = seconds(60);  // in the store as on the bus
+
 struct CoordinatorSettings {
   std::vector<NodeName> coordinators;
   Microseconds suspect_after = milliseconds(2500);
@@ -32,7 +34,7 @@ struct CoordinatorSettings {
   Microseconds retry_min = seconds(1);
   Microseconds retry_max = seconds(60);
   Microseconds readiness_interval = seconds(60);
-  Microseconds finished_job_shown = seconds(60);
+  Microseconds finished_job_kept = finished_job_shown;
   std::size_t fences_at_once = 8;                    // storm brake: more hosts that read on wait for their turn
   UnitNeeds needs;                                   // of a node that is to run VMs
   Microseconds shutdown_timeout = seconds(180);      // that agents give a guest; jobs wait longer

@@ -506,7 +506,7 @@ void remove_finished(Round& round) {
   for (const auto& [id, job] : round.view().jobs) {
     if (job.value.state != JobState::Finished) continue;
     auto [seen, first] = round.next.job_finished.emplace(id, round.in.now);
-    if (round.in.now - seen->second >= round.settings.finished_job_shown)
+    if (round.in.now - seen->second >= round.settings.finished_job_kept)
       round.plan(RemoveJob{job_key(id), id, job.version},
                  {"forget job " + std::to_string(id), "it finished a minute ago", {}, {}});
   }

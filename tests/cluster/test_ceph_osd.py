@@ -133,9 +133,12 @@ def test_a_monitor_that_hangs_is_unknown(lab, driver):
 def test_what_the_user_may_not_is_named(lab, driver, caps, outcome, words):
     user = lab.add_user(f"u{abs(hash(caps))}", *caps)
     other = Driver(lab, user)
-    survey = other.observe()
+
+    def named() -> bool:
+        survey = other.observe()
+        return survey["outcome"] == outcome and (words in survey["note"] if words else survey["note"] == "")
+    wait_for(f"{outcome}, {words or 'without a note'}", named, 20)
     other.kill()
-    assert survey["outcome"] == outcome and (survey["note"] == "" if not words else words in survey["note"])
 
 
 def test_a_wrong_key_or_no_file_is_named(lab, driver):

@@ -38,7 +38,7 @@ inline logic::CoordinatorSettings coordinator_settings(std::vector<NodeName> coo
   settings.coordinators = std::move(coordinators);
   settings.fence_deadline = seconds(20);
   settings.retry_max = seconds(10);
-  settings.finished_job_shown = seconds(20);
+  settings.finished_job_kept = seconds(20);
   settings.storm_window = session_timeout;
   settings.return_wait = 2 * session_timeout;
   settings.shutdown_timeout = agent_settings().shutdown_timeout;

@@ -33,7 +33,7 @@ SmallWorld::SmallWorld(std::size_t nodes, std::size_t vms, const Budget& budget)
   coordinator_settings_.silent_read_wait = tick_length;
   coordinator_settings_.fence_deadline = 4 * tick_length;
   coordinator_settings_.return_wait = coordinator_settings_.storm_window = 0;
-  coordinator_settings_.readiness_interval = coordinator_settings_.finished_job_shown = seconds(1000);
+  coordinator_settings_.readiness_interval = coordinator_settings_.finished_job_kept = seconds(1000);
   coordinator_settings_.shutdown_timeout = 2 * tick_length;
   agent_settings_.hooks = {"rbd-locks"};
   agent_settings_.retry_min = agent_settings_.retry_max = tick_length;

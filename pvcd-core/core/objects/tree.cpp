@@ -7,6 +7,7 @@
 #include "core/objects/manager_object.hpp"
 #include "core/objects/node_object.hpp"
 #include "core/objects/vm_object.hpp"
+#include "logic/coordinator.hpp"
 #include "runtime/names.hpp"
 #include "store/paths.hpp"
 
@@ -16,7 +17,6 @@ namespace names = runtime::names;
 
 namespace {
 
-constexpr Microseconds finished_job_shown = seconds(60);
 constexpr Microseconds appearance_limit =
     seconds(5);  // a call whose object does not appear by then is answered all the same
 constexpr Microseconds expiry_interval = seconds(1);
@@ -136,7 +136,7 @@ void Tree::finish_job(Job& job, Instant now) {
 
 void Tree::expire(Instant now) {
   for (auto& [id, job] : jobs_)
-    if (job.finished_at && now - *job.finished_at >= finished_job_shown) job.object.reset();
+    if (job.finished_at && now - *job.finished_at >= logic::finished_job_shown) job.object.reset();
   const logic::ClusterView& view = cluster_.view();
   if (view.complete)
     std::erase_if(jobs_, [&](const auto& known) { return !known.second.object && !view.jobs.contains(known.first); });
