@@ -176,7 +176,7 @@ std::variant<std::string, RequestError> Explanations::dry_run(const std::string&
   const auto parsed = logic::parse_event(text, view);
   if (const auto* wrong = std::get_if<std::string>(&parsed))
     return RequestError{ErrorKind::InvalidArgument, "event: " + *wrong};
-  const auto plan = logic::rehearse(view, std::get<logic::Event>(parsed), settings_, clock_());
+  const auto plan = logic::rehearse(view, sights_, std::get<logic::Event>(parsed), settings_, clock_());
   const auto name_of = [&](const VmUuid& uuid) { return view.vms.at(uuid).value.name; };
   json starts = json::array();
   for (const auto& step : plan.steps) {

@@ -94,8 +94,8 @@ void carry_out(ClusterView& view, const AssignVm& act, const Decision& why, Rehe
   view.owners[act.uuid] = {act.record, act.replaces.value_or(0) + 1};
 }
 
-void note_presumptions(const ClusterView& view, const Event& event, const CoordinatorSettings& settings,
-                       Rehearsal& rehearsal) {
+void note_presumptions(const ClusterView& view, const ClusterView& then, const Event& event,
+                       const CoordinatorSettings& settings, Rehearsal& rehearsal) {
   if (in_maintenance(view))
     rehearsal.notes.push_back("the cluster is in maintenance: as long as it is, nobody is fenced or recovered");
   if (event.kind == Event::Kind::PowerLoss) return;
@@ -109,7 +109,9 @@ void note_presumptions(const ClusterView& view, const Event& event, const Coordi
   }
   const auto left =
       std::count_if(settings.coordinators.begin(), settings.coordinators.end(), [&](const NodeName& name) {
-        return std::find(event.nodes.begin(), event.nodes.end(), name) == event.nodes.end();
+        const auto node = then.nodes.find(name);
+        const Live* live = node == then.nodes.end() ? nullptr : live_of(then, node->second.value);
+        return live && live->session;
       });
   if (event.kind == Event::Kind::Fail && 2 * static_cast<std::size_t>(left) <= settings.coordinators.size())
     rehearsal.notes.push_back(
@@ -143,10 +145,11 @@ std::variant<Event, std::string> parse_event(const std::string& text, const Clus
   return event;
 }
 
-Rehearsal rehearse(const ClusterView& seen, const Event& event, const CoordinatorSettings& settings, Instant now) {
+Rehearsal rehearse(const ClusterView& seen, const Sights& sights, const Event& event,
+                   const CoordinatorSettings& settings, Instant now) {
   Rehearsal rehearsal;
-  note_presumptions(seen, event, settings, rehearsal);
   ClusterView view = after(seen, event, settings.needs);
+  note_presumptions(seen, view, event, settings, rehearsal);
   if (view.cluster) view.cluster->value.maintenance = false;
   const NodeRecord* self = survivor(view);
   if (!self) {
@@ -156,12 +159,14 @@ Rehearsal rehearse(const ClusterView& seen, const Event& event, const Coordinato
   }
   if (!view.leader) view.leader = {LeaderRecord{}, 0};
   CoordinatorMemory memory;
+  memory.sights = sights;
   std::size_t before = 0;
   do {
     CoordinatorInput in{view, {self->name, self->boot, self->incarnation}, true, true, now, {}};
     CoordinatorPlan plan = decide_coordinator(in, settings, memory);
     memory = {};
-    memory.waiting = plan.next.waiting;
+    memory.sights = std::move(plan.next.sights);
+    memory.waiting = std::move(plan.next.waiting);
     before = rehearsal.steps.size();
     for (const CoordinatorAction& action : plan.actions)
       if (const auto* assign = std::get_if<AssignVm>(&action.act)) carry_out(view, *assign, action.why, rehearsal);

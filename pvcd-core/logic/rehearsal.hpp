@@ -40,6 +40,6 @@ struct Rehearsal {
   std::vector<std::string> notes;  // what the plan takes for granted and is not so now
 };
 
-Rehearsal rehearse(const ClusterView&, const Event&, const CoordinatorSettings&, Instant now);
+Rehearsal rehearse(const ClusterView&, const Sights&, const Event&, const CoordinatorSettings&, Instant now);
 
 }  // namespace pvcd::logic

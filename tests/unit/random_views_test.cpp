@@ -460,7 +460,7 @@ TEST_CASE("whoever asks about a mad cluster is answered") {
   }
   for (const char* text : {"fail node n1", "fail nodes n1,n2", "drain n2", "power-loss all", "fail node n9", ""}) {
     const auto event = parse_event(text, view);
-    if (const auto* parsed = std::get_if<Event>(&event)) rehearse(view, *parsed, settings, seconds(1));
+    if (const auto* parsed = std::get_if<Event>(&event)) rehearse(view, {}, *parsed, settings, seconds(1));
   }
 }
 

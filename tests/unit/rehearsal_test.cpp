@@ -19,7 +19,7 @@ CoordinatorSettings settings() {
 Rehearsal plan_for(const World& world, const std::string& event) {
   const auto parsed = parse_event(event, world.view);
   REQUIRE(std::holds_alternative<Event>(parsed));
-  return rehearse(world.view, std::get<Event>(parsed), settings(), seconds(100));
+  return rehearse(world.view, {}, std::get<Event>(parsed), settings(), seconds(100));
 }
 
 bool notes(const Rehearsal& plan, const std::string& part) {
@@ -74,6 +74,32 @@ TEST_CASE("a failed node's VMs go elsewhere, the important one first") {
   }
   CHECK(plan.without_place.empty());
   CHECK(plan.notes.empty());
+}
+
+TEST_CASE("a coordinator that is down already, or never joined, is not counted") {
+  World world;
+  SECTION("down") { world.lose("n3"); }
+  SECTION("never joined") { world.view.nodes.erase("n3"); }
+  CHECK(notes(plan_for(ready(world, "n2"), "fail node n2"), "no majority"));
+}
+
+TEST_CASE("a host that is no place for a VM now is none in the plan") {
+  World world;
+  world.own(web, "n3");
+  Sights sights = look(world.view, {}, seconds(100));
+  const Event event{Event::Kind::Fail, {"n3"}};
+  const auto places = [&] { return rehearse(ready(world, "n3").view, sights, event, settings(), seconds(100)); };
+  SECTION("it is flapping") {
+    for (const NodeName name : {"n1", "n2"}) sights.at(name).hiccups = {seconds(97), seconds(98), seconds(99)};
+  }
+  SECTION("it is suspect") {
+    for (const NodeName name : {"n1", "n2"}) sights.at(name).first_seen = seconds(90);
+  }
+  CHECK(places().steps.empty());
+  CHECK(places().without_place.size() == 1);
+  sights.at("n2") = look(world.view, {}, seconds(100)).at("n2");
+  REQUIRE(places().steps.size() == 1);
+  CHECK(places().steps[0].to == "n2");
 }
 
 TEST_CASE("the primary's own failure is planned too") {
@@ -167,7 +193,7 @@ TEST_CASE("after a power loss of all every wanted VM runs once") {
   const Event event{Event::Kind::PowerLoss, {}};
   CoordinatorSettings with_needs = settings();
   with_needs.needs.plugins = {"libvirt"};  // that every node starts again
-  const auto plan = rehearse(world.view, event, GENERATE_COPY(settings(), with_needs), seconds(100));
+  const auto plan = rehearse(world.view, {}, event, GENERATE_COPY(settings(), with_needs), seconds(100));
   REQUIRE(plan.steps.size() == 2);
   CHECK(plan.steps[0].vm != plan.steps[1].vm);
   CHECK(plan.without_place.empty());
