@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.cluster.lab.process import wait_for
+from tests.cluster.lab.process import LabTimeout, wait_for
 from tests.cluster.rbd_lab import (BOUNDED_S, POOL, TIMEOUT_MS, WAITED_MS, WATCH_TIMEOUT_MS, CephAndCables, Driver,
                                    assert_fenced_and_free, assert_untouched, blocked_for_s, client, driver, image, killed, lab,
                                    lockers, watchers)    # noqa: F401
@@ -242,9 +242,15 @@ def test_a_hung_ceph_is_unknown_in_bounded_time(lab, driver, client, image, daem
     finally:
         lab.ceph.thaw(daemon)
 
+    answers = []
+
     def proceeds():
-        return driver.start(image, **request)["verdict"] == "proceed"
-    wait_for("the plugin recovers with Ceph", proceeds, 90)
+        answers.append(driver.start(image, **request))
+        return answers[-1]["verdict"] == "proceed"
+    try:
+        wait_for("the plugin recovers with Ceph", proceeds, 240)
+    except LabTimeout as error:
+        pytest.fail(f"{error}: {answers[-1]}")
     assert_fenced_and_free(lab, dead)
     assert driver.call("tick") == {"ceph": "ok"}
 
